@@ -1,0 +1,104 @@
+"""What a run says: findings, their places, and the edits that mend them. Plain frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(str, Enum):
+    """How bad it is: ERROR makes NaN, Inf or a dead gradient; WARNING makes training worse."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Level(str, Enum):
+    """When a report is shown: in every run, with `--strict`, or only when its code is selected."""
+
+    DEFAULT = "on"
+    STRICT = "strict"
+    OPTIONAL = "opt"
+
+
+class Applicability(str, Enum):
+    """The risk of a fix.
+
+    SAFE: the same value wherever the original is finite, up to rounding. UNSAFE: the training
+    changes (another loss, another scale). DISPLAY: shown, never applied.
+    """
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+    DISPLAY = "display"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a text: `row` and `column` from 1, columns in characters."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """From `start` up to, not including, `end`."""
+
+    start: Position
+    end: Position
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Put `content` in the place of `span` (an empty span inserts)."""
+
+    span: Span
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits of one file that belong together: all are applied or none."""
+
+    applicability: Applicability
+    message: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A step on the way from the producer to the sink."""
+
+    message: str
+    filename: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem at one place.
+
+    `statement` is the span of rows (first, last) of the whole statement: a `# noqa` on any of them
+    silences the finding. `cell` is the notebook cell, from 1, None outside notebooks; `span` then
+    counts rows inside that cell.
+    """
+
+    code: str
+    name: str
+    message: str
+    filename: str
+    span: Span
+    severity: Severity
+    level: Level
+    help: str
+    statement: tuple[int, int]
+    related: tuple[Related, ...] = ()
+    witness: str | None = None
+    fix: Fix | None = None
+    cell: int | None = None
+
+    @property
+    def sort_key(self) -> tuple[str, int, Span, str, str]:
+        """Path, cell, place, code: the order of every report."""
+        return (self.filename, self.cell or 0, self.span, self.code, self.message)

@@ -1,0 +1,141 @@
+"""The read-only thing that rules ask: ops in order of evaluation, with values and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from tflint_nan.finding import Fix, Level, Severity
+from tflint_nan.ops.table import OPERATORS
+from tflint_nan.value import Items, OneOf, Op, Table, Value, Witness
+
+if TYPE_CHECKING:
+    from tflint_nan.rewrite import Rewriter
+    from tflint_nan.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a rule says, before places are computed.
+
+    Attributes:
+        op: the sink; the finding stands at `node`, or at the op's own expression.
+        message: what happens at run time, in one sentence, without a full stop.
+        help: what to write instead.
+        because: the chain from producer to sink, each op with what to say of it.
+        witness: inputs and values that show it.
+        fix: builds the fix when the finding is really shown; None where there is none. Returns None
+            where this place cannot be rewritten.
+        level: DEFAULT for strong evidence, STRICT for weaker.
+    """
+
+    op: Op
+    message: str
+    help: str
+    because: tuple[tuple[Op, str], ...] = ()
+    witness: str | None = None
+    fix: Callable[[Rewriter], Fix | None] | None = None
+    level: Level = Level.DEFAULT
+    severity: Severity = Severity.ERROR
+    node: cst.CSTNode | None = None
+
+
+class Graph:
+    """All ops of a program (a file, and what it calls), and the questions rules have about them."""
+
+    def __init__(self, ops: Sequence[Op], thresholds: dict[str, float] | None = None) -> None:
+        self._ops = tuple(ops)
+        self.thresholds = thresholds or {}
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Op]]:
+        table: dict[str, list[Op]] = {}
+        for op in self._ops:
+            table.setdefault(op.name, []).append(op)
+        return table
+
+    def ops(self, *names: str) -> Iterator[Op]:
+        """The ops of these canonical names (all ops where none is given), in order of evaluation."""
+        if not names:
+            return iter(self._ops)
+        if len(names) == 1:
+            return iter(self._by_name.get(names[0], ()))
+        found = [op for name in names for op in self._by_name.get(name, ())]
+        return iter(sorted(found, key=lambda op: op.serial))
+
+    @cached_property
+    def _consumers(self) -> dict[int, list[Op]]:
+        table: dict[int, list[Op]] = {}
+        for op in self._ops:
+            for source in {s.serial: s for value in op.args.values() for s in sources(value)}:
+                table.setdefault(source, []).append(op)
+        return table
+
+    def consumers(self, op: Op) -> Sequence[Op]:
+        """The ops that take the output of `op` directly."""
+        return self._consumers.get(op.serial, ())
+
+    @cached_property
+    def _differentiated(self) -> frozenset[int]:
+        reached: set[int] = set()
+        todo = [
+            source
+            for op in self.ops("minimize", "gradients", "compile", "add_loss")
+            for source in sources(op.arg("loss"))
+        ]
+        while todo:
+            op = todo.pop()
+            operator = OPERATORS.get(op.name)
+            if op.serial in reached or (operator is not None and not operator.differentiable):
+                continue
+            reached.add(op.serial)
+            todo.extend(source for value in op.args.values() for source in sources(value))
+        return frozenset(reached)
+
+    def differentiated(self, op: Op) -> bool:
+        """True where the output of `op` is shown to reach a loss that is minimised."""
+        return op.serial in self._differentiated
+
+    def path(self, source: Op, sink: Op) -> tuple[Op, ...]:
+        """The shortest chain of ops from `source` to `sink`, both included; empty where none is."""
+        previous: dict[int, Op] = {}
+        todo = [sink]
+        seen = {sink.serial}
+        for op in todo:
+            if op is source:
+                chain = [op]
+                while chain[-1] is not sink:
+                    chain.append(previous[chain[-1].serial])
+                return tuple(chain)
+            for value in op.args.values():
+                for producer in sources(value):
+                    # Serial numbers grow along the data, so what is older than the source is no way to it.
+                    if producer.serial not in seen and producer.serial >= source.serial:
+                        seen.add(producer.serial)
+                        previous[producer.serial] = op
+                        todo.append(producer)
+        return ()
+
+    def blame(self, sink: Op, witness: Witness) -> tuple[Op, ...]:
+        """The chain from the source that `witness` sets to `sink`: the longest over its sources."""
+        chains = [self.path(op, sink) for op, _ in witness.inputs]
+        return max(chains, key=len, default=())
+
+
+def sources(value: Value) -> Iterator[Op]:
+    """The ops whose outputs a value holds: its own, or those of its elements."""
+    if value.op is not None:
+        yield value.op
+    elif isinstance(value, Items):
+        for item in value.items:
+            yield from sources(item)
+    elif isinstance(value, Table):
+        for item in value.items.values():
+            yield from sources(item)
+    elif isinstance(value, OneOf):
+        for item in value.choices:
+            yield from sources(item)

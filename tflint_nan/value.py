@@ -1,0 +1,369 @@
+"""What a name can hold while a program is read: tensors, numbers, containers, functions, objects.
+
+A `Value` is immutable; what changes (attributes of an object, variables of a scope) lives in dicts
+that the build journals, so that both branches of an `if` start from the same state.
+
+Every value answers the same small set of questions, with "unknown" as the default answer, so that a
+rule needs no type test: `interval`, `witnesses`, `dtype`, `shape`, `op`.
+
+Two approximations travel side by side:
+
+* `interval` holds *every* value the program can compute (an over-approximation: proves safety);
+* `witnesses` are values that *are* reached, each with the inputs that do it (an under-approximation:
+  proves the bug). Unknown data has no witnesses; the output of a trained linear layer has several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from tflint_nan.interval import EVERYTHING, Interval
+
+if TYPE_CHECKING:
+    from tflint_nan.source import Source
+
+#: A tensor's shape: None where the rank is unknown, None for an axis of unknown length.
+Shape = tuple[int | None, ...] | None
+#: What a Python literal can be.
+Literal = int | float | complex | str | bytes | bool | None | type(Ellipsis)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A number that a tensor's element reaches, and the inputs that make it so.
+
+    `inputs` pairs a source (an op whose output training or data can set at will) with the number
+    assumed for it, sorted by the op's serial. Two witnesses combine only if they agree on every
+    source they share: that is how `p` and `1 - p` are known not to be 0 together.
+    """
+
+    value: float
+    inputs: tuple[tuple[Op, float], ...] = ()
+
+    def joined(self, other: Witness) -> tuple[tuple[Op, float], ...] | None:
+        """The inputs under which both hold, None where they contradict each other."""
+        if not self.inputs:
+            return other.inputs
+        if not other.inputs or self.inputs == other.inputs:
+            return self.inputs
+        merged = dict(self.inputs)
+        for op, number in other.inputs:
+            if merged.setdefault(op, number) != number:
+                return None
+        return tuple(sorted(merged.items(), key=lambda item: item[0].serial))
+
+
+class Value:
+    """Anything a name can hold. The defaults say "not known"."""
+
+    __slots__ = ()
+
+    @property
+    def interval(self) -> Interval:
+        return EVERYTHING
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        return ()
+
+    @property
+    def dtype(self) -> str | None:
+        return None
+
+    @property
+    def shape(self) -> Shape:
+        return None
+
+    @property
+    def op(self) -> Op | None:
+        """The op that made the value."""
+        return None
+
+    @property
+    def literal(self) -> object:
+        """The Python object of a `Const`, and `UNSET` for everything else."""
+        return UNSET
+
+    def reaches(self, bad: Callable[[float], bool]) -> Witness | None:
+        """The first witness whose number is `bad`, None where none is known."""
+        return next((w for w in self.witnesses if bad(w.value)), None)
+
+    def made_by(self, *names: str) -> Op | None:
+        """The op of one of these canonical names whose output this is, looked up through ops that
+        hand values on unchanged (reshape, cast, slice, gather, a join of branches, ...)."""
+        return next((op for op in self.producers() if op.name in names), None)
+
+    def producers(self) -> Iterator[Op]:
+        """The ops whose numbers these are: walks back through value-preserving ops, nearest first.
+
+        The value-preserving ops themselves come too, before what they hand on. Each op once.
+        """
+        todo: list[Value] = [self]
+        seen: set[int] = set()
+        while todo:
+            op = todo.pop().op
+            if op is None or op.serial in seen:
+                continue
+            seen.add(op.serial)
+            yield op
+            todo.extend(op.args[name] for name in reversed(op.flow) if name in op.args)
+
+
+class _Unset:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET = _Unset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unknown(Value):
+    """Nothing is known; `origin` names the op (a parameter, a foreign call) so that two uses of one
+    unknown are seen to be the same."""
+
+    origin: Op | None = None
+
+    @property
+    def op(self) -> Op | None:
+        return self.origin
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Value):
+    """A Python number, string, bytes, bool, None or Ellipsis."""
+
+    value: object
+
+    @property
+    def literal(self) -> object:
+        return self.value
+
+    @property
+    def number(self) -> float | None:
+        """The value as a float where it is a number (bool counts), else None."""
+        if isinstance(self.value, (bool, int, float)):
+            try:
+                return float(self.value)
+            except OverflowError:
+                return float("inf") if self.value > 0 else float("-inf")
+        return None
+
+    @property
+    def interval(self) -> Interval:
+        number = self.number
+        return EVERYTHING if number is None or number != number else Interval(number, number)
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        number = self.number
+        return () if number is None or number != number else (Witness(number),)
+
+    @property
+    def shape(self) -> Shape:
+        return None if self.number is None else ()
+
+
+NONE = Const(None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor(Value):
+    """A tensor, array or data frame: the output of `made` (an op of the graph).
+
+    `interval` bounds its elements, in the numbers of `dtype` (None: float32 assumed).
+    """
+
+    made: Op
+    interval: Interval = EVERYTHING
+    witnesses: tuple[Witness, ...] = ()
+    dtype: str | None = None
+    shape: Shape = None
+
+    @property
+    def op(self) -> Op | None:
+        return self.made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items(Value):
+    """A tuple, list or set with known elements; `complete` is False where more may follow."""
+
+    items: tuple[Value, ...]
+    kind: str = "tuple"
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table(Value):
+    """A dict with literal keys; `complete` is False where other keys may exist."""
+
+    items: Mapping[object, Value]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol(Value):
+    """A module, function or class of a library, by its normalised dotted name.
+
+    `tf.nn.softmax`, `keras.layers.Dense`, `np.log`, `sklearn.preprocessing.StandardScaler`. How the
+    file spells it is the business of the rewriter.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function(Value):
+    """A `def` or `lambda` of the project with the scope it closes over."""
+
+    node: cst.FunctionDef | cst.Lambda
+    source: Source
+    scope: Scope
+    defaults: Mapping[str, Value]
+    owner: Class | None = None
+    bound: Value | None = None
+    kind: str = "function"  # function, property, staticmethod, classmethod
+
+    @property
+    def name(self) -> str:
+        return self.node.name.value if isinstance(self.node, cst.FunctionDef) else "<lambda>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Class(Value):
+    """A class of the project. `names` is its namespace; `library` the nearest library base's name."""
+
+    name: str
+    node: cst.ClassDef
+    source: Source
+    bases: tuple[Value, ...]
+    names: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Object(Value):
+    """An instance: of a project's class (`cls`), or of a library's (`kind`, such as "layer",
+    "model", "optimizer", "dataset"; `api` the normalised name that made it).
+
+    `attrs` is mutable state, written only through the build's journal. `made` is the op of the
+    constructor call, whose arguments are the object's configuration.
+    """
+
+    kind: str
+    api: str
+    attrs: dict[str, Value] = field(default_factory=dict)
+    cls: Class | None = None
+    made: Op | None = None
+
+    @property
+    def op(self) -> Op | None:
+        return self.made
+
+    def config(self, name: str) -> Value:
+        """The constructor's argument of that canonical name, UNKNOWN-free: `NONE` where not given."""
+        return self.made.arg(name) if self.made else NONE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method(Value):
+    """A library object's or tensor's method before the call: `receiver.name`."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneOf(Value):
+    """One of a few values that are not all tensors, after branches joined."""
+
+    choices: tuple[Value, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Op:
+    """One operation of the program: a node of the graph.
+
+    Attributes:
+        name: canonical name (`softmax`, `log`, `minimize`), the key of the operator table.
+        args: canonical argument name -> value, as given (absent where not given).
+        serial: running number in order of evaluation; sorts a graph's ops.
+        api: normalised name through which the program called it (`tf.log`), or the operator (`-`).
+        node: the expression or statement that computes it.
+        nodes: canonical argument name -> the expression of that argument.
+        flow: names of the arguments whose numbers it hands on unchanged.
+        calls: the call expressions (with their files) through which this place was reached.
+    """
+
+    name: str
+    args: dict[str, Value]
+    serial: int
+    api: str
+    source: Source
+    scope: Scope
+    node: cst.CSTNode
+    statement: cst.CSTNode | None
+    nodes: Mapping[str, cst.BaseExpression]
+    flow: Sequence[str] = ()
+    calls: tuple[tuple[Source, cst.CSTNode], ...] = ()
+    value: Value = UNKNOWN
+
+    def arg(self, name: str) -> Value:
+        """The argument, `NONE` where the call does not give it."""
+        return self.args.get(name, NONE)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} #{self.serial}>"
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """`name` got `value` by `statement`, after the op numbered `serial`."""
+
+    serial: int
+    name: str
+    value: Value
+    statement: cst.CSTNode | None
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A module's, class's or call's variables.
+
+    `history` holds every binding in order, across branches: the rewriter asks it which name holds a
+    value at a place.
+    """
+
+    node: cst.CSTNode
+    source: Source
+    parent: Scope | None
+    names: dict[str, Value] = field(default_factory=dict)
+    history: list[Binding] = field(default_factory=list)
+
+    def name_of(self, value: Value, serial: int) -> str | None:
+        """A name that holds exactly `value` just before op `serial`, here or in an enclosing scope."""
+        scope: Scope | None = self
+        shadowed: set[str] = set()
+        while scope is not None:
+            latest: dict[str, Value] = {}
+            for binding in scope.history:
+                if binding.serial <= serial:
+                    latest[binding.name] = binding.value
+            for name, held in latest.items():
+                if held is value and name not in shadowed:
+                    return name
+            shadowed |= latest.keys()
+            scope = scope.parent
+        return None
