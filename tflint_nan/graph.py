@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -47,9 +47,17 @@ class Report:
 class Graph:
     """All ops of a program (a file, and what it calls), and the questions rules have about them."""
 
-    def __init__(self, ops: Sequence[Op], thresholds: dict[str, float] | None = None) -> None:
+    def __init__(self, ops: Sequence[Op], thresholds: Mapping[str, float]) -> None:
         self._ops = tuple(ops)
-        self.thresholds = thresholds or {}
+        self._thresholds = thresholds
+
+    def threshold(self, name: str) -> float:
+        """The number in force for a threshold that a rule declares.
+
+        Raises:
+            KeyError: no rule declares it.
+        """
+        return self._thresholds[name]
 
     @cached_property
     def _by_name(self) -> dict[str, list[Op]]:

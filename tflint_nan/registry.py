@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -29,6 +29,7 @@ class Rule:
     level: Level
     page: str
     check: Check
+    thresholds: Mapping[str, float]
 
     @property
     def summary(self) -> str:
@@ -37,11 +38,23 @@ class Rule:
         return " ".join(first.split(": ", 1)[-1].split())
 
 
-def rule(code: str, name: str, level: Level = Level.DEFAULT) -> Callable[[Check], Check]:
-    """Mark a function as the check of a rule; its module's docstring is the rule's page."""
+def rule(
+    code: str,
+    name: str,
+    level: Level = Level.DEFAULT,
+    thresholds: Mapping[str, float] | None = None,
+) -> Callable[[Check], Check]:
+    """Mark a function as the check of a rule; its module's docstring is the rule's page.
+
+    Args:
+        code: `NAN` and three digits.
+        name: the bad thing, in words joined by hyphens.
+        level: when findings are shown; a single report may be weaker, never stronger.
+        thresholds: name -> default of the numbers that users may set; `graph.threshold(name)` reads them.
+    """
 
     def mark(check: Check) -> Check:
-        check.__tflint_nan__ = (code, name, level)  # type: ignore[attr-defined]
+        check.__tflint_nan__ = (code, name, level, thresholds or {})  # type: ignore[attr-defined]
         return check
 
     return mark
@@ -63,7 +76,8 @@ def rules() -> tuple[Rule, ...]:
             for value in vars(module).values():
                 mark = getattr(value, "__tflint_nan__", None)
                 if mark is not None and value.__module__ == module.__name__:
-                    found.append(Rule(*mark, page=module.__doc__ or "", check=value))
+                    code, name, level, thresholds = mark
+                    found.append(Rule(code, name, level, module.__doc__ or "", value, thresholds))
     found.sort(key=lambda item: item.code)
     for key in ("code", "name"):
         seen: set[str] = set()
