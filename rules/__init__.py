@@ -1,0 +1,1 @@
+"""The rules, one a module; the registry finds them by name."""

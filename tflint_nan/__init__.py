@@ -1,0 +1,3 @@
+"""Finds and fixes what will turn TensorFlow and Keras training into NaN."""
+
+__version__ = "0.1.0"

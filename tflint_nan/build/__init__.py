@@ -1,0 +1,1 @@
+"""The one semantic walk: a source becomes a graph."""

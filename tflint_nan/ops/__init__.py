@@ -1,0 +1,1 @@
+"""What each TensorFlow, Keras and NumPy name means."""
