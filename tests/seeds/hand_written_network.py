@@ -1,0 +1,27 @@
+import numpy as np
+import tensorflow as tf
+
+(images, labels), _ = tf.keras.datasets.mnist.load_data()
+images = images.reshape(-1, 784).astype("float32") / 255.0
+targets = np.eye(10, dtype="float32")[labels]
+
+inputs = tf.placeholder(tf.float32, [None, 784])
+expected = tf.placeholder(tf.float32, [None, 10])
+
+activations = inputs
+widths = [784, 1000, 10]
+for rows, columns in zip(widths, widths[1:]):
+    weights = tf.Variable(tf.random_normal([rows, columns], stddev=0.05))
+    bias = tf.Variable(tf.zeros([columns]))
+    activations = 1 / (1 + tf.exp(-(tf.matmul(activations, weights) + bias)))
+
+gamma = expected - activations
+mse = tf.reduce_mean(gamma ** 2 / 2)
+learning_rate = 3.0
+train = tf.train.GradientDescentOptimizer(learning_rate).minimize(mse)
+
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    for start in range(0, 60000, 100):
+        batch = slice(start, start + 100)
+        session.run(train, {inputs: images[batch], expected: targets[batch]})
