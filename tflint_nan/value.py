@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: A tensor's shape: None where the rank is unknown, None for an axis of unknown length.
 Shape = tuple[int | None, ...] | None
-#: What a Python literal can be.
-Literal = int | float | complex | str | bytes | bool | None | type(Ellipsis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +224,14 @@ class Symbol(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Module(Value):
+    """A module of the project, with its variables."""
+
+    name: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Function(Value):
     """A `def` or `lambda` of the project with the scope it closes over."""
 
@@ -244,7 +250,7 @@ class Function(Value):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Class(Value):
-    """A class of the project. `names` is its namespace; `library` the nearest library base's name."""
+    """A class of the project. `names` is its namespace."""
 
     name: str
     node: cst.ClassDef
@@ -279,7 +285,7 @@ class Object(Value):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Method(Value):
-    """A library object's or tensor's method before the call: `receiver.name`."""
+    """A library object's method before the call: `receiver.name`."""
 
     receiver: Value
     name: str

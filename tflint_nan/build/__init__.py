@@ -1,1 +1,7 @@
-"""The one semantic walk: a source becomes a graph."""
+"""The one semantic walk: Python's meaning over the LibCST tree, to a graph of ops."""
+
+from __future__ import annotations
+
+from tflint_nan.build.program import build
+
+__all__ = ["build"]

@@ -1,0 +1,469 @@
+"""Expressions: every kind of LibCST expression to its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import libcst as cst
+
+from tflint_nan.build import builtins
+from tflint_nan.build.fold import fold, truth
+from tflint_nan.build.guards import Guards
+from tflint_nan.build.names import normalise
+from tflint_nan.ops.table import APIS, BASES, CONSTANTS
+from tflint_nan.value import (
+    NONE,
+    Const,
+    Function,
+    Items,
+    Object,
+    OneOf,
+    Scope,
+    Symbol,
+    Table,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+#: Nested expressions deeper than this are unknown (Python's parser allows about 200 brackets).
+MAX_DEPTH = 150
+#: A comprehension over more elements than this is read once for all of them.
+MAX_UNROLL = 16
+
+BINARY: dict[type[cst.BaseBinaryOp] | type[cst.BaseAugOp], str] = {
+    cst.Add: "add",
+    cst.Subtract: "sub",
+    cst.Multiply: "mul",
+    cst.Divide: "div",
+    cst.FloorDivide: "floordiv",
+    cst.Modulo: "mod",
+    cst.Power: "pow",
+    cst.MatrixMultiply: "matmul",
+    cst.BitAnd: "bit_and",
+    cst.BitOr: "bit_or",
+    cst.BitXor: "bit_xor",
+    cst.LeftShift: "left_shift",
+    cst.RightShift: "right_shift",
+    cst.AddAssign: "add",
+    cst.SubtractAssign: "sub",
+    cst.MultiplyAssign: "mul",
+    cst.DivideAssign: "div",
+    cst.FloorDivideAssign: "floordiv",
+    cst.ModuloAssign: "mod",
+    cst.PowerAssign: "pow",
+    cst.MatrixMultiplyAssign: "matmul",
+    cst.BitAndAssign: "bit_and",
+    cst.BitOrAssign: "bit_or",
+    cst.BitXorAssign: "bit_xor",
+    cst.LeftShiftAssign: "left_shift",
+    cst.RightShiftAssign: "right_shift",
+}
+COMPARISON: dict[type[cst.BaseCompOp], str] = {
+    cst.Equal: "equal",
+    cst.NotEqual: "not_equal",
+    cst.LessThan: "less",
+    cst.LessThanEqual: "less_equal",
+    cst.GreaterThan: "greater",
+    cst.GreaterThanEqual: "greater_equal",
+}
+#: Bit operators on tensors are logical ones where the operands are tests.
+_TENSOR_BITS = {"bit_and": "logical_and", "bit_or": "logical_or"}
+
+
+class Expressions(Guards):
+    """Evaluates expressions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+        #: Libraries whose names were all imported (`from keras.layers import *`), the latest last.
+        self.star_imports: list[str] = []
+
+    def evaluate(self, node: cst.CSTNode) -> Value:
+        """The value of an expression; UNKNOWN for what cannot be followed."""
+        handler = _HANDLERS.get(type(node))
+        if handler is None or self._depth >= MAX_DEPTH:
+            return Unknown()
+        self._depth += 1
+        outer, self.node = self.node, node
+        try:
+            return handler(self, node)
+        finally:
+            self._depth -= 1
+            self.node = outer
+
+    def _name(self, node: cst.Name) -> Value:
+        value = self.lookup(node.value)
+        if value is not None:
+            return value
+        for library in reversed(self.star_imports):
+            name = normalise(f"{library}.{node.value}")
+            if name in APIS or name in BASES or name in CONSTANTS:
+                return self.constant(name)
+        return Symbol(f"builtins.{node.value}") if node.value in builtins.NAMES else Unknown()
+
+    def constant(self, name: str) -> Value:
+        """The value of a library's name: a known constant, or a symbol."""
+        return CONSTANTS.get(name) or Symbol(name)
+
+    def _integer(self, node: cst.Integer) -> Value:
+        try:
+            return Const(node.evaluated_value)
+        except ValueError:  # more digits than Python converts
+            return Unknown()
+
+    def _float(self, node: cst.Float) -> Value:
+        return Const(node.evaluated_value)
+
+    def _string(self, node: cst.SimpleString | cst.ConcatenatedString) -> Value:
+        text = node.evaluated_value
+        return Unknown() if text is None else Const(text)
+
+    def _attribute(self, node: cst.Attribute) -> Value:
+        return self.get(self.evaluate(node.value), node.attr.value)
+
+    def _tuple(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
+        kind = type(node).__name__.lower()
+        items: list[Value] = []
+        complete = True
+        for element in node.elements:
+            value = self.evaluate(element.value)
+            if isinstance(element, cst.StarredElement):
+                inner = self.elements(value)
+                complete = complete and inner is not None
+                items.extend(inner if inner is not None else (self.element(value),))
+            else:
+                items.append(value)
+        return Items(tuple(items), kind, complete)
+
+    def _dict(self, node: cst.Dict) -> Value:
+        table: dict[object, Value] = {}
+        complete = True
+        for element in node.elements:
+            value = self.evaluate(element.value)
+            if isinstance(element, cst.DictElement):
+                key = self.key(self.evaluate(element.key))
+                if key is None:
+                    complete = False
+                else:
+                    table[key] = value
+            elif isinstance(value, Table):
+                table.update(value.items)
+                complete = complete and value.complete
+            else:
+                complete = False
+        return Table(table, complete)
+
+    def key(self, value: Value) -> object:
+        """What a dict's key is known by: the literal, or the tensor or object itself; else None."""
+        if isinstance(value, Const):
+            return value.value
+        return value if isinstance(value, (Tensor, Object, Symbol)) else None
+
+    def _unary(self, node: cst.UnaryOperation) -> Value:
+        if isinstance(node.operator, cst.Not):
+            known = truth(value := self.evaluate(node.expression))
+            return Const(not known) if known is not None else self._negated(value)
+        value = self.evaluate(node.expression)
+        if isinstance(node.operator, cst.Plus):
+            return value
+        name = "neg" if isinstance(node.operator, cst.Minus) else "logical_not"
+        literal = value.literal
+        if name == "neg" and isinstance(literal, (int, float)):
+            return Const(-literal)
+        return self.operation(name, {"x": value}, {"x": node.expression})
+
+    def _negated(self, value: Value) -> Value:
+        return self.emit("logical_not", {"x": value}) if isinstance(value, Tensor) else Unknown()
+
+    def _binary(self, node: cst.BinaryOperation) -> Value:
+        # Chains such as a + b + c nest to the left, as deep as they are long: walked in a loop.
+        chain = [node]
+        while isinstance(chain[-1].left, cst.BinaryOperation):
+            chain.append(chain[-1].left)
+        value = self.evaluate(chain[-1].left)
+        outer = self.node
+        for part in reversed(chain):
+            self.node = part
+            right = self.evaluate(part.right)
+            value = self.binary(BINARY[type(part.operator)], value, right, part.left, part.right)
+        self.node = outer
+        return value
+
+    def binary(
+        self, name: str, x: Value, y: Value, left: cst.BaseExpression, right: cst.BaseExpression
+    ) -> Value:
+        """`x name y` for literals, lists and tensors."""
+        folded = fold(name, x, y)
+        if folded is not None:
+            return folded
+        if isinstance(x, Items) and isinstance(y, Items) and name == "add":
+            return Items(x.items + y.items, x.kind, x.complete and y.complete)
+        if isinstance(x, Items) and name == "mul" and isinstance(y.literal, int):
+            if len(x.items) * y.literal <= MAX_UNROLL * MAX_UNROLL:
+                return Items(x.items * y.literal, x.kind, x.complete)
+            return Items(x.items, x.kind, False)
+        if isinstance(x.literal, (str, bytes)):
+            return Unknown()
+        return self.operation(_TENSOR_BITS.get(name, name), {"x": x, "y": y}, {"x": left, "y": right})
+
+    def operation(
+        self, name: str, args: Mapping[str, Value], nodes: Mapping[str, cst.BaseExpression]
+    ) -> Value:
+        """A Python operator as an op of the graph."""
+        value = self.emit(name, args)
+        self.ops[-1].nodes = nodes
+        return value
+
+    def _comparison(self, node: cst.Comparison) -> Value:
+        left, left_node = self.evaluate(node.left), node.left
+        result: Value | None = None
+        for target in node.comparisons:
+            right = self.evaluate(target.comparator)
+            one = self._compare(target.operator, left, right, left_node, target.comparator)
+            result = one if result is None else self.emit("logical_and", {"x": result, "y": one})
+            left, left_node = right, target.comparator
+        return result if result is not None else Unknown()
+
+    def _compare(
+        self,
+        operator: cst.BaseCompOp,
+        x: Value,
+        y: Value,
+        left: cst.BaseExpression,
+        right: cst.BaseExpression,
+    ) -> Value:
+        name = COMPARISON.get(type(operator))
+        if name is None:
+            return self._membership(operator, x, y)
+        folded = fold(name, x, y)
+        if folded is not None:
+            return folded
+        if isinstance(x.literal, (str, bytes)) or isinstance(y.literal, (str, bytes)):
+            return Unknown()
+        return self.operation(name, {"x": x, "y": y}, {"x": left, "y": right})
+
+    def _membership(self, operator: cst.BaseCompOp, x: Value, y: Value) -> Value:
+        if isinstance(operator, (cst.Is, cst.IsNot)):
+            same: bool | None = None
+            if isinstance(x, Const) and isinstance(y, Const):
+                same = x == y and type(x.value) is type(y.value)
+            elif y == NONE and not isinstance(x, (Unknown, OneOf)):
+                same = False
+            if same is None:
+                return Unknown()
+            return Const(same is isinstance(operator, cst.Is))
+        if isinstance(x, Const) and isinstance(y, Items) and y.complete:
+            if all(isinstance(item, Const) for item in y.items):
+                return Const((x in y.items) is isinstance(operator, cst.In))
+        if isinstance(x, Const) and isinstance(y, Table) and y.complete:
+            return Const((x.value in y.items) is isinstance(operator, cst.In))
+        if isinstance(x.literal, str) and isinstance(y.literal, str):
+            return Const((x.literal in y.literal) is isinstance(operator, cst.In))
+        return Unknown()
+
+    def _boolean(self, node: cst.BooleanOperation) -> Value:
+        left = self.evaluate(node.left)
+        known = truth(left)
+        conjunction = isinstance(node.operator, cst.And)
+        if known is not None:
+            return self.evaluate(node.right) if known is conjunction else left
+        mark = self.fork()
+        self.refine(node.left, conjunction)
+        right = self.evaluate(node.right)
+        self.merge([self.rewind(mark), {}])
+        if isinstance(left, Tensor) and isinstance(right, Tensor):
+            return self.emit("logical_and" if conjunction else "logical_or", {"x": left, "y": right})
+        return self.join(left, right)
+
+    def _conditional(self, node: cst.IfExp) -> Value:
+        known = truth(self.evaluate(node.test))
+        if known is not None:
+            return self.evaluate(node.body if known else node.orelse)
+        mark = self.fork()
+        self.refine(node.test, True)
+        body = self.evaluate(node.body)
+        self.rewind(mark)  # what the test narrowed is narrow only inside
+        mark = self.fork()
+        self.refine(node.test, False)
+        orelse = self.evaluate(node.orelse)
+        self.rewind(mark)
+        return self.join(body, orelse)
+
+    def _subscript(self, node: cst.Subscript) -> Value:
+        value = self.evaluate(node.value)
+        return self.item(value, self.index(node))
+
+    def index(self, node: cst.Subscript) -> Value:
+        """The index of a subscript: a value, a slice as `Items(start, stop, step)`, a tuple of these."""
+        parts = tuple(self._index(element.slice) for element in node.slice)
+        return parts[0] if len(parts) == 1 else Items(parts)
+
+    def _index(self, node: cst.BaseSlice) -> Value:
+        if isinstance(node, cst.Slice):
+            ends = (node.lower, node.upper, node.step)
+            return Items(tuple(NONE if end is None else self.evaluate(end) for end in ends), "slice")
+        assert isinstance(node, cst.Index)
+        return self.evaluate(node.value)
+
+    def _lambda(self, node: cst.Lambda) -> Value:
+        return self.function(node)
+
+    def _comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> Value:
+        frame = self.frame
+        outer = frame.scope
+        frame.scope = Scope(node, outer.source, outer)
+        try:
+            results, complete = self._generate(node, node.for_in)
+        finally:
+            frame.scope = outer
+        if isinstance(node, cst.DictComp):
+            pairs = [(self.key(key), value) for key, value in results]
+            known = complete and all(key is not None for key, _ in pairs)
+            return Table({key: value for key, value in pairs if key is not None}, known)
+        return Items(tuple(value for _, value in results), "list", complete)
+
+    def _generate(
+        self, node: cst.BaseComp, loop: cst.CompFor
+    ) -> tuple[list[tuple[Value, Value]], bool]:
+        iterable = self.evaluate(loop.iter)
+        known = self.elements(iterable)
+        complete = known is not None and len(known) <= MAX_UNROLL
+        results: list[tuple[Value, Value]] = []
+        for element in known if known is not None and complete else (self.element(iterable),):
+            self.assign(loop.target, element)
+            tests = [truth(self.evaluate(part.test)) for part in loop.ifs]
+            if False in tests:
+                continue
+            complete = complete and None not in tests
+            for part in loop.ifs:
+                self.refine(part.test, True)
+            if loop.inner_for_in is not None:
+                inner, whole = self._generate(node, loop.inner_for_in)
+                results.extend(inner)
+                complete = complete and whole
+            elif isinstance(node, cst.DictComp):
+                results.append((self.evaluate(node.key), self.evaluate(node.value)))
+            elif isinstance(node, cst.BaseSimpleComp):
+                results.append((NONE, self.evaluate(node.elt)))
+        return results, complete
+
+    def _walrus(self, node: cst.NamedExpr) -> Value:
+        value = self.evaluate(node.value)
+        self.assign(node.target, value)
+        return value
+
+    def _await(self, node: cst.Await) -> Value:
+        return self.evaluate(node.expression)
+
+    def _yield(self, node: cst.Yield) -> Value:
+        if isinstance(node.value, cst.From):
+            self.frame.yields.append(self.element(self.evaluate(node.value.item)))
+        else:
+            self.frame.yields.append(NONE if node.value is None else self.evaluate(node.value))
+        return Unknown()
+
+    def _formatted(self, node: cst.FormattedString) -> Value:
+        for part in node.parts:
+            if isinstance(part, cst.FormattedStringExpression):
+                self.evaluate(part.expression)
+        return Unknown()
+
+    def _ellipsis(self, node: cst.Ellipsis) -> Value:
+        return Const(...)
+
+    def _call(self, node: cst.Call) -> Value:
+        return self.call_node(node)
+
+    # What containers and iteration hold.
+
+    def item(self, value: Value, index: Value) -> Value:
+        """`value[index]`."""
+        literal = index.literal
+        if isinstance(value, OneOf):
+            return self._any(value, lambda choice: self.item(choice, index))
+        if isinstance(value, Table):
+            key = self.key(index)
+            if key is not None and key in value.items:
+                return value.items[key]
+            return self._joined(tuple(value.items.values())) if value.complete else Unknown()
+        if isinstance(value, Items):
+            if isinstance(literal, int):
+                if -len(value.items) <= literal < len(value.items) and value.complete:
+                    return value.items[literal]
+                return Unknown() if value.complete else self._joined(value.items)
+            if isinstance(index, Items) and index.kind == "slice" and value.complete:
+                ends = [part.literal for part in index.items]
+                if all(end is None or isinstance(end, int) for end in ends) and ends[2] != 0:
+                    return Items(value.items[slice(*ends)], value.kind)
+            return self._joined(value.items)
+        if isinstance(value, Object):
+            return self.method(value, "__getitem__", [index], {})
+        if isinstance(value, Tensor):
+            return self.emit("slice", {"x": value, "index": index})
+        return Unknown(value.op)
+
+    def _any(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:
+        return self._joined(tuple(ask(choice) for choice in value.choices if choice != NONE))
+
+    def _joined(self, values: Sequence[Value]) -> Value:
+        if not values:
+            return Unknown()
+        result = values[0]
+        for value in values[1:]:
+            result = self.join(result, value)
+        return result
+
+    def elements(self, value: Value) -> Sequence[Value] | None:
+        """The elements of a tuple or list that is known whole, else None."""
+        if isinstance(value, Items) and value.kind != "slice":
+            return value.items if value.complete else None
+        if isinstance(value, Table):
+            return [Const(key) for key in value.items] if value.complete else None
+        return None
+
+    def element(self, value: Value) -> Value:
+        """What iteration over `value` yields, all turns joined."""
+        if isinstance(value, Items):
+            return self._joined(value.items)
+        if isinstance(value, Table):
+            return self._joined([Const(key) for key in value.items]) if value.complete else Unknown()
+        if isinstance(value, OneOf):
+            return self._any(value, self.element)
+        if isinstance(value, Tensor):
+            return self.emit("slice", {"x": value})
+        if isinstance(value, Object):
+            return value.attrs["element"] if "element" in value.attrs else Unknown()
+        return Unknown()
+
+
+_HANDLERS: dict[type[cst.CSTNode], Callable[..., Value]] = {
+    cst.Name: Expressions._name,
+    cst.Integer: Expressions._integer,
+    cst.Float: Expressions._float,
+    cst.SimpleString: Expressions._string,
+    cst.ConcatenatedString: Expressions._string,
+    cst.FormattedString: Expressions._formatted,
+    cst.Attribute: Expressions._attribute,
+    cst.Tuple: Expressions._tuple,
+    cst.List: Expressions._tuple,
+    cst.Set: Expressions._tuple,
+    cst.Dict: Expressions._dict,
+    cst.UnaryOperation: Expressions._unary,
+    cst.BinaryOperation: Expressions._binary,
+    cst.Comparison: Expressions._comparison,
+    cst.BooleanOperation: Expressions._boolean,
+    cst.IfExp: Expressions._conditional,
+    cst.Subscript: Expressions._subscript,
+    cst.Lambda: Expressions._lambda,
+    cst.ListComp: Expressions._comprehension,
+    cst.SetComp: Expressions._comprehension,
+    cst.GeneratorExp: Expressions._comprehension,
+    cst.DictComp: Expressions._comprehension,
+    cst.NamedExpr: Expressions._walrus,
+    cst.Await: Expressions._await,
+    cst.Yield: Expressions._yield,
+    cst.Ellipsis: Expressions._ellipsis,
+    cst.Call: Expressions._call,
+}

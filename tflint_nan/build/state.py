@@ -1,0 +1,284 @@
+"""The state of the walk: frames, the journal that lets both branches start alike, and new ops."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from tflint_nan.ops.table import OPERATORS, Call
+from tflint_nan.source import Source
+from tflint_nan.value import (
+    NONE,
+    UNSET,
+    Binding,
+    Const,
+    Function,
+    Items,
+    Object,
+    OneOf,
+    Op,
+    Scope,
+    Table,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+#: Alternatives that are kept apart after branches meet; more become unknown.
+MAX_CHOICES = 6
+#: Elements of a join's tuples, dicts; nesting past this is unknown.
+MAX_JOIN_DEPTH = 6
+
+
+@dataclass(slots=True)
+class Frame:
+    """One activation: of a module, a class body or a function."""
+
+    scope: Scope
+    calls: tuple[tuple[Source, cst.CSTNode], ...] = ()
+    function: Function | None = None
+    receiver: Value | None = None
+    statement: cst.CSTNode | None = None
+    returns: list[Value] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+    outer_names: dict[str, Scope] = field(default_factory=dict)
+
+
+Change = tuple[dict[str, Value], str, Value | None]
+
+
+class State(ABC):
+    """What the parts of the walk share."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.frames: list[Frame] = []
+        self.node: cst.CSTNode = cst.Pass()
+        self._journal: list[Change] = []
+        self._forks = 0
+        #: Counts writes to anything but a call's own variables: two equal counts, one state.
+        self.effects = 0
+
+    # What the later layers of the walk provide.
+
+    @abstractmethod
+    def evaluate(self, node: cst.CSTNode) -> Value:
+        """The value of an expression."""
+
+    @abstractmethod
+    def call(self, function: Value, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+        """Call a value with values."""
+
+    @abstractmethod
+    def get(self, receiver: Value, name: str) -> Value:
+        """`receiver.name`."""
+
+    @abstractmethod
+    def method(
+        self, receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]
+    ) -> Value:
+        """`receiver.name(*args, **kwargs)`."""
+
+    @abstractmethod
+    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+        """`target = value`."""
+
+    @abstractmethod
+    def function(self, node: cst.FunctionDef | cst.Lambda) -> Function:
+        """A new function that closes over the frame's scope."""
+
+    @abstractmethod
+    def call_node(self, node: cst.Call) -> Value:
+        """The value of a call expression."""
+
+    @property
+    def frame(self) -> Frame:
+        """The activation being walked."""
+        return self.frames[-1]
+
+    # Writes, and forks of the state.
+
+    def write(self, names: dict[str, Value], key: str, value: Value) -> None:
+        """`names[key] = value`, undone when the branch that does it ends."""
+        if self._forks:
+            self._journal.append((names, key, names.get(key)))
+        names[key] = value
+
+    def fork(self) -> int:
+        """Start a branch; give the mark to `rewind`."""
+        self._forks += 1
+        return len(self._journal)
+
+    def rewind(self, mark: int) -> dict[tuple[int, str], Change]:
+        """End a branch: undo its writes and return them, each with its last value."""
+        self._forks -= 1
+        changes: dict[tuple[int, str], Change] = {}
+        while len(self._journal) > mark:
+            names, key, old = self._journal.pop()
+            changes.setdefault((id(names), key), (names, key, names.get(key)))
+            if old is None:
+                names.pop(key, None)
+            else:
+                names[key] = old
+        return changes
+
+    def merge(self, branches: Sequence[Mapping[tuple[int, str], Change]], *, widen: bool = False) -> None:
+        """Continue after branches that all reach this point: what they wrote differently is joined.
+
+        With `widen`, ranges that moved go to infinity (the end of a loop's second pass).
+        """
+        keys = dict.fromkeys(key for branch in branches for key in branch)
+        for place in keys:
+            names, key, _ = next(branch[place] for branch in branches if place in branch)
+            before = names.get(key)
+            after: Value | None = None
+            for branch in branches:
+                value = branch[place][2] if place in branch else before
+                if value is not None:
+                    after = value if after is None else self.join(after, value)
+            if after is None:
+                continue
+            if widen and isinstance(before, Tensor) and isinstance(after, Tensor) and after is not before:
+                interval = before.interval.widen(after.interval)
+                after = Tensor(after.made, interval, after.witnesses, after.dtype, after.shape)
+            self.write(names, key, after)
+
+    def join(self, a: Value, b: Value, depth: int = 0) -> Value:
+        """What a name holds where two branches meet."""
+        if a is b or (isinstance(a, Const) and isinstance(b, Const) and _same(a, b)):
+            return a
+        if depth > MAX_JOIN_DEPTH:
+            return Unknown()
+        root = unrefined(a)
+        if root is unrefined(b):
+            return root  # both sides of a guard, together again
+        if (_numeric(a) and _numeric(b)) or {type(a), type(b)} == {Tensor, Unknown}:
+            return self.emit("join", {"0": a, "1": b})
+        if isinstance(a, Unknown) and isinstance(b, Unknown):
+            return a if a.origin is not None else b
+        if isinstance(a, Items) and isinstance(b, Items) and len(a.items) == len(b.items):
+            if all(x is y for x, y in zip(a.items, b.items, strict=True)):
+                return a
+            items = tuple(self.join(x, y, depth + 1) for x, y in zip(a.items, b.items, strict=True))
+            return Items(items, a.kind, a.complete and b.complete)
+        if isinstance(a, Table) and isinstance(b, Table):
+            table = dict(a.items)
+            for key, value in b.items.items():
+                table[key] = self.join(table[key], value, depth + 1) if key in table else value
+            return Table(table, a.complete and b.complete and a.items.keys() == b.items.keys())
+        choices: list[Value] = []
+        for value in (*choices_of(a), *choices_of(b)):
+            if not any(value is c or (isinstance(value, (Const,)) and value == c) for c in choices):
+                choices.append(value)
+        return OneOf(tuple(choices)) if len(choices) <= MAX_CHOICES else Unknown()
+
+    # Names.
+
+    def bind(self, name: str, value: Value) -> None:
+        """Assign a variable of the frame (or the outer one that it declares)."""
+        frame = self.frame
+        scope = frame.outer_names.get(name, frame.scope)
+        if scope is not frame.scope or frame.function is None:
+            self.effects += 1
+        self.write(scope.names, name, value)
+        scope.history.append(Binding(len(self.ops), name, value, frame.statement))
+
+    def lookup(self, name: str) -> Value | None:
+        """The variable's value, None where nothing binds it."""
+        scope: Scope | None = self.frame.outer_names.get(name, self.frame.scope)
+        while scope is not None:
+            value = scope.names.get(name)
+            if value is not None:
+                return value
+            scope = scope.parent
+            # A class body is no enclosing scope of its methods.
+            while scope is not None and isinstance(scope.node, cst.ClassDef):
+                scope = scope.parent
+        return None
+
+    # New ops.
+
+    def emit(
+        self,
+        name: str,
+        args: Mapping[str, Value],
+        *,
+        call: Call | None = None,
+        at: Op | None = None,
+    ) -> Value:
+        """Add an op to the graph and return its value (see `ops.table.Machine`)."""
+        operator = OPERATORS.get(name)
+        op = self._op(name, args, call, at)
+        if operator is None:
+            op.value = Unknown(op)
+            return op.value
+        op.flow = operator.flow
+        facts = operator.transfer(op)
+        op.value = Tensor(op, facts.interval, facts.witnesses, facts.dtype, facts.shape)
+        return op.value
+
+    def new(self, kind: str, call: Call, **attrs: Value) -> Object:
+        """A library object, made by an op named `kind`."""
+        op = self._op(kind, call.args, call, None)
+        made = Object(kind, call.api, dict(attrs), None, op)
+        op.value = made
+        return made
+
+    def set(self, receiver: Object, name: str, value: Value) -> None:
+        """`receiver.name = value`."""
+        self.effects += 1
+        self.write(receiver.attrs, name, value)
+
+    def _op(self, name: str, args: Mapping[str, Value], call: Call | None, at: Op | None) -> Op:
+        frame = self.frame
+        values = {key: self.plain(value) for key, value in args.items()}
+        nodes: Mapping[str, cst.BaseExpression] = {}
+        source, scope, node, statement = frame.scope.source, frame.scope, self.node, frame.statement
+        api = name
+        if at is not None:
+            source, scope, node, statement, nodes = at.source, at.scope, at.node, at.statement, at.nodes
+            api = at.api
+        if call is not None:
+            node, nodes, api = call.node, call.nodes, call.api
+        op = Op(name, values, len(self.ops), api, source, scope, node, statement, nodes, (), frame.calls)
+        self.ops.append(op)
+        return op
+
+    def plain(self, value: Value) -> Value:
+        """An operand: of alternatives, the numeric ones joined (None means "not given")."""
+        if not isinstance(value, OneOf):
+            return value
+        numeric = [choice for choice in value.choices if _numeric(choice) or isinstance(choice, Unknown)]
+        if not numeric or len(numeric) + (NONE in value.choices) < len(value.choices):
+            return value
+        if len(numeric) == 1:
+            return numeric[0]
+        return self.emit("join", {str(index): choice for index, choice in enumerate(numeric)})
+
+
+def unrefined(value: Value) -> Value:
+    """The value before guards narrowed it."""
+    while value.op is not None and value.op.name == "refine":
+        value = value.op.args["x"]
+    return value
+
+
+def choices_of(value: Value) -> tuple[Value, ...]:
+    """The alternatives of a value: itself, where it is not a `OneOf`."""
+    return value.choices if isinstance(value, OneOf) else (value,)
+
+
+def _numeric(value: Value) -> bool:
+    """True for what an array can hold: tensors, and numbers other than flags."""
+    return isinstance(value, Tensor) or (
+        isinstance(value, Const) and isinstance(value.literal, (int, float)) and value.literal is not UNSET
+        and not isinstance(value.literal, bool)
+    )
+
+
+def _same(a: Const, b: Const) -> bool:
+    """True for one literal twice; 1, 1.0 and True are three."""
+    return type(a.value) is type(b.value) and a.value == b.value

@@ -1,0 +1,490 @@
+"""Statements: what they bind, which way they go on, and what both ways leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+
+import libcst as cst
+
+from tflint_nan.build.expressions import BINARY, MAX_UNROLL, Expressions
+from tflint_nan.build.fold import truth
+from tflint_nan.build.names import normalise
+from tflint_nan.build.state import Change
+from tflint_nan.value import (
+    NONE,
+    Class,
+    Const,
+    Function,
+    Items,
+    Module,
+    Object,
+    OneOf,
+    Scope,
+    Symbol,
+    Table,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+#: Loops nested deeper than this are read once, not twice: time stays linear in the text.
+MAX_TWICE = 2
+
+
+#: What a branch wrote (see `State.rewind`).
+Changes = Mapping[tuple[int, str], Change]
+
+
+class Flow(Enum):
+    """How a block ends."""
+
+    NEXT = auto()  # falls through to what follows
+    BREAK = auto()
+    CONTINUE = auto()
+    LEAVE = auto()  # return or raise
+
+
+class Statements(Expressions):
+    """Executes statements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loops = 0
+
+    def spend(self) -> bool:
+        """Use one unit of the work that is allowed; False when it is used up."""
+        return True
+
+    def execute(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> Flow:
+        """Run a block; what follows a statement that leaves is not reached."""
+        frame = self.frame
+        for statement in body:
+            if not self.spend():
+                return Flow.NEXT
+            frame.statement = statement
+            handler = _STATEMENTS.get(type(statement))
+            if handler is not None:
+                flow = handler(self, statement)
+                if flow is not Flow.NEXT:
+                    return flow
+        return Flow.NEXT
+
+    # Simple statements.
+
+    def _line(self, node: cst.SimpleStatementLine | cst.SimpleStatementSuite) -> Flow:
+        for part in node.body:
+            handler = _SIMPLE.get(type(part))
+            if handler is not None:
+                flow = handler(self, part)
+                if flow is not Flow.NEXT:
+                    return flow
+        return Flow.NEXT
+
+    def _expr(self, node: cst.Expr) -> Flow:
+        self.evaluate(node.value)
+        return Flow.NEXT
+
+    def _assign(self, node: cst.Assign) -> Flow:
+        value = self.evaluate(node.value)
+        for target in node.targets:
+            self.assign(target.target, value)
+        return Flow.NEXT
+
+    def _annotated(self, node: cst.AnnAssign) -> Flow:
+        if node.value is not None:
+            self.assign(node.target, self.evaluate(node.value))
+        return Flow.NEXT
+
+    def _augmented(self, node: cst.AugAssign) -> Flow:
+        left, right = self.evaluate(node.target), self.evaluate(node.value)
+        outer, self.node = self.node, node
+        value = self.binary(BINARY[type(node.operator)], left, right, node.target, node.value)
+        self.node = outer
+        self.assign(node.target, value)
+        return Flow.NEXT
+
+    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+        """`target = value`, for names, attributes, items and tuples of these."""
+        if isinstance(target, cst.Name):
+            self.bind(target.value, value)
+        elif isinstance(target, cst.Attribute):
+            receiver = self.evaluate(target.value)
+            if isinstance(receiver, Object):
+                self.set(receiver, target.attr.value, value)
+            elif isinstance(receiver, Class):
+                self.effects += 1
+                self.write(receiver.names, target.attr.value, value)
+            elif isinstance(receiver, Module):
+                self.effects += 1
+                self.write(receiver.scope.names, target.attr.value, value)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            self._unpack(target.elements, value)
+        elif isinstance(target, cst.Subscript):
+            self._store(target, value)
+        elif isinstance(target, cst.StarredElement):
+            self.assign(target.value, value)
+
+    def _unpack(self, targets: Sequence[cst.BaseElement], value: Value) -> None:
+        stars = [index for index, target in enumerate(targets) if isinstance(target, cst.StarredElement)]
+        known = self.elements(self._same_length(value, len(targets)))
+        if known is not None and stars and len(known) >= len(targets) - 1:
+            rest = len(known) - len(targets) + 1
+            middle = Items(tuple(known[stars[0] : stars[0] + rest]), "list")
+            known = [*known[: stars[0]], middle, *known[stars[0] + rest :]]
+        for index, target in enumerate(targets):
+            if known is not None and len(known) == len(targets):
+                self.assign(target.value, known[index])
+            elif isinstance(value, Tensor) and not stars:
+                self.assign(target.value, self.emit("slice", {"x": value, "index": Const(index)}))
+            else:
+                self.assign(target.value, self.element(value))
+
+    def _same_length(self, value: Value, length: int) -> Value:
+        """Of alternatives, the tuples of that length joined."""
+        if not isinstance(value, OneOf):
+            return value
+        fitting = [c for c in value.choices if isinstance(c, Items) and len(c.items) == length]
+        result: Value = fitting[0] if fitting else value
+        for choice in fitting[1:]:
+            result = self.join(result, choice)
+        return result
+
+    def _store(self, target: cst.Subscript, value: Value) -> None:
+        container = self.evaluate(target.value)
+        index = self.index(target)
+        if isinstance(container, Table):
+            key = self.key(index)
+            if key is None:
+                self.assign(target.value, Table(container.items, False))
+            else:
+                self.assign(target.value, Table({**container.items, key: value}, container.complete))
+        elif isinstance(container, Items):
+            literal = index.literal
+            if isinstance(literal, int) and -len(container.items) <= literal < len(container.items):
+                items = list(container.items)
+                items[literal] = value
+                self.assign(target.value, Items(tuple(items), container.kind, container.complete))
+            else:
+                self.assign(target.value, Items((*container.items, value), container.kind, False))
+        elif isinstance(container, Object):
+            self.method(container, "__setitem__", [index, value], {})
+        elif isinstance(container, Tensor) and isinstance(target.value, (cst.Name, cst.Attribute)):
+            # Which elements were overwritten is not followed: nothing is known to be reached any more.
+            self.assign(target.value, Unknown())
+
+    def _return(self, node: cst.Return) -> Flow:
+        self.frame.returns.append(NONE if node.value is None else self.evaluate(node.value))
+        return Flow.LEAVE
+
+    def _raise(self, node: cst.Raise) -> Flow:
+        return Flow.LEAVE
+
+    def _assert(self, node: cst.Assert) -> Flow:
+        self.evaluate(node.test)
+        self.refine(node.test, True)
+        return Flow.NEXT
+
+    def _break(self, node: cst.Break) -> Flow:
+        return Flow.BREAK
+
+    def _continue(self, node: cst.Continue) -> Flow:
+        return Flow.CONTINUE
+
+    def _delete(self, node: cst.Del) -> Flow:
+        return Flow.NEXT
+
+    def _global(self, node: cst.Global) -> Flow:
+        scope = self.frame.scope
+        while scope.parent is not None:
+            scope = scope.parent
+        for item in node.names:
+            self.frame.outer_names[item.name.value] = scope
+        return Flow.NEXT
+
+    def _nonlocal(self, node: cst.Nonlocal) -> Flow:
+        for item in node.names:
+            scope = self.frame.scope.parent
+            while scope is not None and item.name.value not in scope.names:
+                scope = scope.parent
+            if scope is not None:
+                self.frame.outer_names[item.name.value] = scope
+        return Flow.NEXT
+
+    # Imports.
+
+    def module(self, name: str, level: int = 0) -> Value:
+        """The module `name`; the project's own where there is one, else the library's symbol."""
+        return Symbol(normalise(name)) if level == 0 and name else Unknown()
+
+    def _import(self, node: cst.Import) -> Flow:
+        for alias in node.names:
+            name = dotted(alias.name)
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                self.bind(alias.asname.name.value, self.module(name))
+            else:
+                self.module(name)
+                top = name.partition(".")[0]
+                self.bind(top, self.module(top))
+        return Flow.NEXT
+
+    def _import_from(self, node: cst.ImportFrom) -> Flow:
+        base = dotted(node.module) if node.module is not None else ""
+        level = len(node.relative)
+        if isinstance(node.names, cst.ImportStar):
+            self._import_star(base, level)
+            return Flow.NEXT
+        module = self.module(base, level)
+        for alias in node.names:
+            name = dotted(alias.name)
+            bound = alias.asname.name if alias.asname is not None else alias.name
+            if not isinstance(bound, cst.Name):
+                continue
+            value = self.get(module, name)
+            if isinstance(module, Symbol):
+                value = self.get(Symbol(normalise(f"{base}.{name}")), "")
+            elif isinstance(value, Unknown):
+                value = self.module(f"{base}.{name}" if base else name, level)
+            self.bind(bound.value, value)
+        return Flow.NEXT
+
+    def _import_star(self, base: str, level: int) -> None:
+        module = self.module(base, level)
+        if isinstance(module, Module):
+            for name, value in list(module.scope.names.items()):
+                if not name.startswith("_"):
+                    self.bind(name, value)
+        elif isinstance(module, Symbol):
+            self.star_imports.append(module.name)
+
+    # Definitions.
+
+    def function(self, node: cst.FunctionDef | cst.Lambda) -> Function:
+        """A function value: defaults are evaluated now, the body when it is called."""
+        defaults: dict[str, Value] = {}
+        params = node.params
+        for param in (*params.posonly_params, *params.params, *params.kwonly_params):
+            if param.default is not None:
+                defaults[param.name.value] = self.evaluate(param.default)
+        return Function(node, self.frame.scope.source, self.frame.scope, defaults)
+
+    def _function(self, node: cst.FunctionDef) -> Flow:
+        value: Value = self.function(node)
+        self.defined(value)
+        for decorator in reversed(node.decorators):
+            value = self._decorated(decorator, value)
+        self.bind(node.name.value, value)
+        return Flow.NEXT
+
+    def _decorated(self, decorator: cst.Decorator, value: Value) -> Value:
+        wrapper = self.evaluate(decorator.decorator)
+        if isinstance(wrapper, Symbol) and isinstance(value, Function):
+            kind = wrapper.name.rpartition(".")[2]
+            if kind in ("property", "staticmethod", "classmethod", "cached_property", "lazy_property"):
+                kind = "property" if kind.endswith("property") else kind
+                return Function(value.node, value.source, value.scope, value.defaults, kind=kind)
+        if isinstance(wrapper, Function):
+            result = self.call(wrapper, [value], {})
+            return value if isinstance(result, Unknown) else result
+        # tf.function, custom_gradient, register_...: the function itself, as far as numbers go. A
+        # property's setter leaves the property.
+        if isinstance(decorator.decorator, cst.Attribute) and decorator.decorator.attr.value in (
+            "setter",
+            "deleter",
+        ):
+            return self.evaluate(decorator.decorator.value)
+        return value
+
+    def defined(self, value: Value) -> None:
+        """Take note of a function or class, to be read later if nothing calls it."""
+
+    def _class(self, node: cst.ClassDef) -> Flow:
+        bases = tuple(self.evaluate(base.value) for base in node.bases)
+        frame = self.frame
+        outer = frame.scope
+        scope = Scope(node, outer.source, outer)
+        frame.scope = scope
+        try:
+            self.execute(node.body.body)
+        finally:
+            frame.scope = outer
+            frame.statement = node
+        value = Class(node.name.value, node, outer.source, bases, scope.names)
+        self.defined(value)
+        self.bind(node.name.value, value)
+        return Flow.NEXT
+
+    # Compound statements.
+
+    def _if(self, node: cst.If) -> Flow:
+        # A chain of elifs is walked in a loop: each test starts where the ones before failed.
+        states: list[tuple[Flow, Changes]] = []
+        marks: list[int] = []
+        current: cst.If | cst.Else | None = node
+        while isinstance(current, cst.If):
+            self.frame.statement = current
+            known = truth(self.evaluate(current.test))
+            if known is False:
+                current = current.orelse
+                continue
+            if known is True:
+                break
+            mark = self.fork()
+            self.refine(current.test, True)
+            flow = self.execute(current.body.body)
+            states.append((flow, self.rewind(mark)))
+            marks.append(self.fork())
+            self.refine(current.test, False)
+            current = current.orelse
+        flow_out = Flow.NEXT if current is None else self.execute(current.body.body)
+        while marks:
+            otherwise = self.rewind(marks.pop())
+            flow, changes = states.pop()
+            flow_out = self._meet(flow, changes, flow_out, otherwise)
+        return flow_out
+
+    def _meet(self, flow: Flow, changes: Changes, other_flow: Flow, other: Changes) -> Flow:
+        """Go on after two branches; what a branch that leaves has written is not seen below."""
+        if flow is Flow.NEXT and other_flow is Flow.NEXT:
+            self.merge([changes, other])
+            return Flow.NEXT
+        if flow is Flow.NEXT or other_flow is Flow.NEXT:
+            self.merge([changes if flow is Flow.NEXT else other])
+            return Flow.NEXT
+        if Flow.LEAVE in (flow, other_flow) and flow is not other_flow:
+            # One way ends the loop's turn, the other the function: the first one's state lives on.
+            self.merge([other if flow is Flow.LEAVE else changes])
+            return other_flow if flow is Flow.LEAVE else flow
+        self.merge([changes, other])
+        return flow
+
+    def _for(self, node: cst.For) -> Flow:
+        iterable = self.evaluate(node.iter)
+        known = self.elements(iterable)
+        if known is not None and len(known) <= MAX_UNROLL:
+            for element in known:
+                self.frame.statement = node
+                self.assign(node.target, element)
+                flow = self.execute(node.body.body)
+                if flow is Flow.LEAVE:
+                    return flow
+                if flow is Flow.BREAK:
+                    break
+        else:
+            element = self.element(iterable)
+
+            def turn() -> None:
+                self.frame.statement = node
+                self.assign(node.target, element)
+
+            self._loop(node.body.body, turn)
+        return self.execute(node.orelse.body.body) if node.orelse is not None else Flow.NEXT
+
+    def _while(self, node: cst.While) -> Flow:
+        known = truth(self.evaluate(node.test))
+        if known is not False:
+
+            def turn() -> None:
+                self.frame.statement = node
+                self.evaluate(node.test)
+                self.refine(node.test, True)
+
+            self._loop(node.body.body, turn)
+        return self.execute(node.orelse.body.body) if node.orelse is not None else Flow.NEXT
+
+    def _loop(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement], turn: Callable[[], None]) -> None:
+        """Read a loop's body as often as it takes: once for the first turn, once for all others."""
+        self._loops += 1
+        for again in range(2 if self._loops <= MAX_TWICE else 1):
+            mark = self.fork()
+            turn()
+            self.execute(body)
+            self.merge([self.rewind(mark), {}], widen=bool(again))
+        self._loops -= 1
+
+    def _try(self, node: cst.Try | cst.TryStar) -> Flow:
+        mark = self.fork()
+        flow = self.execute(node.body.body)
+        if flow is Flow.NEXT and node.orelse is not None:
+            flow = self.execute(node.orelse.body.body)
+        changes = self.rewind(mark)
+        outcome = (flow, changes)
+        for handler in node.handlers:
+            mark = self.fork()
+            self.merge([changes, {}])
+            if handler.name is not None and isinstance(handler.name.name, cst.Name):
+                self.bind(handler.name.name.value, Unknown())
+            handler_flow = self.execute(handler.body.body)
+            handled = self.rewind(mark)
+            mark = self.fork()
+            joined = self._meet(*outcome, handler_flow, handled)
+            outcome = (joined, self.rewind(mark))
+        self.merge([outcome[1]])
+        if node.finalbody is not None:
+            last = self.execute(node.finalbody.body.body)
+            if last is not Flow.NEXT:
+                return last
+        return outcome[0]
+
+    def _with(self, node: cst.With) -> Flow:
+        for item in node.items:
+            value = self.evaluate(item.item)
+            if isinstance(value, Object) and value.cls is not None:
+                entered = self.method(value, "__enter__", [], {})
+                value = value if isinstance(entered, Unknown) else entered
+            if item.asname is not None:
+                self.assign(item.asname.name, value)
+        return self.execute(node.body.body)
+
+    def _match(self, node: cst.Match) -> Flow:
+        self.evaluate(node.subject)
+        states: list[tuple[Flow, Changes]] = []
+        for case in node.cases:
+            mark = self.fork()
+            flow = self.execute(case.body.body)
+            states.append((flow, self.rewind(mark)))
+        falling = [changes for flow, changes in states if flow is Flow.NEXT]
+        self.merge([*falling, {}])
+        return Flow.NEXT
+
+
+def dotted(node: cst.BaseExpression) -> str:
+    """The text of a dotted name."""
+    parts: list[str] = []
+    while isinstance(node, cst.Attribute):
+        parts.append(node.attr.value)
+        node = node.value
+    if isinstance(node, cst.Name):
+        parts.append(node.value)
+    return ".".join(reversed(parts))
+
+
+_STATEMENTS: dict[type[cst.CSTNode], Callable[..., Flow]] = {
+    cst.SimpleStatementLine: Statements._line,
+    cst.FunctionDef: Statements._function,
+    cst.ClassDef: Statements._class,
+    cst.If: Statements._if,
+    cst.For: Statements._for,
+    cst.While: Statements._while,
+    cst.Try: Statements._try,
+    cst.TryStar: Statements._try,
+    cst.With: Statements._with,
+    cst.Match: Statements._match,
+}
+_SIMPLE: dict[type[cst.CSTNode], Callable[..., Flow]] = {
+    cst.Expr: Statements._expr,
+    cst.Assign: Statements._assign,
+    cst.AnnAssign: Statements._annotated,
+    cst.AugAssign: Statements._augmented,
+    cst.Return: Statements._return,
+    cst.Raise: Statements._raise,
+    cst.Assert: Statements._assert,
+    cst.Break: Statements._break,
+    cst.Continue: Statements._continue,
+    cst.Del: Statements._delete,
+    cst.Global: Statements._global,
+    cst.Nonlocal: Statements._nonlocal,
+    cst.Import: Statements._import,
+    cst.ImportFrom: Statements._import_from,
+}
+_STATEMENTS.update(_SIMPLE)  # `if x: return` has small statements as its block
