@@ -103,7 +103,7 @@ def read(path: Path) -> CaseFile:
             raise ValueError(f"{path.name}:{row}: unknown kind of fence {match['info']!r}")
         body = match["body"]
         if kind == "code":
-            title = _sentence(markdown[end : match.start()]) or (result.cases and result.cases[-1].title) or ""
+            title = _sentence(markdown[end : match.start()])
             try:
                 text, expected = expectations(body)
             except ValueError as error:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-
 from tflint_nan.cli import main
+
 from tflint_nan.engine import Settings, lint
 from tflint_nan.finding import Finding, Level
 from tflint_nan.registry import rules
@@ -36,7 +36,7 @@ def check(text: str, *, strict: bool = False) -> list[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the command did: exit status, standard output and error, and the findings where it printed json."""
+    """What the command did: exit status, standard output and error; the findings where it printed json."""
 
     status: int
     stdout: str
@@ -72,6 +72,8 @@ def fix(text: str, *, unsafe: bool, strict: bool = False) -> str:
     The text goes through standard input, as an editor would send it.
     """
     options = ["--fix", *["--unsafe-fixes"] * unsafe, *["--strict"] * strict]
-    run = command("check", "--isolated", "--no-cache", *options, "--stdin-filename", "case.py", "-", stdin=text)
+    run = command(
+        "check", "--isolated", "--no-cache", *options, "--stdin-filename", "case.py", "-", stdin=text
+    )
     assert run.status in (0, 1), run.stdout + run.stderr
     return run.stdout

@@ -141,7 +141,9 @@ class _TensorFlow1(types.ModuleType):
 def _namespace(v1: bool) -> dict[str, Any]:
     module = _TensorFlow1() if v1 else tf
 
-    def import_(name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+    def import_(
+        name: str, globals_: Any = None, locals_: Any = None, fromlist: Any = (), level: int = 0
+    ) -> Any:
         if v1 and name.split(".")[0] == "tensorflow":
             found: Any = module
             if fromlist:
@@ -219,7 +221,7 @@ def _in_graph(compiled: types.CodeType, values: Values, inputs: Inputs, assigned
         output = _output(namespace, make, inputs)
         wanted = {name: node for name, node in made.items() if values[name].dtype.kind == "f"}
         gradients = dict(zip(wanted, tf1.gradients(output, list(wanted.values())), strict=True))
-        # The graph optimizer turns log(softmax(x)) into log_softmax(x) where it sees it; a program must not rely on that.
+        # The graph optimizer may turn log(softmax(x)) into log_softmax(x); a program must not rely on it.
         config = tf1.ConfigProto()
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         with tf1.Session(config=config) as session:

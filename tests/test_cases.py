@@ -26,7 +26,8 @@ def differences(case: Case, *, strict: bool) -> list[str]:
     for finding in check(case.text, strict=strict):
         row = finding.span.start.row
         match = next(
-            (e for e in missing if (e.row, e.code) == (row, finding.code) and e.message in finding.message), None
+            (e for e in missing if (e.row, e.code) == (row, finding.code) and e.message in finding.message),
+            None,
         )
         if match is not None:
             missing.remove(match)
@@ -34,7 +35,9 @@ def differences(case: Case, *, strict: bool) -> list[str]:
             problems.append(f"row {row}: not expected: {finding.code} {finding.message!r}")
     problems += [f"row {e.row}: missing: {e.code} with {e.message!r}" for e in missing]
     source = case.text.splitlines()
-    return [f"{problem}\n    {source[int(problem[4 : problem.index(':')]) - 1].strip()}" for problem in problems]
+    return [
+        f"{problem}\n    {source[int(problem[4 : problem.index(':')]) - 1].strip()}" for problem in problems
+    ]
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
@@ -56,7 +59,9 @@ def test_fixed(case: Case) -> None:
     same_text(fix(case.text, unsafe=True), case.fixed, case)
 
 
-@pytest.mark.parametrize("case", [case for case in ALL if case.fixed_safe is not None], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [case for case in ALL if case.fixed_safe is not None], ids=lambda case: case.id
+)
 def test_fixed_safe(case: Case) -> None:
     same_text(fix(case.text, unsafe=False), case.fixed_safe, case)
 
@@ -101,7 +106,9 @@ def test_reader_takes_expectations_off() -> None:
     assert found == (Expectation(2, "NAN101", 'say "so"'), Expectation(2, "NAN209", "x", strict=True))
 
 
-@pytest.mark.parametrize("row", ["x  # error: 101", "x  # error 101", 'x  # error: NAN101 "m"', 'x # error: 101 "m" and'])
+@pytest.mark.parametrize(
+    "row", ["x  # error: 101", "x  # error 101", 'x  # error: NAN101 "m"', 'x # error: 101 "m" and']
+)
 def test_reader_refuses_what_it_cannot_read(row: str) -> None:
     if ":" not in row:
         assert expectations(row) == (row, ())  # an ordinary comment

@@ -44,7 +44,9 @@ def programs() -> list[Program]:
             continue
         if file.example_inputs is not None:
             text = code(rule.page, "Example")
-            found.append(Program(f"{rule.name}:example", text, file.example_inputs, rule.level is Level.STRICT))
+            found.append(
+                Program(f"{rule.name}:example", text, file.example_inputs, rule.level is Level.STRICT)
+            )
         for case in file.cases:
             if case.inputs is not None:
                 strict = any(e.strict for e in case.expectations)
@@ -91,7 +93,9 @@ def test_witness(program: Program) -> None:
     assert [outcome.bad for outcome in after] == [[]] * len(after)
 
 
-@pytest.mark.parametrize("rule", [r for r in WITH_EXAMPLE if r.code.startswith("NAN1")], ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    "rule", [r for r in WITH_EXAMPLE if r.code.startswith("NAN1")], ids=lambda rule: rule.name
+)
 def test_every_value_rule_is_run(rule: Rule) -> None:
     found = check(code(rule.page, "Example"), strict=rule.level is Level.STRICT)
     if any(finding.fix is not None for finding in found):

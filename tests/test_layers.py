@@ -90,7 +90,9 @@ def test_imports_go_one_way(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_no_tensorflow_at_lint_time(name: str) -> None:
     heavy = {"tensorflow", "keras", "numpy", "jax", "torch"}
-    found = [f"row {row}: {target}" for row, target in imported(MODULES[name]) if target.split(".")[0] in heavy]
+    found = [
+        f"row {row}: {target}" for row, target in imported(MODULES[name]) if target.split(".")[0] in heavy
+    ]
     assert not found, "\n".join(found)
 
 
