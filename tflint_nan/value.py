@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -208,7 +208,7 @@ class Items(Value):
 class Table(Value):
     """A dict with literal keys; `complete` is False where other keys may exist."""
 
-    items: Mapping[object, Value]
+    items: Mapping[Any, Value]
     complete: bool = True
 
 

@@ -7,24 +7,37 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tflint_nan.build.fold import truth
-from tflint_nan.value import NONE, UNSET, Const, Function, Items, Object, Symbol, Table, Tensor, Unknown, Value
+from tflint_nan.value import (
+    NONE,
+    UNSET,
+    Const,
+    Function,
+    Items,
+    Object,
+    Symbol,
+    Table,
+    Tensor,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from tflint_nan.build.calls import Calls
 
 Builtin = Callable[["Calls", Sequence[Value], Mapping[str, Value]], Value]
 #: Longest `range` whose numbers are listed.
-MAX_RANGE = 64
+MAX_RANGE = 16
 
 
 def _range(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
-    numbers = [arg.literal for arg in args]
-    if 1 <= len(numbers) <= 3 and all(isinstance(number, int) for number in numbers):
+    numbers = [literal for arg in args if isinstance(literal := arg.literal, int)]
+    if 1 <= len(numbers) <= 3 and len(numbers) == len(args):
         try:
-            values = range(*numbers)  # type: ignore[arg-type]
+            values = range(*numbers)
         except ValueError:
             return Unknown()
-        return Items(tuple(Const(value) for value in values[:MAX_RANGE]), "list", len(values) <= MAX_RANGE)
+        if len(values) <= MAX_RANGE:
+            return Items(tuple(Const(value) for value in values), "list")
     return Unknown()
 
 
@@ -76,7 +89,7 @@ def _reversed(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -
 
 def _dict(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
     if not args:
-        return Table(dict(kwargs))
+        return Table(kwargs)
     if isinstance(args[0], Table):
         return Table({**args[0].items, **kwargs}, args[0].complete)
     return Unknown()
@@ -211,7 +224,11 @@ def _hasattr(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) ->
         assert isinstance(receiver, Object)
         if name in receiver.attrs:
             return Const(True)
-        if receiver.cls is not None and receiver.kind == "instance" and walk.member(receiver.cls, name) is None:
+        if (
+            receiver.cls is not None
+            and receiver.kind == "instance"
+            and walk.member(receiver.cls, name) is None
+        ):
             return Const(False)
     return Unknown()
 

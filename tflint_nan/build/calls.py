@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
@@ -11,7 +12,6 @@ from tflint_nan.build.names import normalise
 from tflint_nan.build.state import Frame
 from tflint_nan.build.statements import Statements
 from tflint_nan.ops.table import APIS, BASES, Api, Call
-from tflint_nan.source import Source
 from tflint_nan.value import (
     NONE,
     UNSET,
@@ -153,9 +153,11 @@ class Calls(Statements):
         if name == "keys" and value.complete:
             return Items(tuple(Const(key) for key in value.items), "list")
         if name == "update":
-            other = dict(first.items) if isinstance(first, Table) else {}
+            merged = {**value.items, **kwargs}
+            if isinstance(first, Table):
+                merged.update(first.items)
             known = isinstance(first, Table) or not args
-            self.assign(place, Table({**value.items, **other, **kwargs}, value.complete and known))
+            self.assign(place, Table(merged, value.complete and known))
             return NONE
         return value if name == "copy" else Unknown()
 
@@ -173,9 +175,7 @@ class Calls(Statements):
         """Call any value: a project's function, a library symbol, a layer, a model."""
         return self._apply(function, list(args), dict(kwargs), {}, self.node, True)
 
-    def method(
-        self, receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]
-    ) -> Value:
+    def method(self, receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
         """`receiver.name(*args, **kwargs)`."""
         return self.call(self._bound(receiver, name), args, kwargs)
 
@@ -362,9 +362,7 @@ class Calls(Statements):
         for one in _lineage(cls):
             value = one.names.get(name)
             if isinstance(value, Function) and value.owner is None:
-                return Function(
-                    value.node, value.source, value.scope, value.defaults, one, value.bound, value.kind
-                )
+                return replace(value, owner=one)
             if value is not None:
                 return value
         return None
@@ -372,9 +370,14 @@ class Calls(Statements):
     # The project's functions and classes.
 
     def _instantiate(
-        self, cls: Class, args: list[Value], kwargs: dict[str, Value], node: cst.CSTNode
-    ) -> Value:
-        kind = next((BASES[b.name] for c in _lineage(cls) for b in c.bases if _is_base(b)), "instance")
+        self,
+        cls: Class,
+        args: list[Value],
+        kwargs: dict[str, Value],
+        node: cst.CSTNode,
+        adapt: Callable[[Function], Function] = lambda init: init,
+    ) -> Object:
+        kind = next(_library_kinds(cls), "instance")
         made = self.new(kind, Call(cls.name, {}, {}, node))
         instance = Object(kind, cls.name, {}, cls, made.made)
         if made.made is not None:
@@ -382,7 +385,7 @@ class Calls(Statements):
         self.instances[id(cls.node)] = instance
         init = self.member(cls, "__init__")
         if isinstance(init, Function):
-            self._enter(_bind_method(init, instance), args, kwargs, node)
+            self._enter(adapt(_bind_method(init, instance)), args, kwargs, node)
         elif any("dataclass" in _decorator(d) for d in cls.node.decorators):
             self._dataclass(cls, instance, args, kwargs)
         return instance
@@ -407,7 +410,9 @@ class Calls(Statements):
         self.entered.add(id(function.node))
         if function.bound is not None:
             args = [function.bound, *args]
-        running = sum(frame.function is not None and frame.function.node is function.node for frame in self.frames)
+        running = sum(
+            frame.function is not None and frame.function.node is function.node for frame in self.frames
+        )
         if len(self.frames) > MAX_CALLS or running >= MAX_RECURSION or self.work <= 0:
             return self._unknown_call("call", args, kwargs, node)
         key: _Key = (
@@ -456,9 +461,7 @@ class Calls(Statements):
             result = self.join(result, other)
         return result
 
-    def _parameters(
-        self, function: Function, args: Sequence[Value], kwargs: Mapping[str, Value]
-    ) -> None:
+    def _parameters(self, function: Function, args: Sequence[Value], kwargs: Mapping[str, Value]) -> None:
         params = function.node.params
         positional = [param.name.value for param in (*params.posonly_params, *params.params)]
         keyword = [param.name.value for param in params.kwonly_params]
@@ -470,11 +473,7 @@ class Calls(Statements):
             else:
                 extra[name] = value
         for name in (*positional, *keyword):
-            value = given.get(name)
-            if value is None:
-                value = function.defaults.get(name)
-            if value is None:
-                value = self.parameter(name)
+            value = given.get(name) or function.defaults.get(name) or self.parameter(name)
             self.bind(name, value)
         if isinstance(params.star_arg, cst.Param):
             self.bind(params.star_arg.name.value, Items(tuple(args[len(positional) :])))
@@ -492,15 +491,7 @@ def _bind_method(function: Function, receiver: Object) -> Function:
     bound: Value = receiver
     if function.kind == "classmethod" and receiver.cls is not None:
         bound = receiver.cls
-    return Function(
-        function.node,
-        function.source,
-        function.scope,
-        function.defaults,
-        function.owner,
-        bound,
-        function.kind,
-    )
+    return replace(function, bound=bound)
 
 
 def _lineage(cls: Class) -> Iterator[Class]:
@@ -515,8 +506,12 @@ def _lineage(cls: Class) -> Iterator[Class]:
             todo.extend(base for base in one.bases if isinstance(base, Class))
 
 
-def _is_base(value: Value) -> bool:
-    return isinstance(value, Symbol) and value.name in BASES
+def _library_kinds(cls: Class) -> Iterator[str]:
+    """The kinds of the libraries' classes that a class derives from."""
+    for one in _lineage(cls):
+        for base in one.bases:
+            if isinstance(base, Symbol) and base.name in BASES:
+                yield BASES[base.name]
 
 
 def _kind(value: Value) -> str:

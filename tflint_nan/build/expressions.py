@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
@@ -14,7 +15,6 @@ from tflint_nan.ops.table import APIS, BASES, CONSTANTS
 from tflint_nan.value import (
     NONE,
     Const,
-    Function,
     Items,
     Object,
     OneOf,
@@ -79,6 +79,7 @@ class Expressions(Guards):
         self._depth = 0
         #: Libraries whose names were all imported (`from keras.layers import *`), the latest last.
         self.star_imports: list[str] = []
+        self._shared: dict[str, Value] = {}
 
     def evaluate(self, node: cst.CSTNode) -> Value:
         """The value of an expression; UNKNOWN for what cannot be followed."""
@@ -105,7 +106,11 @@ class Expressions(Guards):
 
     def constant(self, name: str) -> Value:
         """The value of a library's name: a known constant, or a symbol."""
-        return CONSTANTS.get(name) or Symbol(name)
+        value = CONSTANTS.get(name)
+        if isinstance(value, Object):
+            # State that a library keeps (flags): each program has its own.
+            return self._shared.setdefault(name, replace(value, attrs=dict(value.attrs)))
+        return value or Symbol(name)
 
     def _integer(self, node: cst.Integer) -> Value:
         try:
@@ -254,11 +259,9 @@ class Expressions(Guards):
             if same is None:
                 return Unknown()
             return Const(same is isinstance(operator, cst.Is))
-        if isinstance(x, Const) and isinstance(y, Items) and y.complete:
-            if all(isinstance(item, Const) for item in y.items):
-                return Const((x in y.items) is isinstance(operator, cst.In))
-        if isinstance(x, Const) and isinstance(y, Table) and y.complete:
-            return Const((x.value in y.items) is isinstance(operator, cst.In))
+        known = self.elements(y)
+        if isinstance(x, Const) and known is not None and all(isinstance(item, Const) for item in known):
+            return Const((x in known) is isinstance(operator, cst.In))
         if isinstance(x.literal, str) and isinstance(y.literal, str):
             return Const((x.literal in y.literal) is isinstance(operator, cst.In))
         return Unknown()
@@ -324,9 +327,7 @@ class Expressions(Guards):
             return Table({key: value for key, value in pairs if key is not None}, known)
         return Items(tuple(value for _, value in results), "list", complete)
 
-    def _generate(
-        self, node: cst.BaseComp, loop: cst.CompFor
-    ) -> tuple[list[tuple[Value, Value]], bool]:
+    def _generate(self, node: cst.BaseComp, loop: cst.CompFor) -> tuple[list[tuple[Value, Value]], bool]:
         iterable = self.evaluate(loop.iter)
         known = self.elements(iterable)
         complete = known is not None and len(known) <= MAX_UNROLL
@@ -394,8 +395,12 @@ class Expressions(Guards):
                     return value.items[literal]
                 return Unknown() if value.complete else self._joined(value.items)
             if isinstance(index, Items) and index.kind == "slice" and value.complete:
-                ends = [part.literal for part in index.items]
-                if all(end is None or isinstance(end, int) for end in ends) and ends[2] != 0:
+                ends = [
+                    part.value
+                    for part in index.items
+                    if isinstance(part, Const) and isinstance(part.value, (int, type(None)))
+                ]
+                if len(ends) == 3 and ends[2] != 0:
                     return Items(value.items[slice(*ends)], value.kind)
             return self._joined(value.items)
         if isinstance(value, Object):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import libcst as cst
 
@@ -23,12 +24,12 @@ class Program(Calls):
     def __init__(self, source: Source) -> None:
         super().__init__()
         self._source = source
-        self._definitions: list[Function | Class] = []
+        #: By identity of the definition's node, its latest value.
+        self._definitions: dict[int, Function | Class] = {}
 
-    def defined(self, value: Value) -> None:
+    def defined(self, value: Function | Class) -> None:
         """Take note of a function or class, to be read later if nothing calls it."""
-        if isinstance(value, (Function, Class)) and len(self.frames) == 1:
-            self._definitions.append(value)
+        self._definitions[id(value.node)] = value
 
     def run(self) -> None:
         """Read the module, then what it leaves uncalled."""
@@ -38,16 +39,27 @@ class Program(Calls):
         self.work = allowance = max(MIN_WORK, WORK_PER_STATEMENT * self._source.text.count("\n"))
         self.bind("__name__", Const("__main__"))
         self.execute(tree.body)
+        share = allowance // max(1, len(self._definitions))
         done: set[int] = set()
-        for definition in self._definitions:
-            if id(definition.node) in done:
-                continue
-            done.add(id(definition.node))
-            self.work = max(self.work, allowance // max(1, len(self._definitions)))
-            if isinstance(definition, Class):
-                self._class_entry(definition)
-            elif id(definition.node) not in self.entered and not self._is_method(definition):
-                self._enter(definition, [], {}, definition.node)
+        # Reading one definition brings up those inside it.
+        while waiting := [key for key in self._definitions if key not in done]:
+            for key in waiting:
+                done.add(key)
+                self.work = max(self.work, share)
+                self._entry(self._definitions[key])
+
+    def _entry(self, definition: Function | Class) -> None:
+        if isinstance(definition, Class):
+            self._class_entry(definition)
+        elif id(definition.node) not in self.entered and not self._is_method(definition):
+            self._enter(self._from_outside(definition), [], {}, definition.node)
+
+    def _from_outside(self, function: Function) -> Function:
+        """The function as a caller that is not seen may call it: its switches can have any value."""
+        defaults = {
+            name: value for name, value in function.defaults.items() if not isinstance(value.literal, bool)
+        }
+        return replace(function, defaults=defaults)
 
     def _is_method(self, function: Function) -> bool:
         return isinstance(function.scope.node, cst.ClassDef)
@@ -63,12 +75,13 @@ class Program(Calls):
             return
         instance: Value | None = self.instances.get(id(cls.node))
         if instance is None:
-            instance = self._instantiate(cls, [], {}, cls.node)
+            instance = self._instantiate(cls, [], {}, cls.node, self._from_outside)
         assert isinstance(instance, Object)
         order = {"__init__": 0, "build": 1}
         for method in sorted(methods, key=lambda method: order.get(method.name, 2)):
             if id(method.node) not in self.entered and isinstance(method.node, cst.FunctionDef):
-                self.call(self._bound(instance, method.node.name.value), [], {})
+                bound = self._bound(instance, method.node.name.value)
+                self.call(self._from_outside(bound) if isinstance(bound, Function) else bound, [], {})
 
 
 def build(source: Source, thresholds: Mapping[str, float]) -> Graph:

@@ -12,7 +12,6 @@ from tflint_nan.ops.table import OPERATORS, Call
 from tflint_nan.source import Source
 from tflint_nan.value import (
     NONE,
-    UNSET,
     Binding,
     Const,
     Function,
@@ -77,9 +76,7 @@ class State(ABC):
         """`receiver.name`."""
 
     @abstractmethod
-    def method(
-        self, receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]
-    ) -> Value:
+    def method(self, receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
         """`receiver.name(*args, **kwargs)`."""
 
     @abstractmethod
@@ -171,7 +168,7 @@ class State(ABC):
             return Table(table, a.complete and b.complete and a.items.keys() == b.items.keys())
         choices: list[Value] = []
         for value in (*choices_of(a), *choices_of(b)):
-            if not any(value is c or (isinstance(value, (Const,)) and value == c) for c in choices):
+            if not any(value is c or (isinstance(value, Const) and value == c) for c in choices):
                 choices.append(value)
         return OneOf(tuple(choices)) if len(choices) <= MAX_CHOICES else Unknown()
 
@@ -274,8 +271,9 @@ def choices_of(value: Value) -> tuple[Value, ...]:
 def _numeric(value: Value) -> bool:
     """True for what an array can hold: tensors, and numbers other than flags."""
     return isinstance(value, Tensor) or (
-        isinstance(value, Const) and isinstance(value.literal, (int, float)) and value.literal is not UNSET
-        and not isinstance(value.literal, bool)
+        isinstance(value, Const)
+        and isinstance(value.value, (int, float))
+        and not isinstance(value.value, bool)
     )
 
 

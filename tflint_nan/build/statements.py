@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 
 import libcst as cst
@@ -266,11 +267,12 @@ class Statements(Expressions):
         for param in (*params.posonly_params, *params.params, *params.kwonly_params):
             if param.default is not None:
                 defaults[param.name.value] = self.evaluate(param.default)
-        return Function(node, self.frame.scope.source, self.frame.scope, defaults)
+        function = Function(node, self.frame.scope.source, self.frame.scope, defaults)
+        self.defined(function)
+        return function
 
     def _function(self, node: cst.FunctionDef) -> Flow:
         value: Value = self.function(node)
-        self.defined(value)
         for decorator in reversed(node.decorators):
             value = self._decorated(decorator, value)
         self.bind(node.name.value, value)
@@ -282,7 +284,7 @@ class Statements(Expressions):
             kind = wrapper.name.rpartition(".")[2]
             if kind in ("property", "staticmethod", "classmethod", "cached_property", "lazy_property"):
                 kind = "property" if kind.endswith("property") else kind
-                return Function(value.node, value.source, value.scope, value.defaults, kind=kind)
+                return replace(value, kind=kind)
         if isinstance(wrapper, Function):
             result = self.call(wrapper, [value], {})
             return value if isinstance(result, Unknown) else result
@@ -295,7 +297,7 @@ class Statements(Expressions):
             return self.evaluate(decorator.decorator.value)
         return value
 
-    def defined(self, value: Value) -> None:
+    def defined(self, value: Function | Class) -> None:
         """Take note of a function or class, to be read later if nothing calls it."""
 
     def _class(self, node: cst.ClassDef) -> Flow:
@@ -392,7 +394,9 @@ class Statements(Expressions):
             self._loop(node.body.body, turn)
         return self.execute(node.orelse.body.body) if node.orelse is not None else Flow.NEXT
 
-    def _loop(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement], turn: Callable[[], None]) -> None:
+    def _loop(
+        self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement], turn: Callable[[], None]
+    ) -> None:
         """Read a loop's body as often as it takes: once for the first turn, once for all others."""
         self._loops += 1
         for again in range(2 if self._loops <= MAX_TWICE else 1):
