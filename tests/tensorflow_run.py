@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
+import io
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -252,3 +254,12 @@ def _eagerly(compiled: types.CodeType, values: Values, inputs: Inputs, assigned:
     gradients = tape.gradient(output, wanted)
     arrays = {name: None if g is None else tf.convert_to_tensor(g).numpy() for name, g in gradients.items()}
     return Outcome(output.numpy(), arrays)
+
+
+def run_tensorflow_1(text: str) -> str:
+    """Run a whole TensorFlow 1 script in a graph of its own and return what it prints."""
+    printed = io.StringIO()
+    with tf.Graph().as_default(), contextlib.redirect_stdout(printed):
+        tf1.set_random_seed(SEED)
+        exec(compile(text, "<program>", "exec"), _namespace(v1=True))
+    return printed.getvalue()

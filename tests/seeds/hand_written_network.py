@@ -13,7 +13,7 @@ widths = [784, 1000, 10]
 for rows, columns in zip(widths, widths[1:]):
     weights = tf.Variable(tf.random_normal([rows, columns], stddev=0.05))
     bias = tf.Variable(tf.zeros([columns]))
-    activations = 1 / (1 + tf.exp(-(tf.matmul(activations, weights) + bias)))
+    activations = tf.sigmoid(tf.matmul(activations, weights) + bias)
 
 gamma = expected - activations
 mse = tf.reduce_mean(gamma ** 2 / 2)

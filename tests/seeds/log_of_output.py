@@ -9,8 +9,8 @@ W = tf.Variable(tf.truncated_normal([784, 10], stddev=0.1), name="weight_1")
 b = tf.Variable(tf.zeros([10]))
 tf.summary.histogram("weight_1", W)
 
-y = tf.nn.ACTIVATION(tf.matmul(x, W) + b)
-loss = tf.log(y)
+y = ACTIVATION(tf.matmul(x, W) + b)
+loss = LOSS
 cost = -tf.reduce_mean(tf.reduce_sum(y_ * loss, 1))
 train_step = tf.train.GradientDescentOptimizer(0.01).minimize(cost)
 
