@@ -1,7 +1,9 @@
-"""The one way in for tests: text in, findings or fixed text out, without files and settings around it."""
+"""The ways in for tests: text or files in, findings or fixed text out."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
+from tflint_nan import runner
 from tflint_nan.cli import main
-
-from tflint_nan.engine import Settings, lint
+from tflint_nan.engine import Settings
 from tflint_nan.finding import Finding, Level
 from tflint_nan.registry import rules
-from tflint_nan.source import Source
 
 
 @cache
@@ -30,8 +30,17 @@ def settings(strict: bool) -> Settings:
 
 
 def check(text: str, *, strict: bool = False) -> list[Finding]:
-    """The findings of one text."""
-    return lint(Source("case.py", text), settings(strict))
+    """The findings of one text; a crash is one of them."""
+    mode = runner.Mode(write=False, fix=False, unsafe=False)
+    return list(runner.check_bytes(text.encode(), "case.py", settings(strict), mode).findings)
+
+
+def fix(text: str, *, unsafe: bool, strict: bool = False) -> str:
+    """The text after `check --fix`, with `--unsafe-fixes` where `unsafe`."""
+    mode = runner.Mode(write=True, fix=True, unsafe=unsafe)
+    result = runner.check_bytes(text.encode(), "case.py", settings(strict), mode)
+    assert not result.failed, [finding.message for finding in result.findings]
+    return result.data.decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +62,14 @@ class Run:
         return [finding["code"] for finding in self.findings]
 
 
-def command(*words: str | Path, stdin: str | None = None) -> Run:
+def command(*words: str | Path) -> Run:
     """`tflint-nan <words>` in this process."""
-    result = CliRunner().invoke(main, [str(word) for word in words], input=stdin)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Run(result.exit_code, result.stdout, result.stderr)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        status = main([str(word) for word in words])
+    return Run(status, stdout.getvalue(), stderr.getvalue())
 
 
 def check_files(*paths: Path, options: Sequence[str] = ()) -> Run:
     """`tflint-nan check` with json output, no configuration and no cache."""
     return command("check", "--isolated", "--no-cache", "--output-format", "json", *options, *paths)
-
-
-def fix(text: str, *, unsafe: bool, strict: bool = False) -> str:
-    """The text after `check --fix`, with `--unsafe-fixes` where `unsafe`.
-
-    The text goes through standard input, as an editor would send it.
-    """
-    options = ["--fix", *["--unsafe-fixes"] * unsafe, *["--strict"] * strict]
-    run = command(
-        "check", "--isolated", "--no-cache", *options, "--stdin-filename", "case.py", "-", stdin=text
-    )
-    assert run.status in (0, 1), run.stdout + run.stderr
-    return run.stdout
