@@ -232,9 +232,9 @@ class Calls(Statements):
         node: cst.CSTNode,
         complete: bool,
     ) -> Value:
-        if name.startswith("builtins."):
-            function = builtins.NAMES[name.removeprefix("builtins.")]
-            return function(self, args, kwargs)
+        builtin = builtins.NAMES.get(name.removeprefix("builtins."))
+        if builtin is not None and name.startswith("builtins."):
+            return builtin(self, args, kwargs)
         api = APIS.get(name)
         if api is None:
             if name in BASES:
@@ -291,7 +291,10 @@ class Calls(Statements):
         if isinstance(receiver, Object):
             return self._attribute_of(receiver, name)
         if isinstance(receiver, Class):
-            return self.member(receiver, name) or Unknown()
+            member = self.member(receiver, name)
+            if isinstance(member, Function) and member.kind == "classmethod":
+                return replace(member, bound=receiver)
+            return member or Unknown()
         if isinstance(receiver, OneOf):
             results = [self.get(choice, name) for choice in receiver.choices if choice != NONE]
             result = results[0] if results else Unknown()
@@ -350,7 +353,8 @@ class Calls(Statements):
 
     def _inherited(self, proxy: Object, name: str) -> Value:
         receiver, owner = proxy.attrs["self"], proxy.cls
-        assert isinstance(receiver, Object) and owner is not None
+        assert isinstance(receiver, Object)
+        assert owner is not None
         for base in owner.bases:
             member = self.member(base, name) if isinstance(base, Class) else None
             if isinstance(member, Function):

@@ -71,6 +71,9 @@ COMPARISON: dict[type[cst.BaseCompOp], str] = {
 _TENSOR_BITS = {"bit_and": "logical_and", "bit_or": "logical_or"}
 
 
+_KEYWORDS = {"None": NONE, "True": Const(True), "False": Const(False)}
+
+
 class Expressions(Guards):
     """Evaluates expressions."""
 
@@ -95,7 +98,7 @@ class Expressions(Guards):
             self.node = outer
 
     def _name(self, node: cst.Name) -> Value:
-        value = self.lookup(node.value)
+        value = _KEYWORDS.get(node.value) or self.lookup(node.value)
         if value is not None:
             return value
         for library in reversed(self.star_imports):
