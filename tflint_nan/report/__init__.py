@@ -1,1 +1,40 @@
-"""The formats of reports."""
+"""The formats of reports: findings in, one string out."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tflint_nan.finding import Finding
+
+#: (filename, notebook cell or None) -> the lines of that text, without their ends.
+Lines = Mapping[tuple[str, "int | None"], Sequence[str]]
+
+#: What `--output-format` takes: each is a module of this package with a function `render`.
+FORMATS = ("text", "concise", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a format may want to show.
+
+    Attributes:
+        findings: what remains, sorted.
+        fixed: code -> how many findings were fixed.
+        lines: the texts that the findings are about.
+        colour: True where ANSI colours are wanted.
+        applied: True where fixes were asked for.
+    """
+
+    findings: Sequence[Finding]
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    lines: Lines = field(default_factory=dict)
+    colour: bool = False
+    applied: bool = False
+
+
+def render(output_format: str, report: Report) -> str:
+    """The report in one of `FORMATS`, ending in a newline."""
+    text: str = importlib.import_module(f"{__name__}.{output_format}").render(report)
+    return text

@@ -1,0 +1,294 @@
+"""The command line: parses words, calls one function each, prints, and says how it went by the exit status.
+
+0: nothing remains. 1: findings remain. 2: the job could not be done (a wrong option, a file that cannot be
+read or parsed, an internal error), whatever else was found.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from tflint_nan import __version__
+
+# Everything else is imported where it is used: `--version`, `--help` and completion stay quick.
+if TYPE_CHECKING:
+    from tflint_nan.config import Configs, Overrides, Selection
+    from tflint_nan.runner import Mode, Result
+
+CLEAN, FOUND, FAILED = 0, 1, 2
+STDIN = "-"
+
+
+def _codes(context: click.Context, parameter: click.Parameter, groups: tuple[str, ...]) -> tuple[str, ...]:
+    """Rule codes or prefixes, each option's separated by commas."""
+    from tflint_nan.config import ConfigError, check_codes
+
+    try:
+        return check_codes(code for group in groups for code in group.split(",") if code.strip())
+    except ConfigError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="tflint-nan", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find and fix what will turn TensorFlow and Keras training into NaN."""
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.option(
+    "--select", multiple=True, callback=_codes, metavar="CODES", help="Codes or prefixes to run, or ALL."
+)
+@click.option(
+    "--extend-select",
+    multiple=True,
+    callback=_codes,
+    metavar="CODES",
+    help="Codes or prefixes to run besides.",
+)
+@click.option(
+    "--ignore", multiple=True, callback=_codes, metavar="CODES", help="Codes or prefixes not to run."
+)
+@click.option("--strict", is_flag=True, help="Also report weaker evidence.")
+@click.option("--fix", "apply_fixes", is_flag=True, help="Apply the fixes that keep every finite value.")
+@click.option(
+    "--unsafe-fixes", is_flag=True, help="With --fix or --diff: also the fixes that change the training."
+)
+@click.option("--diff", is_flag=True, help="Print what --fix would change and write nothing.")
+@click.option(
+    "--output-format",
+    type=click.Choice(["text", "concise", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of the report.",
+)
+@click.option("--statistics", is_flag=True, help="Print a count for each rule only.")
+@click.option("--stdin-filename", metavar="PATH", help="What to call the text of standard input (`-`).")
+@click.option(
+    "--config", "config_options", multiple=True, metavar="FILE|TOML",
+    help="A configuration file, or a setting such as 'strict = true'; may be given several times.",
+)  # fmt: skip
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
+@click.option("--no-cache", is_flag=True, help="Read and write no cache.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if findings remain.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more on standard error, tracebacks included.")
+def check(
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    extend_select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    strict: bool,
+    apply_fixes: bool,
+    unsafe_fixes: bool,
+    diff: bool,
+    output_format: str,
+    statistics: bool,
+    stdin_filename: str | None,
+    config_options: tuple[str, ...],
+    isolated: bool,
+    force_exclude: bool,
+    no_cache: bool,
+    exit_zero: bool,
+    verbose: bool,
+) -> int:
+    """Check files and folders (the current one where none is named; `-` is standard input)."""
+    from tflint_nan import config, runner
+
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if STDIN in paths and len(paths) > 1:
+        raise click.UsageError("'-' (standard input) cannot be mixed with other paths")
+    if stdin_filename is not None and STDIN not in paths:
+        raise click.UsageError("--stdin-filename needs '-' (standard input) as the path")
+
+    selection = config.Selection(select or None, extend_select, ignore)
+    overrides = _overrides(config_options, isolated, selection, strict, force_exclude)
+    # The working folder as the user sees it, links kept: names in reports are relative to it.
+    working = Path(os.path.abspath(os.curdir))
+    mode = runner.Mode(write=apply_fixes and not diff, fix=apply_fixes or diff, unsafe=unsafe_fixes)
+    try:
+        configs = config.Configs(overrides, working)
+        if STDIN in paths:
+            results, errors = _stdin(configs, working, stdin_filename, mode)
+        else:
+            results, errors = _files(paths or (os.curdir,), configs, working, mode)
+    except config.ConfigError as error:
+        raise _Failure(str(error)) from error
+
+    _print(results, output_format, mode, diff=diff, statistics=statistics, stdin=STDIN in paths)
+    if errors or any(result.failed for result in results):
+        return FAILED
+    remaining = any(result.findings or (diff and result.fixed) for result in results)
+    return FOUND if remaining and not exit_zero else CLEAN
+
+
+class _Failure(click.ClickException):
+    """What keeps the command from doing its job, in one line."""
+
+    exit_code = FAILED
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"error: {self.format_message()}", err=True)
+
+
+def _overrides(
+    options: tuple[str, ...], isolated: bool, selection: Selection, strict: bool, force_exclude: bool
+) -> Overrides:
+    """Sorts `--config` words into the one file and the settings."""
+    from tflint_nan.config import Overrides
+
+    files = [option for option in options if Path(option).is_file()]
+    inline = tuple(option for option in options if option not in files)
+    missing = next((option for option in inline if "=" not in option), None)
+    if missing is not None:
+        raise click.UsageError(f"--config {missing!r}: neither a file nor a setting such as 'strict = true'")
+    if len(files) > 1:
+        raise click.UsageError("--config takes one file")
+    if files and isolated:
+        raise click.UsageError("--isolated and a --config file contradict each other")
+    return Overrides(
+        isolated=isolated,
+        file=Path(os.path.abspath(files[0])) if files else None,
+        inline=inline,
+        selection=selection,
+        strict=strict,
+        force_exclude=force_exclude,
+    )
+
+
+def _files(paths: tuple[str, ...], configs: Configs, working: Path, mode: Mode) -> tuple[list[Result], bool]:
+    """The results of all files, and True where a path could not be read."""
+    from tflint_nan import files, runner
+
+    found = files.find(paths, configs, working)
+    for name, reason in found.errors:
+        click.echo(f"error: {name}: {reason}", err=True)
+    if not found.files and not found.errors:
+        click.echo("warning: no Python files or notebooks found under the given paths", err=True)
+    return runner.run(found.files, mode), bool(found.errors)
+
+
+def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) -> tuple[list[Result], bool]:
+    """The result of standard input; none where its file name is excluded."""
+    from tflint_nan import files, runner
+
+    data = click.get_binary_stream("stdin").read()
+    path = Path(os.path.abspath(filename)) if filename else working / STDIN
+    config = configs.of(path.parent)
+    name = files.display_name(path, working) if filename else STDIN
+    if filename and config.force_exclude and config.excludes(path, folder=False):
+        return [runner.Result(name, data=data)], False
+    return [runner.check_bytes(data, name, config.settings(path), mode)], False
+
+
+def _print(
+    results: list[Result], output_format: str, mode: Mode, *, diff: bool, statistics: bool, stdin: bool
+) -> None:
+    """The report on standard output; with a fixed standard input or a diff there, on standard error."""
+    from tflint_nan import report
+    from tflint_nan.report import concise
+    from tflint_nan.report import statistics as counts
+
+    fixed: Counter[str] = Counter()
+    for result in results:
+        fixed.update(result.fixed)
+    findings = sorted(
+        (finding for result in results for finding in result.findings), key=lambda f: f.sort_key
+    )
+    aside = diff or (stdin and mode.write)
+    stream = sys.stderr if aside else sys.stdout
+    content = report.Report(
+        findings,
+        fixed,
+        {key: text for result in results for key, text in result.lines.items()},
+        colour=_colour(stream),
+        applied=mode.fix,
+    )
+    if diff:
+        click.echo("".join(result.diff for result in results), nl=False)
+        faults = [finding for result in results if result.failed for finding in result.findings]
+        for finding in faults:
+            click.echo(f"{concise.place(finding)}: {finding.code} {finding.message}", err=True)
+        count = sum(fixed.values())
+        click.echo(
+            f"Would fix {count} error{'s' if count != 1 else ''}, {len(findings)} would remain.", err=True
+        )
+        return
+    if aside:
+        data = results[0].data
+        click.get_binary_stream("stdout").write(data)
+    text = counts.render(content, output_format) if statistics else report.render(output_format, content)
+    click.echo(text, nl=False, err=aside, color=content.colour)
+
+
+def _colour(stream: TextIO) -> bool:
+    """True where colours are wanted: https://no-color.org and https://force-color.org, else on a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+@cli.command("rule")
+@click.argument("code", required=False)
+@click.option("--all", "every", is_flag=True, help="List every rule.")
+@click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="The form of the page or list.",
+)  # fmt: skip
+def show_rule(code: str | None, every: bool, output_format: str) -> int:
+    """Print the page of the rule CODE, or the list of all rules."""
+    from tflint_nan.config import nearest
+    from tflint_nan.report import pages
+
+    if every == (code is not None):
+        raise click.UsageError("give either a rule's code or --all")
+    listed = pages.pages()
+    if code is None:
+        click.echo(pages.listing(listed, output_format), nl=False)
+        return CLEAN
+    found = next((rule for rule in listed if code.upper() == rule.code or code == rule.name), None)
+    if found is None:
+        raise _Failure(f"unknown rule {code!r}{nearest(code.upper(), [rule.code for rule in listed])}")
+    click.echo(pages.page(found, output_format), nl=False)
+    return CLEAN
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0, 1 or 2 as in the module's description, 130 when interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What the terminal's encoding lacks must not end the run.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = cli.main(args=argv, prog_name="tflint-nan", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or CLEAN)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read the report has seen enough; the interpreter must not try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception:
+        traceback.print_exc()
+        click.echo("error: this is a fault in tflint-nan; please report it with the lines above", err=True)
+        return FAILED

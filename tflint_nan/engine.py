@@ -1,0 +1,210 @@
+"""One source and settings in, findings out: runs the rules over the graph and gives reports their places."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import libcst as cst
+
+from tflint_nan import build
+from tflint_nan.finding import Finding, Fix, Level, Position, Related, Severity, Span
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import Rule, rules
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.source import Source
+from tflint_nan.suppress import Suppressions
+
+log = logging.getLogger(__name__)
+START = Position(1, 1)
+RANK = {Level.DEFAULT: 0, Level.STRICT: 1, Level.OPTIONAL: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is looked for in one file.
+
+    Attributes:
+        shown: code -> the weakest level of report that is shown; a rule that is not here does not run.
+        thresholds: the numbers in force, every one that a rule declares.
+    """
+
+    shown: Mapping[str, Level]
+    thresholds: Mapping[str, float]
+
+
+def _nothing(graph: Graph) -> Iterator[Report]:
+    """The check of what is no property of a program."""
+    return iter(())
+
+
+UNREADABLE = Rule(
+    "NAN900",
+    "unreadable-file",
+    Level.DEFAULT,
+    """NAN900 unreadable-file: the file cannot be read or is not Python, so nothing is known about it.
+
+## Why is this bad?
+A file that was not checked must not look like one that is clean. The finding stands where reading stopped
+and says why: a syntax error, bytes that are not in the file's encoding, a file that may not be opened, a
+notebook that is not JSON. The other files of the run are checked. The exit status is 2, and neither
+`ignore` nor a `noqa` comment changes that.
+""",
+    _nothing,
+    {},
+)
+CRASH = Rule(
+    "NAN901",
+    "internal-error",
+    Level.DEFAULT,
+    """NAN901 internal-error: tflint-nan failed on this file.
+
+## Why is this bad?
+What the failing part would have found is not in the report. The finding names the error and where in
+tflint-nan it happened; `--verbose` prints the whole traceback. Please report it together with the file. The
+other rules and files are checked. The exit status is 2, and neither `ignore` nor a `noqa` comment changes
+that.
+""",
+    _nothing,
+    {},
+)
+#: Why a file could not be checked. Always shown, never suppressed: the run could not do its job.
+FAULTS = {rule.code: rule for rule in (UNREADABLE, CRASH)}
+
+
+def unreadable(filename: str, message: str, position: Position = START, cell: int | None = None) -> Finding:
+    """The NAN900 finding for a file that cannot be read beyond `position`."""
+    return _fault(UNREADABLE, filename, message, "nothing in this file was checked", position, cell)
+
+
+def crash(filename: str, what: str, error: BaseException) -> Finding:
+    """The NAN901 finding for an exception that `what` (a rule, the build) raised."""
+    log.info("%s: %s failed", filename, what, exc_info=error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    words = " ".join(str(error).split())
+    described = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    message = f"{what} failed: {described[:200]}{place}"
+    return _fault(
+        CRASH, filename, message, "this is a fault in tflint-nan; please report it together with the file"
+    )
+
+
+def _fault(
+    rule: Rule,
+    filename: str,
+    message: str,
+    help: str,
+    position: Position = START,
+    cell: int | None = None,
+) -> Finding:
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        message=message,
+        filename=filename,
+        span=Span(position, position),
+        severity=Severity.ERROR,
+        level=rule.level,
+        help=help,
+        statement=(position.row, position.row),
+        cell=cell,
+    )
+
+
+def lint(source: Source, settings: Settings) -> list[Finding]:
+    """Check one source. Places are those of `source.text`, also in a notebook.
+
+    Returns:
+        Findings of this file, sorted, each code once at a place. A rule that fails is a NAN901 finding.
+
+    Raises:
+        libcst.ParserSyntaxError: the text is not Python.
+    """
+    graph = build.build(source, settings.thresholds)
+    faults: list[Finding] = []
+    reports: dict[tuple[str, Span], list[tuple[Rule, Report]]] = {}
+    for rule in rules():
+        weakest = settings.shown.get(rule.code)
+        if weakest is None:
+            continue
+        try:
+            for report in rule.check(graph):
+                if report.op.source is source and RANK[report.level] <= RANK[weakest]:
+                    span = source.span(report.node or report.op.node)
+                    reports.setdefault((rule.code, span), []).append((rule, report))
+        except Exception as error:
+            faults.append(crash(source.filename, f"rule {rule.code}", error))
+
+    findings: list[Finding] = []
+    if reports:
+        suppressions = Suppressions(source.text)
+        for (code, span), same in reports.items():
+            rows = _rows(source, same[0][1].op, span)
+            if not suppressions.silences(code, rows):
+                findings.append(_best(graph, same, span, rows, faults))
+    return sorted(findings + faults, key=lambda finding: finding.sort_key)
+
+
+def _best(
+    graph: Graph, same: list[tuple[Rule, Report]], span: Span, rows: tuple[int, int], faults: list[Finding]
+) -> Finding:
+    """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
+    strongest = min(RANK[report.level] for _, report in same)
+    candidates = [(rule, report) for rule, report in same if RANK[report.level] == strongest]
+    fix = None
+    for rule, report in candidates:
+        fix = _fix(graph, rule, report, faults)
+        if fix is not None:
+            break
+    else:
+        rule, report = candidates[0]
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        message=report.message,
+        filename=report.op.source.filename,
+        span=span,
+        severity=report.severity,
+        level=max(rule.level, report.level, key=RANK.__getitem__),
+        help=report.help,
+        statement=rows,
+        related=tuple(_related(report)),
+        witness=report.witness,
+        fix=fix,
+    )
+
+
+def _fix(graph: Graph, rule: Rule, report: Report, faults: list[Finding]) -> Fix | None:
+    if report.fix is None:
+        return None
+    try:
+        return report.fix(Rewriter(graph, report.op))
+    except Exception as error:
+        faults.append(crash(report.op.source.filename, f"the fix of rule {rule.code}", error))
+        return None
+
+
+def _related(report: Report) -> Iterator[Related]:
+    """The chain to the sink, without the steps that stand at the same place and say the same."""
+    seen: set[Related] = set()
+    for op, message in report.because:
+        step = Related(message, op.source.filename, op.source.span(op.node))
+        if step not in seen:
+            seen.add(step)
+            yield step
+
+
+def _rows(source: Source, op: object, span: Span) -> tuple[int, int]:
+    """First and last row of the statement around `span`; of a compound statement only its header."""
+    statement = getattr(op, "statement", None)
+    if statement is None:
+        return (span.start.row, span.end.row)
+    whole = source.span(statement)
+    first, last = whole.start.row, whole.end.row
+    if isinstance(statement, cst.BaseCompoundStatement):
+        last = max(source.span(statement.body).start.row - 1, first)
+    return (min(first, span.start.row), max(last, span.end.row))

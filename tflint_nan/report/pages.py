@@ -1,0 +1,50 @@
+"""The rules' pages and the list of them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tflint_nan.engine import FAULTS
+from tflint_nan.registry import Rule, rules
+
+
+def pages() -> list[Rule]:
+    """All rules, those for what cannot be checked included, sorted by code."""
+    return sorted([*rules(), *FAULTS.values()], key=lambda rule: rule.code)
+
+
+def page(rule: Rule, output_format: str) -> str:
+    """One page: Markdown, or a JSON object."""
+    if output_format == "json":
+        return json.dumps(_as_dict(rule), indent=2) + "\n"
+    numbers = "".join(f"* `{name}`: {number:g}\n" for name, number in rule.thresholds.items())
+    thresholds = f"\n## Thresholds\n\n{numbers}" if numbers else ""
+    return f"{_text(rule)}\n{thresholds}"
+
+
+def listing(listed: Sequence[Rule], output_format: str) -> str:
+    """All pages: a line each, or a JSON list of objects."""
+    if output_format == "json":
+        return json.dumps([_as_dict(rule) for rule in listed], indent=2) + "\n"
+    width = max(len(rule.name) for rule in listed)
+    return "".join(
+        f"{rule.code}  {rule.level.value:<6}  {rule.name:<{width}}  {rule.summary}\n" for rule in listed
+    )
+
+
+def _text(rule: Rule) -> str:
+    return inspect.cleandoc(rule.page)
+
+
+def _as_dict(rule: Rule) -> dict[str, Any]:
+    return {
+        "code": rule.code,
+        "name": rule.name,
+        "level": rule.level.value,
+        "summary": rule.summary,
+        "thresholds": dict(rule.thresholds),
+        "explanation": _text(rule),
+    }
