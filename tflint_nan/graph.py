@@ -11,7 +11,7 @@ import libcst as cst
 
 from tflint_nan.finding import Fix, Level, Severity
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Items, OneOf, Op, Table, Value, Witness
+from tflint_nan.value import Op, Value, Witness, sources
 
 if TYPE_CHECKING:
     from tflint_nan.rewrite import Rewriter
@@ -132,18 +132,3 @@ class Graph:
         """The chain from the source that `witness` sets to `sink`: the longest over its sources."""
         chains = [self.path(op, sink) for op, _ in witness.inputs]
         return max(chains, key=len, default=())
-
-
-def sources(value: Value) -> Iterator[Op]:
-    """The ops whose outputs a value holds: its own, or those of its elements."""
-    if value.op is not None:
-        yield value.op
-    elif isinstance(value, Items):
-        for item in value.items:
-            yield from sources(item)
-    elif isinstance(value, Table):
-        for item in value.items.values():
-            yield from sources(item)
-    elif isinstance(value, OneOf):
-        for item in value.choices:
-            yield from sources(item)

@@ -373,3 +373,18 @@ class Scope:
             shadowed |= latest.keys()
             scope = scope.parent
         return None
+
+
+def sources(value: Value) -> Iterator[Op]:
+    """The ops whose outputs a value holds: its own, or those of its elements."""
+    if value.op is not None:
+        yield value.op
+    elif isinstance(value, Items):
+        for item in value.items:
+            yield from sources(item)
+    elif isinstance(value, Table):
+        for item in value.items.values():
+            yield from sources(item)
+    elif isinstance(value, OneOf):
+        for item in value.choices:
+            yield from sources(item)

@@ -1,0 +1,247 @@
+"""Layers of TensorFlow 1 as functions: `tf.layers`, `tf.contrib.layers`, slim, and RNN cells."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tflint_nan.ops.handlers import unknown
+from tflint_nan.ops.layers import APPLY, activate, layer
+from tflint_nan.ops.table import BASES, Call, Handler, Machine, api
+from tflint_nan.value import NONE, UNKNOWN, Items, Object, Symbol, Value
+
+
+def linear(operator: str, activation: Value = NONE) -> Handler:
+    """A linear function of `x`, its normaliser and its activation.
+
+    Args:
+        operator: `dense` or `conv`.
+        activation: the default activation; slim's layers have relu.
+    """
+
+    def handler(machine: Machine, call: Call) -> Value:
+        args = {name: value for name, value in call.args.items() if name not in ("activation", "normalizer")}
+        y = machine.emit(operator, args, call=call)
+        made = y.op
+        normalizer = call.arg("normalizer")
+        if normalizer.literal is not None:
+            y = machine.emit("batch_norm", {"x": y}, at=made)
+        chosen = call.args.get("activation", activation if call.complete else UNKNOWN)
+        return activate(machine, chosen, y, made)
+
+    return handler
+
+
+def normalised(machine: Machine, call: Call) -> Value:
+    """`slim.batch_norm(inputs, ..., activation_fn=None)`."""
+    y = machine.emit("batch_norm", {"x": call.arg("x")}, call=call)
+    return activate(machine, call.arg("activation"), y, y.op)
+
+
+def as_layer(name: str) -> Handler:
+    """A function that constructs the Keras layer `name` and calls it at once."""
+
+    def handler(machine: Machine, call: Call) -> Value:
+        config = {key: value for key, value in call.args.items() if key != "x"}
+        made = machine.new("layer", dataclasses.replace(call, api=name, args=config))
+        return APPLY[name](machine, made, call.arg("x"))
+
+    return handler
+
+
+def run_cell(machine: Machine, call: Call) -> Value:
+    """`tf.nn.dynamic_rnn(cell, inputs)`: outputs of the cell, and its state."""
+    return Items((_cell_output(machine, call.arg("cell"), call), unknown(machine, call.arg("x"))))
+
+
+def run_both(machine: Machine, call: Call) -> Value:
+    """`tf.nn.bidirectional_dynamic_rnn(cell_fw, cell_bw, inputs)`: a pair of outputs, a pair of states."""
+    outputs = Items(tuple(_cell_output(machine, call.arg(name), call) for name in ("cell", "cell_bw")))
+    states = Items((unknown(machine, call.arg("x")), unknown(machine, call.arg("x"))))
+    return Items((outputs, states))
+
+
+def run_static(machine: Machine, call: Call) -> Value:
+    """`tf.nn.static_rnn(cell, inputs)`: a list of outputs, and the state."""
+    output = _cell_output(machine, call.arg("cell"), call)
+    steps = machine.elements(call.arg("x"))
+    count = 1 if steps is None else len(steps)
+    outputs = Items((output,) * count, "list", complete=steps is not None)
+    return Items((outputs, unknown(machine, call.arg("x"))))
+
+
+def call_cell(machine: Machine, call: Call) -> Value:
+    """`cell(inputs, state)`: the output and the new state."""
+    return Items((_cell_output(machine, call.arg("self"), call), unknown(machine, call.arg("x"))))
+
+
+def _cell_output(machine: Machine, cell: Value, call: Call) -> Value:
+    """An `lstm`, `gru` or `rnn` op; a wrapped or stacked cell's is that of the (last) inner one."""
+    x = call.arg("x")
+    for _ in range(8):
+        if not isinstance(cell, Object):
+            break
+        if cell.api in _CELLS:
+            args = {"x": x, "layer": cell, "units": cell.config("units")}
+            return machine.emit(_CELLS[cell.api], args, at=cell.made)
+        inner = cell.config("cells") if cell.config("cell") is NONE else cell.config("cell")
+        listed = machine.elements(inner)
+        cell = listed[-1] if listed else inner
+    return unknown(machine, x, call=call)
+
+
+def make_cell(machine: Machine, call: Call) -> Value:
+    """An RNN cell."""
+    return machine.new("cell", call)
+
+
+RELU = Symbol("tf.nn.relu")
+
+# tf.layers: functions, and classes of the same parameters.
+
+_LAYERS = "tf.layers."
+_DENSE = "units activation use_bias kernel_initializer bias_initializer kernel_regularizer"
+_CONV = "filters kernel_size strides padding data_format dilation_rate activation use_bias kernel_initializer"
+_TRANSPOSE = "filters kernel_size strides padding data_format activation use_bias kernel_initializer"
+_SEPARABLE = "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation"
+api("tf.layers.dense", linear("dense"), f"inputs:x {_DENSE}", removed="2.15")
+layer("tf.layers.Dense", APPLY["keras.layers.Dense"], _DENSE, removed="2.15")
+for _dim in ("1d", "2d", "3d"):
+    api(f"tf.layers.conv{_dim}", linear("conv"), f"inputs:x {_CONV}", removed="2.15")
+    layer(f"tf.layers.Conv{_dim.upper()}", APPLY["keras.layers.Conv2D"], _CONV, removed="2.15")
+    api(
+        f"tf.layers.max_pooling{_dim}",
+        as_layer(f"keras.layers.MaxPooling{_dim.upper()}"),
+        "inputs:x pool_size strides padding data_format",
+        removed="2.15",
+    )
+    api(
+        f"tf.layers.average_pooling{_dim}",
+        as_layer(f"keras.layers.AveragePooling{_dim.upper()}"),
+        "inputs:x pool_size strides padding data_format",
+        removed="2.15",
+    )
+for _dim in ("2d", "3d"):
+    api(f"tf.layers.conv{_dim}_transpose", linear("conv"), f"inputs:x {_TRANSPOSE}", removed="2.15")
+for _dim in ("1d", "2d"):
+    api(f"tf.layers.separable_conv{_dim}", linear("conv"), f"inputs:x {_SEPARABLE}", removed="2.15")
+api("tf.layers.flatten", as_layer("keras.layers.Flatten"), "inputs:x name data_format", removed="2.15")
+layer("tf.layers.Flatten", APPLY["keras.layers.Flatten"], "data_format", removed="2.15")
+api("tf.layers.dropout", as_layer("keras.layers.Dropout"), "inputs:x rate noise_shape seed", removed="2.15")
+layer("tf.layers.Dropout", APPLY["keras.layers.Dropout"], "rate noise_shape seed", removed="2.15")
+api(
+    "tf.layers.batch_normalization",
+    as_layer("keras.layers.BatchNormalization"),
+    "inputs:x axis momentum epsilon center scale",
+    removed="2.15",
+)
+layer(
+    "tf.layers.BatchNormalization",
+    APPLY["keras.layers.BatchNormalization"],
+    "axis momentum epsilon center scale",
+    removed="2.15",
+)
+
+# tf.contrib.layers and slim.
+
+_NORMAL = "activation_fn:activation normalizer_fn:normalizer normalizer_params weights_initializer"
+
+
+def _slim(names: str, handler: Handler, signature: str) -> None:
+    both = [f"tf.contrib.{module}.{name}" for module in ("layers", "slim") for name in names.split()]
+    api(" ".join(both), handler, signature, removed="1.15")
+
+
+_slim("fully_connected", linear("dense", RELU), f"inputs:x num_outputs:units {_NORMAL}")
+_slim("linear", linear("dense"), "inputs:x num_outputs:units")
+api(
+    "tf.contrib.layers.relu",
+    linear("dense", RELU),
+    "inputs:x num_outputs:units",
+    removed="1.15",
+)
+_slim(
+    "conv2d convolution convolution2d conv1d conv3d",
+    linear("conv", RELU),
+    f"inputs:x num_outputs:filters kernel_size stride padding data_format rate {_NORMAL}",
+)
+_slim(
+    "conv2d_transpose convolution2d_transpose",
+    linear("conv", RELU),
+    f"inputs:x num_outputs:filters kernel_size stride padding data_format {_NORMAL}",
+)
+_slim(
+    "separable_conv2d separable_convolution2d",
+    linear("conv", RELU),
+    "inputs:x num_outputs:filters kernel_size depth_multiplier stride padding data_format rate "
+    "activation_fn:activation normalizer_fn:normalizer",
+)
+_slim(
+    "batch_norm",
+    normalised,
+    "inputs:x decay center scale epsilon activation_fn:activation",
+)
+_slim("layer_norm", normalised, "inputs:x center scale activation_fn:activation")
+_slim("max_pool2d", as_layer("keras.layers.MaxPooling2D"), "inputs:x kernel_size stride padding data_format")
+_slim(
+    "avg_pool2d", as_layer("keras.layers.AveragePooling2D"), "inputs:x kernel_size stride padding data_format"
+)
+_slim("flatten", as_layer("keras.layers.Flatten"), "inputs:x outputs_collections scope")
+_slim("dropout", as_layer("keras.layers.Dropout"), "inputs:x keep_prob noise_shape is_training")
+_slim("softmax", as_layer("keras.layers.Softmax"), "logits:x scope")
+
+# Losses of tf.contrib take the prediction first.
+
+for _module in ("tf.contrib.losses", "tf.contrib.slim.losses"):
+    for _name, _operator, _signature in (
+        ("mean_squared_error", "mean_squared_error", "predictions:y_pred labels:y_true weights"),
+        ("absolute_difference", "mean_absolute_error", "predictions:y_pred labels:y_true weights"),
+        ("log_loss", "log_loss", "predictions:y_pred labels:y_true weights epsilon"),
+        ("hinge_loss", "hinge", "logits:y_pred labels:y_true scope"),
+        (
+            "softmax_cross_entropy",
+            "softmax_cross_entropy_with_logits",
+            "logits onehot_labels:labels weights label_smoothing",
+        ),
+        (
+            "sparse_softmax_cross_entropy",
+            "sparse_softmax_cross_entropy_with_logits",
+            "logits labels weights",
+        ),
+        (
+            "sigmoid_cross_entropy",
+            "sigmoid_cross_entropy_with_logits",
+            "logits multi_class_labels:labels weights label_smoothing",
+        ),
+    ):
+        api(f"{_module}.{_name}", _operator, _signature, removed="1.15")
+
+# RNN cells.
+
+_CELLS: dict[str, str] = {}
+
+
+def _cell(stem: str, operator: str, signature: str) -> None:
+    for module, removed in (("tf.nn.rnn_cell", "2.15"), ("tf.contrib.rnn", "1.15")):
+        api(f"{module}.{stem}", make_cell, signature, removed=removed)
+        BASES[f"{module}.{stem}"] = "cell"
+        if operator:
+            _CELLS[f"{module}.{stem}"] = operator
+
+
+_cell("BasicLSTMCell", "lstm", "num_units:units forget_bias state_is_tuple activation")
+_cell("LSTMCell", "lstm", "num_units:units use_peepholes cell_clip initializer num_proj")
+_cell("GRUCell", "gru", "num_units:units activation reuse")
+_cell("BasicRNNCell", "rnn", "num_units:units activation reuse")
+_cell("RNNCell", "", "")
+_cell("MultiRNNCell", "", "cells state_is_tuple")
+_cell("DropoutWrapper", "", "cell input_keep_prob output_keep_prob")
+_cell("DeviceWrapper", "", "cell device")
+api("tf.nn.dynamic_rnn", run_cell, "cell inputs:x sequence_length initial_state dtype")
+api("tf.nn.static_rnn", run_static, "cell inputs:x initial_state dtype")
+api("tf.contrib.rnn.static_rnn", run_static, "cell inputs:x initial_state dtype", removed="1.15")
+api(
+    "tf.nn.bidirectional_dynamic_rnn",
+    run_both,
+    "cell_fw:cell cell_bw inputs:x sequence_length",
+)
+api("cell.__call__", call_cell, "self inputs:x state scope")

@@ -1,0 +1,210 @@
+"""Transfer functions of what layers compute, and of the losses of Keras.
+
+Linear layers reach numbers of both signs, zero and far ones as they are trained; recurrent layers
+with their usual activation stay in [-1, 1]; pooling, cropping and resizing keep their input's range.
+"""
+
+from __future__ import annotations
+
+from tflint_nan.interval import EVERYTHING, NON_NEGATIVE, Interval
+from tflint_nan.ops.handlers import float_dtype, number
+from tflint_nan.ops.points import facts, fresh, integer, mapped, unbounded
+from tflint_nan.ops.table import Facts, operator
+from tflint_nan.value import NONE, Object, Op, Shape, Value
+
+_SIGNED_UNIT = Interval(-1.0, 1.0)
+#: Activations under which a recurrent layer's output stays in [-1, 1].
+_BOUNDED = {None, "tanh", "sigmoid", "hard_sigmoid", "softsign", "softmax"}
+
+
+def _last(shape: Shape, size: Value) -> Shape:
+    """`shape` with another last axis."""
+    return None if not shape else (*shape[:-1], integer(size))
+
+
+def _linear(op: Op, shape: Shape) -> Facts:
+    dtype = float_dtype(op, "x")
+    return Facts(EVERYTHING, unbounded(op, dtype), dtype, shape)
+
+
+@operator("dense")
+def dense(op: Op) -> Facts:
+    """`x @ kernel + bias`: `(..., n)` to `(..., units)`."""
+    return _linear(op, _last(op.arg("x").shape, op.arg("units")))
+
+
+@operator("conv")
+def conv(op: Op) -> Facts:
+    """A convolution, channels last: the spatial axes depend on strides and padding."""
+    shape = op.arg("x").shape
+    if shape is None or len(shape) < 2:
+        return _linear(op, None)
+    return _linear(op, (shape[0], *(None for _ in shape[1:-1]), integer(op.arg("filters"))))
+
+
+@operator("embedding")
+def embedding(op: Op) -> Facts:
+    """Rows of a trained table: one more axis."""
+    shape = op.arg("x").shape
+    return _linear(op, None if shape is None else (*shape, integer(op.arg("output_dim"))))
+
+
+@operator("batch_norm")
+def batch_norm(op: Op) -> Facts:
+    """Normalised, then scaled by what is trained."""
+    return _linear(op, op.arg("x").shape)
+
+
+@operator("layer_norm")
+def layer_norm(op: Op) -> Facts:
+    """Normalised, then scaled by what is trained."""
+    return _linear(op, op.arg("x").shape)
+
+
+@operator("normalization")
+def normalization(op: Op) -> Facts:
+    """`(x - mean) / std` with numbers taken from data."""
+    return Facts(dtype=float_dtype(op, "x"), shape=op.arg("x").shape)
+
+
+def _recurrent(op: Op) -> Facts:
+    """Gates in [0, 1] times tanh. The last axis is `units`."""
+    layer = op.arg("layer")
+    activation = layer.config("activation") if isinstance(layer, Object) else op.arg("activation")
+    dtype, shape = float_dtype(op, "x"), _steps(op)
+    if activation.literal not in _BOUNDED:
+        return Facts(dtype=dtype, shape=shape)
+    return Facts(_SIGNED_UNIT, fresh(op, -1.0, 0.0, 1.0), dtype, shape)
+
+
+def _steps(op: Op) -> Shape:
+    shape, layer, units = op.arg("x").shape, op.arg("layer"), integer(op.arg("units"))
+    if shape is None or len(shape) != 3 or not isinstance(layer, Object):
+        return None
+    sequences = layer.config("return_sequences").literal
+    if sequences is None or sequences is False:
+        return (shape[0], units)
+    return (*shape[:2], units) if sequences is True else None
+
+
+operator("lstm")(_recurrent)
+operator("gru")(_recurrent)
+operator("rnn")(_recurrent)
+
+
+def _kept(op: Op, shape: Shape) -> Facts:
+    x = op.arg("x")
+    return Facts(x.interval, x.witnesses, x.dtype, shape)
+
+
+def _pooled(op: Op) -> Facts:
+    """A window's maximum or mean lies in the input's range, and is any number that all its pixels are."""
+    shape, layer = op.arg("x").shape, op.arg("layer")
+    name = layer.api.rpartition(".")[2] if isinstance(layer, Object) else ""
+    if shape is None or len(shape) < 3:
+        return _kept(op, None)
+    if "Global" in name:
+        return _kept(op, (shape[0], shape[-1]) if _drops_axes(layer) else None)
+    return _kept(op, (shape[0], *(None for _ in shape[1:-1]), shape[-1]))
+
+
+def _drops_axes(layer: Value) -> bool:
+    """True where a global pooling layer drops the axes it pools over."""
+    return isinstance(layer, Object) and not layer.config("keepdims").literal
+
+
+operator("max_pool", flow=("x",))(_pooled)
+operator("avg_pool", flow=("x",))(_pooled)
+
+
+@operator("flatten", flow=("x",))
+def flatten(op: Op) -> Facts:
+    """All axes after the batch as one."""
+    shape = op.arg("x").shape
+    if not shape:
+        return _kept(op, None)
+    size: int | None = 1
+    for length in shape[1:]:
+        size = None if size is None or length is None else size * length
+    return _kept(op, (shape[0], size))
+
+
+@operator("resize", flow=("x",))
+def resize(op: Op) -> Facts:
+    """Images of another size: each number is an average of old ones (bicubic overshoots slightly)."""
+    return _kept(op, None)
+
+
+@operator("augment", flow=("x",))
+def augment(op: Op) -> Facts:
+    """A randomly moved or shaded image, in the range of the original and the fill value."""
+    x = op.arg("x")
+    return Facts(x.interval.hull(Interval(0.0, 0.0)), x.witnesses, x.dtype, x.shape)
+
+
+@operator("rescaling")
+def rescaling(op: Op) -> Facts:
+    """`x * scale + offset`."""
+    x = op.arg("x")
+    scale = number(op.arg("scale"))
+    offset = 0.0 if op.arg("offset") is NONE else number(op.arg("offset"))
+    dtype = float_dtype(op, "x")
+    if scale is None or offset is None:
+        return Facts(dtype=dtype, shape=x.shape)
+
+    def point(value: float) -> float:
+        return value * scale + offset
+
+    ends = [point(end) for end in (x.interval.lo, x.interval.hi)]
+    if any(end != end for end in ends):
+        return Facts(dtype=dtype, shape=x.shape)
+    interval = Interval(min(ends), max(ends)).stored(dtype, 2)
+    return facts(interval, mapped(point, x, dtype), dtype, x.shape)
+
+
+# Losses.
+
+
+def _loss(op: Op) -> Facts:
+    return Facts(NON_NEGATIVE, dtype=float_dtype(op, "y_pred"))
+
+
+for _name in (
+    "mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "huber",
+):
+    operator(_name)(_loss)
+
+
+def _signed_loss(op: Op) -> Facts:
+    """Not negative for probabilities and labels that are ones, which nothing here has shown."""
+    return Facts(dtype=float_dtype(op, "y_pred"))
+
+
+for _name in (
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "sparse_categorical_crossentropy",
+    "kl_divergence",
+    "poisson",
+    "log_cosh",
+    "log_loss",
+    "cosine_similarity",
+    "cosine_distance",
+):
+    operator(_name)(_signed_loss)
+
+
+@operator("predict")
+def predict(op: Op) -> Facts:
+    """What a model gives for data: in the range of its output."""
+    output = op.arg("output")
+    return Facts(output.interval, dtype=output.dtype)

@@ -1,0 +1,168 @@
+"""Losses: each is one op with `y_true` and `y_pred`, however the program spells it."""
+
+from __future__ import annotations
+
+from tflint_nan.ops.handlers import harmless, receiver, text, unknown
+from tflint_nan.ops.table import BASES, Call, Machine, api
+from tflint_nan.value import NONE, UNKNOWN, Object, OneOf, Op, Symbol, Unknown, Value
+
+#: operator -> the class, the functions and strings that mean it besides its own name, its options.
+_KERAS: dict[str, tuple[str, str, str]] = {
+    "mean_squared_error": ("MeanSquaredError", "mse MSE", ""),
+    "mean_absolute_error": ("MeanAbsoluteError", "mae MAE", ""),
+    "mean_absolute_percentage_error": ("MeanAbsolutePercentageError", "mape MAPE", ""),
+    "mean_squared_logarithmic_error": ("MeanSquaredLogarithmicError", "msle MSLE", ""),
+    "binary_crossentropy": ("BinaryCrossentropy", "", "from_logits label_smoothing axis"),
+    "binary_focal_crossentropy": (
+        "BinaryFocalCrossentropy",
+        "",
+        "apply_class_balancing alpha gamma from_logits label_smoothing axis",
+    ),
+    "categorical_crossentropy": ("CategoricalCrossentropy", "", "from_logits label_smoothing axis"),
+    "categorical_focal_crossentropy": (
+        "CategoricalFocalCrossentropy",
+        "",
+        "alpha gamma from_logits label_smoothing axis",
+    ),
+    "sparse_categorical_crossentropy": ("SparseCategoricalCrossentropy", "", "from_logits ignore_class"),
+    "hinge": ("Hinge", "", ""),
+    "squared_hinge": ("SquaredHinge", "", ""),
+    "categorical_hinge": ("CategoricalHinge", "", ""),
+    "kl_divergence": ("KLDivergence", "kld KLD kullback_leibler_divergence", ""),
+    "poisson": ("Poisson", "", ""),
+    "huber": ("Huber", "", "delta"),
+    "log_cosh": ("LogCosh", "logcosh", ""),
+    "cosine_similarity": ("CosineSimilarity", "", "axis"),
+}
+#: What each string in `compile(loss=...)` means.
+STRINGS: dict[str, str] = {}
+#: API name of a loss (function, class or metric class) -> its operator.
+LOSSES: dict[str, str] = {}
+
+
+def apply_loss(
+    machine: Machine,
+    loss: Value,
+    y_true: Value,
+    y_pred: Value,
+    *,
+    call: Call | None = None,
+    at: Op | None = None,
+) -> Value:
+    """The loss of one output, whichever way `compile` was told of it.
+
+    The op stands at `call`, or at `at`; its argument `loss` is the string, symbol or object that was
+    given. A project's own loss is called with the two tensors.
+    """
+    if isinstance(loss, OneOf):
+        return UNKNOWN
+    operands = {"y_true": y_true, "y_pred": y_pred, "loss": loss}
+    name = text(loss)
+    if name is not None:
+        operator = STRINGS.get(name)
+        return machine.emit(operator, operands, call=call, at=at) if operator else UNKNOWN
+    if isinstance(loss, Symbol) and loss.name in LOSSES:
+        return machine.emit(LOSSES[loss.name], operands, call=call, at=at)
+    if isinstance(loss, Object) and loss.cls is None and loss.api in LOSSES:
+        options = loss.made.args if loss.made is not None else {}
+        return machine.emit(LOSSES[loss.api], {**options, **operands}, call=call, at=at)
+    if isinstance(loss, Unknown) or loss is NONE:
+        return UNKNOWN
+    return machine.call(loss, [y_true, y_pred], {})
+
+
+def call_loss(machine: Machine, call: Call) -> Value:
+    """`loss(y_true, y_pred)`, `metric(y_true, y_pred)`: the op stands at this call."""
+    loss = receiver(call)
+    if loss is None:
+        return UNKNOWN
+    operator = LOSSES.get(loss.api) if loss.cls is None else None
+    if operator is None or call.arg("y_pred") is NONE:
+        return unknown(machine, call.arg("y_true"), call.arg("y_pred"), call=call)
+    operands = {name: call.arg(name) for name in ("y_true", "y_pred")}
+    options = loss.made.args if loss.made is not None else {}
+    return machine.emit(operator, {**options, **operands, "loss": loss}, call=call)
+
+
+def make_loss(machine: Machine, call: Call) -> Value:
+    """`keras.losses.CategoricalCrossentropy(...)`: an object that `compile` or a call applies."""
+    return machine.new("loss", call)
+
+
+def make_metric(machine: Machine, call: Call) -> Value:
+    """`keras.metrics.MeanSquaredError(...)`."""
+    return machine.new("metric", call)
+
+
+def add_loss(machine: Machine, call: Call) -> Value:
+    """A term that is minimised with the others."""
+    machine.emit("add_loss", call.args, call=call)
+    return NONE
+
+
+def identified(machine: Machine, call: Call) -> Value:
+    """`keras.losses.get("mse")`: the loss of that name."""
+    given = call.arg("identifier")
+    operator = STRINGS.get(text(given) or "")
+    return Symbol(f"keras.losses.{operator}") if operator else given
+
+
+for _operator, (_class, _aliases, _options) in _KERAS.items():
+    for _name in (_operator, *_aliases.split()):
+        STRINGS[_name] = _operator
+        for _module in ("losses", "metrics"):
+            api(f"keras.{_module}.{_name}", _operator, f"y_true y_pred {_options}")
+            LOSSES[f"keras.{_module}.{_name}"] = _operator
+    STRINGS[_class] = _operator
+    api(f"keras.losses.{_class}", make_loss, f"{_options} reduction")
+    LOSSES[f"keras.losses.{_class}"] = _operator
+    BASES[f"keras.losses.{_class}"] = "loss"
+    _metric = "LogCoshError" if _class == "LogCosh" else _class
+    if _class not in ("Huber", "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"):
+        # A metric's options come after its name and dtype.
+        api(f"keras.metrics.{_metric}", make_metric, f"{_options if _options == 'axis' else ''} name dtype")
+        LOSSES[f"keras.metrics.{_metric}"] = _operator
+STRINGS |= {"bce": "binary_crossentropy", "BCE": "binary_crossentropy"}
+BASES["keras.losses.Loss"] = "loss"
+BASES["keras.metrics.Metric"] = "metric"
+BASES["keras.metrics.Mean"] = "metric"
+
+for _operator, _options in (
+    ("binary_crossentropy", "from_logits"),
+    ("categorical_crossentropy", "from_logits axis"),
+    ("sparse_categorical_crossentropy", "from_logits axis"),
+):
+    api(f"keras.backend.{_operator}", _operator, f"target:y_true output:y_pred {_options}")
+    LOSSES[f"keras.backend.{_operator}"] = _operator
+
+api("loss.__call__", call_loss, "self y_true y_pred sample_weight")
+api("loss.call", call_loss, "self y_true y_pred")
+api("metric.__call__ metric.update_state", call_loss, "self y_true y_pred sample_weight")
+api("keras.losses.get", identified, "identifier")
+
+# TensorFlow 1: labels first; the other losses take the same parameters in another order.
+
+_TAIL = "weights scope loss_collection reduction"
+for _name, _operator, _head in (
+    ("absolute_difference", "mean_absolute_error", "labels:y_true predictions:y_pred"),
+    ("mean_squared_error", "mean_squared_error", "labels:y_true predictions:y_pred"),
+    ("hinge_loss", "hinge", "labels:y_true logits:y_pred"),
+    ("sparse_softmax_cross_entropy", "sparse_softmax_cross_entropy_with_logits", "labels logits"),
+):
+    api(f"tf.losses.{_name}", _operator, f"{_head} {_TAIL}")
+api("tf.losses.huber_loss", "huber", f"labels:y_true predictions:y_pred weights delta {_TAIL[8:]}")
+api("tf.losses.log_loss", "log_loss", f"labels:y_true predictions:y_pred weights epsilon {_TAIL[8:]}")
+api(
+    "tf.losses.softmax_cross_entropy",
+    "softmax_cross_entropy_with_logits",
+    f"onehot_labels:labels logits weights label_smoothing {_TAIL[8:]}",
+)
+api(
+    "tf.losses.sigmoid_cross_entropy",
+    "sigmoid_cross_entropy_with_logits",
+    f"multi_class_labels:labels logits weights label_smoothing {_TAIL[8:]}",
+)
+api("tf.losses.cosine_distance", "cosine_distance", f"labels:y_true predictions:y_pred axis {_TAIL} dim:axis")
+api("tf.losses.compute_weighted_loss", "mean", f"losses:x {_TAIL}")
+api("tf.losses.add_loss", add_loss, "loss loss_collection")
+api("tf.losses.get_total_loss tf.losses.get_regularization_loss", harmless, "")

@@ -1,0 +1,148 @@
+"""Variables, placeholders, sessions and gradients."""
+
+from __future__ import annotations
+
+from tflint_nan.ops.handlers import unknown
+from tflint_nan.ops.table import Call, Handler, Machine, api
+from tflint_nan.value import NONE, UNKNOWN, Const, Items, OneOf, Table, Tensor, Value
+
+
+def plain(kind: str) -> Handler:
+    """A library object of which only the kind matters."""
+
+    def handler(machine: Machine, call: Call) -> Value:
+        return machine.new(kind, call)
+
+    return handler
+
+
+def session_run(machine: Machine, call: Call) -> Value:
+    """`session.run(fetches, feed_dict)`: what is fetched, in its structure."""
+    feed(machine, call)
+    return fetched(call.arg("fetches"))
+
+
+def evaluate(machine: Machine, call: Call) -> Value:
+    """`tensor.eval(feed_dict)`."""
+    feed(machine, call)
+    return call.arg("self")
+
+
+def run_operation(machine: Machine, call: Call) -> Value:
+    """`train_op.run(feed_dict)`: its pairs; an operation gives nothing."""
+    feed(machine, call)
+    return NONE
+
+
+def feed(machine: Machine, call: Call) -> None:
+    """Emit each pair of placeholder and data that a `feed_dict` is known to hold."""
+    given = call.arg("feed_dict")
+    for table in given.choices if isinstance(given, OneOf) else (given,):
+        if isinstance(table, Table):
+            for key, data in table.items.items():
+                if isinstance(key, Tensor):
+                    machine.emit("feed", {"placeholder": key, "data": data}, call=call)
+
+
+def fetched(value: Value) -> Value:
+    """What a session returns for `value`: arrays for tensors, nothing known for operations and names."""
+    if isinstance(value, Items):
+        return Items(tuple(fetched(item) for item in value.items), value.kind, value.complete)
+    if isinstance(value, Table):
+        return Table({key: fetched(item) for key, item in value.items.items()}, value.complete)
+    return value if isinstance(value, Tensor) else UNKNOWN
+
+
+def itself(machine: Machine, call: Call) -> Value:
+    """`with session.as_default():` the session."""
+    return call.arg("self")
+
+
+def gradients(machine: Machine, call: Call) -> Value:
+    """`tf.gradients(loss, variables)`, `tape.gradient(loss, variables)`: one for each variable."""
+    args = {name: value for name, value in call.args.items() if name != "self"}
+    value = machine.emit("gradients", args, call=call)
+    variables = call.arg("variables")
+    if isinstance(variables, Items):
+        items = tuple(machine.emit("unknown_call", {"0": value}) for _ in variables.items)
+        return Items(items, "list", variables.complete)
+    return value
+
+
+def list_of_gradients(machine: Machine, call: Call) -> Value:
+    """`tf.gradients`: a list, even for one variable."""
+    value = gradients(machine, call)
+    return value if isinstance(value, Items) else Items((value,), "list", complete=False)
+
+
+def gradient_function(machine: Machine, call: Call) -> Value:
+    """`tfe.implicit_gradients(f)` and the like: not known."""
+    return unknown(machine, call.arg("f"), call=call)
+
+
+def step(machine: Machine, call: Call) -> Value:
+    """The global step: a counter that no training moves."""
+    args: dict[str, Value] = {"initial_value": Const(0), "trainable": Const(False)}
+    return machine.emit("variable", {**args, "dtype": Const("int64")}, call=call)
+
+
+api("tf.Variable", "variable", "initial_value trainable validate_shape caching_device name")
+api(
+    "tf.get_variable",
+    "variable",
+    "name shape dtype initializer:initial_value regularizer trainable",
+)
+api(
+    "tf.contrib.framework.variable tf.contrib.slim.variable tf.contrib.framework.model_variable "
+    "tf.contrib.slim.model_variable",
+    "variable",
+    "name shape dtype initializer:initial_value regularizer trainable",
+    removed="1.15",
+)
+api("tf.contrib.framework.get_or_create_global_step", step, "graph", removed="1.15")
+api("tf.train.get_or_create_global_step tf.train.create_global_step tf.train.get_global_step", step, "graph")
+api("keras.backend.variable", "variable", "value:initial_value dtype name constraint")
+api("keras.Variable", "variable", "initializer:initial_value shape dtype trainable autocast aggregation")
+api("keras.backend.placeholder", "placeholder", "shape ndim dtype")
+api("tf.placeholder", "placeholder", "dtype shape name")
+api("tf.placeholder_with_default", "placeholder", "input:default shape name")
+api("tf.sparse_placeholder", "placeholder", "dtype shape name")
+
+# Sessions.
+
+api("tf.Session", plain("session"), "target graph config")
+api("tf.InteractiveSession", plain("session"), "target graph config")
+api(
+    "tf.train.MonitoredTrainingSession",
+    plain("session"),
+    "master is_chief checkpoint_dir scaffold hooks",
+)
+api("tf.train.MonitoredSession", plain("session"), "session_creator hooks")
+api("tf.train.SingularMonitoredSession", plain("session"), "hooks scaffold master config")
+api("tf.train.Supervisor", plain("supervisor"), "graph ready_op")
+api(
+    "supervisor.managed_session supervisor.prepare_or_wait_for_session",
+    plain("session"),
+    "self master config",
+)
+api("tf.get_default_session", plain("session"), "")
+api("keras.backend.get_session", plain("session"), "", removed="2.15")
+api("tf.compat.v1.keras.backend.get_session", plain("session"), "op_input_list", removed="2.15")
+api("session.run", session_run, "self fetches feed_dict options run_metadata")
+api("session.as_default", itself, "self")
+api("tensor.eval", evaluate, "self feed_dict session")
+api("operation.run", run_operation, "self feed_dict session")
+
+# Gradients.
+
+api("tf.gradients", list_of_gradients, "ys:loss xs:variables grad_ys name")
+api("keras.backend.gradients", list_of_gradients, "loss variables")
+api("tf.GradientTape", plain("tape"), "persistent watch_accessed_variables")
+api("tape.gradient", gradients, "self target:loss sources:variables output_gradients")
+api("tape.jacobian tape.batch_jacobian", gradients, "self target:loss sources:variables")
+api(
+    "tf.contrib.eager.implicit_gradients tf.contrib.eager.implicit_value_and_gradients",
+    gradient_function,
+    "f",
+    removed="1.15",
+)
