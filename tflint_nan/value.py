@@ -349,7 +349,7 @@ class Scope:
     """A module's, class's or call's variables.
 
     `history` holds every binding in order, across branches: the rewriter asks it which name holds a
-    value at a place.
+    value at a place. `captured` tells that a function closes over it.
     """
 
     node: cst.CSTNode
@@ -357,6 +357,7 @@ class Scope:
     parent: Scope | None
     names: dict[str, Value] = field(default_factory=dict)
     history: list[Binding] = field(default_factory=list)
+    captured: bool = False
 
     def name_of(self, value: Value, serial: int) -> str | None:
         """A name that holds exactly `value` just before op `serial`, here or in an enclosing scope."""

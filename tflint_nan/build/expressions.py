@@ -391,12 +391,12 @@ class Expressions(Guards):
             key = self.key(index)
             if key is not None and key in value.items:
                 return value.items[key]
-            return self._joined(tuple(value.items.values())) if value.complete else Unknown()
+            return self.either(tuple(value.items.values())) if value.complete else Unknown()
         if isinstance(value, Items):
             if isinstance(literal, int):
                 if -len(value.items) <= literal < len(value.items) and value.complete:
                     return value.items[literal]
-                return Unknown() if value.complete else self._joined(value.items)
+                return Unknown() if value.complete else self.either(value.items)
             if isinstance(index, Items) and index.kind == "slice" and value.complete:
                 ends = [
                     part.value
@@ -405,7 +405,7 @@ class Expressions(Guards):
                 ]
                 if len(ends) == 3 and ends[2] != 0:
                     return Items(value.items[slice(*ends)], value.kind)
-            return self._joined(value.items)
+            return self.either(value.items)
         if isinstance(value, Object):
             return self.method(value, "__getitem__", [index], {})
         if isinstance(value, Tensor):
@@ -413,15 +413,7 @@ class Expressions(Guards):
         return Unknown(value.op)
 
     def _any(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:
-        return self._joined(tuple(ask(choice) for choice in value.choices if choice != NONE))
-
-    def _joined(self, values: Sequence[Value]) -> Value:
-        if not values:
-            return Unknown()
-        result = values[0]
-        for value in values[1:]:
-            result = self.join(result, value)
-        return result
+        return self.either(tuple(ask(choice) for choice in value.choices if choice != NONE))
 
     def elements(self, value: Value) -> Sequence[Value] | None:
         """The elements of a tuple or list that is known whole, else None."""
@@ -434,9 +426,9 @@ class Expressions(Guards):
     def element(self, value: Value) -> Value:
         """What iteration over `value` yields, all turns joined."""
         if isinstance(value, Items):
-            return self._joined(value.items)
+            return self.either(value.items)
         if isinstance(value, Table):
-            return self._joined([Const(key) for key in value.items]) if value.complete else Unknown()
+            return self.either([Const(key) for key in value.items]) if value.complete else Unknown()
         if isinstance(value, OneOf):
             return self._any(value, self.element)
         if isinstance(value, Tensor):

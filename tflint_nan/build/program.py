@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import libcst as cst
 
+from tflint_nan.build.attributes import Arguments
 from tflint_nan.build.calls import MIN_WORK, WORK_PER_STATEMENT, Calls
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
@@ -52,7 +53,7 @@ class Program(Calls):
         if isinstance(definition, Class):
             self._class_entry(definition)
         elif id(definition.node) not in self.entered and not self._is_method(definition):
-            self._enter(self._from_outside(definition), [], {}, definition.node)
+            self._enter(self._from_outside(definition), Arguments(definition.node))
 
     def _from_outside(self, function: Function) -> Function:
         """The function as a caller that is not seen may call it: its switches can have any value."""
@@ -75,12 +76,12 @@ class Program(Calls):
             return
         instance: Value | None = self.instances.get(id(cls.node))
         if instance is None:
-            instance = self._instantiate(cls, [], {}, cls.node, self._from_outside)
+            instance = self._instantiate(cls, Arguments(cls.node), self._from_outside)
         assert isinstance(instance, Object)
         order = {"__init__": 0, "build": 1}
         for method in sorted(methods, key=lambda method: order.get(method.name, 2)):
             if id(method.node) not in self.entered and isinstance(method.node, cst.FunctionDef):
-                bound = self._bound(instance, method.node.name.value)
+                bound = self.bound(instance, method.node.name.value)
                 self.call(self._from_outside(bound) if isinstance(bound, Function) else bound, [], {})
 
 

@@ -172,13 +172,22 @@ class State(ABC):
                 choices.append(value)
         return OneOf(tuple(choices)) if len(choices) <= MAX_CHOICES else Unknown()
 
+    def either(self, values: Sequence[Value]) -> Value:
+        """The join of any number of values; unknown for none."""
+        if not values:
+            return Unknown()
+        result = values[0]
+        for value in values[1:]:
+            result = self.join(result, value)
+        return result
+
     # Names.
 
     def bind(self, name: str, value: Value) -> None:
         """Assign a variable of the frame (or the outer one that it declares)."""
         frame = self.frame
         scope = frame.outer_names.get(name, frame.scope)
-        if scope is not frame.scope or frame.function is None:
+        if scope.captured or scope is not frame.scope or frame.function is None:
             self.effects += 1
         self.write(scope.names, name, value)
         scope.history.append(Binding(len(self.ops), name, value, frame.statement))

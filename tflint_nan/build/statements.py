@@ -146,10 +146,7 @@ class Statements(Expressions):
         if not isinstance(value, OneOf):
             return value
         fitting = [c for c in value.choices if isinstance(c, Items) and len(c.items) == length]
-        result: Value = fitting[0] if fitting else value
-        for choice in fitting[1:]:
-            result = self.join(result, choice)
-        return result
+        return self.either(fitting) if fitting else value
 
     def _store(self, target: cst.Subscript, value: Value) -> None:
         container = self.evaluate(target.value)
@@ -267,6 +264,7 @@ class Statements(Expressions):
         for param in (*params.posonly_params, *params.params, *params.kwonly_params):
             if param.default is not None:
                 defaults[param.name.value] = self.evaluate(param.default)
+        self.frame.scope.captured = True
         function = Function(node, self.frame.scope.source, self.frame.scope, defaults)
         self.defined(function)
         return function
