@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tflint_nan.ops.handlers import unknown
-from tflint_nan.ops.layers import APPLY, activate, layer
+from tflint_nan.ops.layers import APPLY, CONV, DENSE, activate, emitter, layer
 from tflint_nan.ops.table import BASES, Call, Handler, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Items, Object, Symbol, Value
 
@@ -104,10 +104,10 @@ _CONV = "filters kernel_size strides padding data_format dilation_rate activatio
 _TRANSPOSE = "filters kernel_size strides padding data_format activation use_bias kernel_initializer"
 _SEPARABLE = "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation"
 api("tf.layers.dense", linear("dense"), f"inputs:x {_DENSE}", removed="2.15")
-layer("tf.layers.Dense", APPLY["keras.layers.Dense"], _DENSE, removed="2.15")
+layer("tf.layers.Dense", DENSE, _DENSE, removed="2.15")
 for _dim in ("1d", "2d", "3d"):
     api(f"tf.layers.conv{_dim}", linear("conv"), f"inputs:x {_CONV}", removed="2.15")
-    layer(f"tf.layers.Conv{_dim.upper()}", APPLY["keras.layers.Conv2D"], _CONV, removed="2.15")
+    layer(f"tf.layers.Conv{_dim.upper()}", CONV, _CONV, removed="2.15")
     api(
         f"tf.layers.max_pooling{_dim}",
         as_layer(f"keras.layers.MaxPooling{_dim.upper()}"),
@@ -125,9 +125,9 @@ for _dim in ("2d", "3d"):
 for _dim in ("1d", "2d"):
     api(f"tf.layers.separable_conv{_dim}", linear("conv"), f"inputs:x {_SEPARABLE}", removed="2.15")
 api("tf.layers.flatten", as_layer("keras.layers.Flatten"), "inputs:x name data_format", removed="2.15")
-layer("tf.layers.Flatten", APPLY["keras.layers.Flatten"], "data_format", removed="2.15")
+layer("tf.layers.Flatten", emitter("flatten"), "data_format", removed="2.15")
 api("tf.layers.dropout", as_layer("keras.layers.Dropout"), "inputs:x rate noise_shape seed", removed="2.15")
-layer("tf.layers.Dropout", APPLY["keras.layers.Dropout"], "rate noise_shape seed", removed="2.15")
+layer("tf.layers.Dropout", emitter("dropout", "rate"), "rate noise_shape seed", removed="2.15")
 api(
     "tf.layers.batch_normalization",
     as_layer("keras.layers.BatchNormalization"),
@@ -136,7 +136,7 @@ api(
 )
 layer(
     "tf.layers.BatchNormalization",
-    APPLY["keras.layers.BatchNormalization"],
+    emitter("batch_norm"),
     "axis momentum epsilon center scale",
     removed="2.15",
 )

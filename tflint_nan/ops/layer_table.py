@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from tflint_nan.ops import layers
 from tflint_nan.ops.handlers import nothing
-from tflint_nan.ops.layers import activated, emitter, fold, layer, opaque, recurrent, same, wrapper
+from tflint_nan.ops.layers import (
+    CONV,
+    DENSE,
+    activated,
+    emitter,
+    fold,
+    layer,
+    opaque,
+    recurrent,
+    same,
+    wrapper,
+)
 from tflint_nan.ops.table import BASES, Call, Machine, api
 from tflint_nan.value import Value
 
@@ -25,11 +36,10 @@ def _preprocessing(*stems: str) -> str:
 
 # Linear layers and normalisation.
 
-_CONV = activated(emitter("conv", "filters"))
 _START = "filters kernel_size strides padding"
 _DILATED = f"data_format dilation_rate activation use_bias {_KERNEL}"
 
-layer("keras.layers.Dense", activated(emitter("dense", "units")), f"units activation use_bias {_KERNEL}")
+layer("keras.layers.Dense", DENSE, f"units activation use_bias {_KERNEL}")
 layer(
     "keras.layers.EinsumDense",
     activated(emitter("dense")),
@@ -37,34 +47,34 @@ layer(
 )
 layer(
     _names("Conv", "Convolution", dims="1D 2D 3D"),
-    _CONV,
+    CONV,
     f"{_START} data_format dilation_rate groups activation use_bias {_KERNEL}",
 )
 layer(
     _names("Conv1DTranspose", "Convolution1DTranspose", "Conv2DTranspose", "Convolution2DTranspose"),
-    _CONV,
+    CONV,
     f"{_START} output_padding {_DILATED}",
 )
 layer(
     _names("Conv3DTranspose", "Convolution3DTranspose"),
-    _CONV,
+    CONV,
     f"{_START} data_format output_padding dilation_rate activation use_bias {_KERNEL}",
 )
 layer(
     _names("SeparableConv", "SeparableConvolution", dims="1D 2D"),
-    _CONV,
+    CONV,
     f"{_START} data_format dilation_rate depth_multiplier activation use_bias depthwise_initializer "
     "pointwise_initializer bias_initializer",
 )
 layer(
     _names("DepthwiseConv", dims="1D 2D"),
-    _CONV,
+    CONV,
     "kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
     "depthwise_initializer bias_initializer",
 )
 layer(
     _names("LocallyConnected", dims="1D 2D"),
-    _CONV,
+    CONV,
     f"{_START} data_format activation use_bias {_KERNEL}",
     removed="2.15",
 )

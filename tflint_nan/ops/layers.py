@@ -268,3 +268,7 @@ def add_weight(machine: Machine, call: Call) -> Value:
     if text(call.arg("shape")) is not None:
         args["shape"] = args.pop("initial_value", UNKNOWN)
     return machine.emit("variable", args, call=call)
+
+
+DENSE = activated(emitter("dense", "units"))
+CONV = activated(emitter("conv", "filters"))
