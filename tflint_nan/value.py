@@ -378,14 +378,18 @@ class Scope:
 
 def sources(value: Value) -> Iterator[Op]:
     """The ops whose outputs a value holds: its own, or those of its elements."""
-    if value.op is not None:
-        yield value.op
-    elif isinstance(value, Items):
-        for item in value.items:
-            yield from sources(item)
-    elif isinstance(value, Table):
-        for item in value.items.values():
-            yield from sources(item)
-    elif isinstance(value, OneOf):
-        for item in value.choices:
-            yield from sources(item)
+    todo = [value]
+    seen: set[int] = set()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue  # `v = (v, v)` again and again is a tree of any size with few values
+        seen.add(id(one))
+        if one.op is not None:
+            yield one.op
+        elif isinstance(one, Items):
+            todo.extend(reversed(one.items))
+        elif isinstance(one, Table):
+            todo.extend(reversed(list(one.items.values())))
+        elif isinstance(one, OneOf):
+            todo.extend(reversed(one.choices))

@@ -230,6 +230,7 @@ class Calls(Containers):
         return result
 
     def _run(self, function: Function, given: Arguments) -> Value:
+        self.work -= 1
         scope = Scope(function.node, function.source, function.scope)
         calls = (*self.frame.calls, (self.frame.scope.source, given.node))
         frame = Frame(scope, calls, function, given.values[0] if given.values else None)

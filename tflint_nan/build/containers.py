@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import libcst as cst
 
 from tflint_nan.build.attributes import Arguments, Attributes
+from tflint_nan.build.expressions import items
 from tflint_nan.value import NONE, Const, Items, Table, Unknown, Value
 
 
@@ -29,18 +30,16 @@ class Containers(Attributes):
         first = args[0] if args else NONE
         inner = self.elements(first)
         if name == "append" or name == "add":
-            self.assign(place, Items((*value.items, first), value.kind, value.complete))
+            self.assign(place, items((*value.items, first), value.kind, value.complete))
             return NONE
         if name == "extend":
-            items = inner if inner is not None else (self.element(first),)
-            self.assign(
-                place, Items((*value.items, *items), value.kind, value.complete and inner is not None)
-            )
+            more = inner if inner is not None else (self.element(first),)
+            self.assign(place, items((*value.items, *more), value.kind, value.complete and inner is not None))
             return NONE
         if name == "insert" and len(args) == 2 and isinstance(first.literal, int):
-            items = list(value.items)
-            items.insert(first.literal, args[1])
-            self.assign(place, Items(tuple(items), value.kind, value.complete))
+            longer = list(value.items)
+            longer.insert(first.literal, args[1])
+            self.assign(place, items(longer, value.kind, value.complete))
             return NONE
         if name == "pop" and value.items and value.complete and not args:
             self.assign(place, Items(value.items[:-1], value.kind))

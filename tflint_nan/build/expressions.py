@@ -30,6 +30,8 @@ from tflint_nan.value import (
 MAX_DEPTH = 150
 #: A comprehension over more elements than this is read once for all of them.
 MAX_UNROLL = 16
+#: Longer lists and tuples are cut (a literal table of data needs no more to show its range).
+MAX_ITEMS = 4096
 
 BINARY: dict[type[cst.BaseBinaryOp] | type[cst.BaseAugOp], str] = {
     cst.Add: "add",
@@ -69,6 +71,11 @@ COMPARISON: dict[type[cst.BaseCompOp], str] = {
 }
 #: Bit operators on tensors are logical ones where the operands are tests.
 _TENSOR_BITS = {"bit_and": "logical_and", "bit_or": "logical_or"}
+
+
+def items(values: Sequence[Value], kind: str, complete: bool) -> Items:
+    """A container, cut where it grows too long."""
+    return Items(tuple(values[:MAX_ITEMS]), kind, complete and len(values) <= MAX_ITEMS)
 
 
 _KEYWORDS = {"None": NONE, "True": Const(True), "False": Const(False)}
@@ -133,17 +140,17 @@ class Expressions(Guards):
 
     def _tuple(self, node: cst.Tuple | cst.List | cst.Set) -> Value:
         kind = type(node).__name__.lower()
-        items: list[Value] = []
+        values: list[Value] = []
         complete = True
         for element in node.elements:
             value = self.evaluate(element.value)
             if isinstance(element, cst.StarredElement):
                 inner = self.elements(value)
                 complete = complete and inner is not None
-                items.extend(inner if inner is not None else (self.element(value),))
+                values.extend(inner if inner is not None else (self.element(value),))
             else:
-                items.append(value)
-        return Items(tuple(items), kind, complete)
+                values.append(value)
+        return items(values, kind, complete)
 
     def _dict(self, node: cst.Dict) -> Value:
         table: dict[object, Value] = {}
@@ -207,11 +214,10 @@ class Expressions(Guards):
         if folded is not None:
             return folded
         if isinstance(x, Items) and isinstance(y, Items) and name == "add":
-            return Items(x.items + y.items, x.kind, x.complete and y.complete)
+            return items((*x.items, *y.items), x.kind, x.complete and y.complete)
         if isinstance(x, Items) and name == "mul" and isinstance(y.literal, int):
-            if len(x.items) * y.literal <= MAX_UNROLL * MAX_UNROLL:
-                return Items(x.items * y.literal, x.kind, x.complete)
-            return Items(x.items, x.kind, False)
+            fits = len(x.items) * y.literal <= MAX_ITEMS
+            return items(x.items * y.literal if fits else x.items, x.kind, x.complete and fits)
         if isinstance(x.literal, (str, bytes)):
             return Unknown()
         return self.operation(_TENSOR_BITS.get(name, name), {"x": x, "y": y}, {"x": left, "y": right})
