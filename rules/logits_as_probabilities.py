@@ -1,0 +1,90 @@
+"""NAN204 logits-as-probabilities: a linear output is given to a loss that takes the log of probabilities.
+
+## Why is this bad?
+
+`categorical_crossentropy`, its sparse form and `binary_crossentropy` take the log of what they are given, and expect it
+in [0, 1]. A last layer without activation outputs any number: Keras clips it to [1e-7, 1 - 1e-7] first. Every output
+below 0 becomes 1e-7, every one above 1 becomes 1 - 1e-7, and a clipped number has no gradient: the loss jumps between 0
+and 16.1 = -log(1e-7), most examples teach nothing, and other backends give NaN.
+
+## Example
+
+```python
+from tensorflow import keras
+
+model = keras.Sequential([
+    keras.layers.Dense(64, activation="relu"),
+    keras.layers.Dense(10),
+])
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+```
+
+## Use instead
+
+```python
+from tensorflow import keras
+
+model = keras.Sequential([
+    keras.layers.Dense(64, activation="relu"),
+    keras.layers.Dense(10),
+])
+model.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+```
+
+## Fix safety
+
+Unsafe: the loss gets `from_logits=True`, and with that another value; this is the loss that its name promises. The
+model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted.
+
+## References
+
+* Keras API, "Probabilistic losses": `from_logits`, "Whether `y_pred` is expected to be a logits tensor. By default, we
+  assume that `y_pred` encodes a probability distribution."
+* `keras.backend.epsilon()`, the clip: 1e-7.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.training import replace_loss, trained_output
+from tflint_nan.value import NONE, Op
+
+#: Keras's `epsilon()`: what probabilities are clipped to before their log.
+EPSILON = 1e-7
+
+
+@rule("NAN204", "logits-as-probabilities")
+def check(graph: Graph) -> Iterator[Report]:
+    """Linear outputs in losses that expect probabilities."""
+    for op in graph.ops("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy"):
+        given = op.arg("from_logits")
+        linear = trained_output(op.arg("y_pred"))
+        if linear is None or not (given is NONE or given.literal is False):
+            continue
+        lowest = min(witness.value for witness in op.arg("y_pred").witnesses)
+        yield Report(
+            op=op,
+            message=f"{op.name} expects probabilities, these outputs are linear: below 0 and above 1 they are clipped, and "
+            "a clipped output has no gradient",
+            help="tell the loss: from_logits=True",
+            because=((linear, f"{linear.name}: no activation, nothing bounds it"),),
+            witness=f"output = {lowest:g} -> clipped to {EPSILON:g} -> loss = {-math.log(EPSILON):.4g}, gradient = 0",
+            fix=partial(_fix, op),
+        )
+
+
+def _fix(op: Op, r: Rewriter) -> Fix | None:
+    loss = op.arg("loss")
+    made = loss.op or (op if loss is NONE else None)
+    if made is not None:
+        r.set_argument(made.node, "from_logits", "True")
+    elif not replace_loss(r, op, op.name, "from_logits=True"):
+        return None
+    return r.fix(Applicability.UNSAFE, "Add from_logits=True")

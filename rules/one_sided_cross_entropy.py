@@ -1,0 +1,142 @@
+"""NAN209 one-sided-cross-entropy: a sigmoid's cross entropy without the term for the label 0.
+
+## Why is this bad?
+
+The cross entropy of a sigmoid output p has two terms, -(y log p + (1 - y) log(1 - p)). With the first one alone an
+example whose label is 0 gives a loss of 0 and no gradient, whatever p is; the others are served best by p = 1
+everywhere, which is what training finds. (A softmax needs one term only: its outputs share one sum.)
+
+## Example
+
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 8])
+y = tf.placeholder(tf.float32, [None, 1])
+p = tf.clip_by_value(tf.sigmoid(tf.layers.dense(x, 1)), 1e-7, 1.0)
+loss = -tf.reduce_mean(y * tf.log(p))
+train = tf.train.AdamOptimizer(0.001).minimize(loss)
+accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.round(p), y), tf.float32))
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 8])
+y = tf.placeholder(tf.float32, [None, 1])
+logits = tf.layers.dense(x, 1)
+p = tf.sigmoid(logits)
+loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=logits))
+train = tf.train.AdamOptimizer(0.001).minimize(loss)
+accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.round(p), y), tf.float32))
+```
+
+## What is silent
+
+A log of a sigmoid without a label factor (the halves of a GAN's loss), a second term anywhere in what is minimised, and
+anything else in it that depends on the output. A factor that is not shown to be a label (it may be an advantage or a
+weight) is reported by `--strict` only.
+
+## Fix safety
+
+Unsafe: another loss is minimised, the whole cross entropy, computed from the logits.
+
+## References
+
+* M. Nielsen, "Neural Networks and Deep Learning", 2015, chapter 3, equation 57.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.graph import Graph, Report, sources
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.training import Targets, compared, ends, examples, guarded, is_label, made_only_by, minimised, targets
+from tflint_nan.value import Op, Value
+
+#: What another term of the same loss would contain.
+TERMS = (
+    "log",
+    "log1p",
+    "log_sigmoid",
+    "log_softmax",
+    "softplus",
+    "xlogy",
+    "sigmoid_cross_entropy_with_logits",
+    "softmax_cross_entropy_with_logits",
+    "sparse_softmax_cross_entropy_with_logits",
+    "weighted_cross_entropy_with_logits",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "unknown_call",
+)
+
+
+@rule("NAN209", "one-sided-cross-entropy")
+def check(graph: Graph) -> Iterator[Report]:
+    """Products of a label and the log of a sigmoid that are all there is in a loss."""
+    for op in graph.ops("mul"):
+        for labels, log in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
+            logarithm = made_only_by(_positive(log), "log", "log_sigmoid")
+            sigmoid = _sigmoid(logarithm) if logarithm is not None else None
+            if logarithm is None or sigmoid is None or not is_label(_positive(labels)):
+                continue
+            if not graph.differentiated(op) or not _alone(graph, op, logarithm, sigmoid):
+                continue
+            yield Report(
+                op=op,
+                message="cross entropy of a sigmoid with one term: the term for the label 0 is missing, so such an example "
+                "gives no loss and no gradient whatever is predicted",
+                help="train with both terms: the fused cross entropy, from the logits",
+                because=((sigmoid, f"{sigmoid.name}: one output in [0, 1], which the label 0 should pull down"),),
+                witness="label = 0, sigmoid = 1 -> 0 * log(1) = 0",
+                fix=partial(_fix, op, _positive(labels), sigmoid),
+                level=Level.DEFAULT if _classes(graph, op, sigmoid, _positive(labels)) else Level.STRICT,
+            )
+            break
+
+
+def _positive(value: Value) -> Value:
+    negation = made_only_by(value, "neg")
+    return negation.arg("x") if negation else value
+
+
+def _sigmoid(logarithm: Op) -> Op | None:
+    if logarithm.name == "log_sigmoid":
+        return logarithm
+    return made_only_by(guarded(logarithm.arg("x")), "sigmoid")
+
+
+def _alone(graph: Graph, product: Op, logarithm: Op, sigmoid: Op) -> bool:
+    """True where no loss that contains the product has another term that the output could be in."""
+    losses = [ops for ops in minimised(graph) if product.serial in ops]
+    for ops in losses:
+        if any(op.name in TERMS and op is not logarithm for op in ops.values()):
+            return False
+        for start in (sigmoid, *sources(sigmoid.arg("x"))):
+            for consumer in graph.consumers(start):
+                if consumer.serial in ops and not graph.path(consumer, logarithm):
+                    return False
+    return bool(losses)
+
+
+def _classes(graph: Graph, op: Op, sigmoid: Op, labels: Value) -> bool:
+    """True where the factor is shown to be a label: by its values, or by being compared with what is predicted."""
+    shown = [targets(target) for _, target in examples(graph, op, sigmoid, labels)]
+    return Targets.CLASSES in shown or any(compared(graph, label) for label in ends(labels))
+
+
+def _fix(op: Op, labels: Value, sigmoid: Op, r: Rewriter) -> Fix | None:
+    fused = r.api("tf.nn.sigmoid_cross_entropy_with_logits")
+    logits, targets_ = r.spell(sigmoid.arg("x")), r.spell(labels)
+    if fused is None or logits is None or targets_ is None:
+        return None
+    minus = "" if any(made_only_by(op.arg(side), "neg") for side in ("x", "y")) else "-"
+    r.replace(op.node, minus + "{f}(labels={labels}, logits={logits})", f=fused, labels=targets_, logits=logits)
+    return r.fix(Applicability.UNSAFE, "Use the whole cross entropy")

@@ -1,0 +1,106 @@
+"""NAN205 sigmoid-with-categorical: sigmoid outputs are trained with a cross entropy over classes.
+
+## Why is this bad?
+
+A categorical cross entropy reads the outputs as one distribution. Each sigmoid lies between 0 and 1 by itself; nothing
+makes them sum to 1, so Keras divides them by their sum. Once they saturate alike (raw pixels do that in one step) every
+share is 1 / n, the loss stands at log(n), with ten classes the well-known 2.3025, and the gradient, which passes through
+the flat ends of all sigmoids, is 0. The answers of `predict` are no distribution either way. Current Keras on TensorFlow
+hides the half of it: it takes the logits that the sigmoid was made from and trains their softmax, a model that
+`predict` then does not compute (measured with Keras 3.15 on TensorFlow 2.21).
+
+One sigmoid output, divided by its own sum, is always 1: the loss is 0 and nothing is learned.
+
+## Example
+
+```python
+from tensorflow.keras import Sequential
+from tensorflow.keras.layers import Dense
+
+model = Sequential([Dense(50, activation="relu"), Dense(10, activation="sigmoid")])
+model.compile(optimizer="sgd", loss="categorical_crossentropy")
+```
+
+## Use instead
+
+```python
+from tensorflow.keras import Sequential
+from tensorflow.keras.layers import Dense
+
+model = Sequential([Dense(50, activation="relu"), Dense(10, activation="softmax")])
+model.compile(optimizer="sgd", loss="categorical_crossentropy")
+```
+
+## Fix safety
+
+Unsafe: the model returns other numbers. Several outputs get a softmax; if the labels do not exclude each other, keep
+the sigmoids and use `binary_crossentropy`. One output keeps its sigmoid and gets `binary_crossentropy`.
+
+## References
+
+* C. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.6 and table in 5.2: canonical links.
+* Keras, `categorical_crossentropy`: "scale preds so that the class probas of each sample sum to 1".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.training import made_only_by, quoted_as, replace_loss, units
+from tflint_nan.value import NONE, Op
+
+
+@rule("NAN205", "sigmoid-with-categorical")
+def check(graph: Graph) -> Iterator[Report]:
+    """Sigmoids under a cross entropy over classes."""
+    for op in graph.ops("categorical_crossentropy", "sparse_categorical_crossentropy"):
+        sigmoid = made_only_by(op.arg("y_pred"), "sigmoid")
+        given = op.arg("from_logits")
+        if sigmoid is None or not (given is NONE or given.literal is False):
+            continue
+        n = units(sigmoid)
+        if n == 1:
+            message = f"one sigmoid output under {op.name}: there is one class, so the loss does not depend on the labels"
+            advice = "use binary_crossentropy"
+        else:
+            message = f"{'' if n is None else f'{n} '}sigmoid outputs under {op.name}: they do not sum to 1, so the loss is "
+            message += "not that of a distribution over classes"
+            advice = "use a softmax for classes that exclude each other, binary_crossentropy for those that do not"
+        yield Report(
+            op=op,
+            message=message,
+            help=advice,
+            because=((sigmoid, "sigmoid: each output in [0, 1] by itself"),),
+            witness=f"sigmoid = [1, 1, ...], {n} classes -> share = {1 / n:.3g}, loss = {math.log(n):.5g}, gradient = 0"
+            if n is not None and n > 1
+            else None,
+            fix=partial(_fix_loss, op) if n == 1 else partial(_fix_activation, sigmoid),
+        )
+
+
+def _fix_loss(op: Op, r: Rewriter) -> Fix | None:
+    if not replace_loss(r, op, "binary_crossentropy"):
+        return None
+    return r.fix(Applicability.UNSAFE, "Use binary_crossentropy for one output")
+
+
+def _fix_activation(sigmoid: Op, r: Rewriter) -> Fix | None:
+    node = sigmoid.nodes.get("activation")
+    softmax = r.api("tf.nn.softmax")
+    if node is not None:
+        text = sigmoid.source.code(node)
+        literal = text[-1:] in ("'", '"')
+        if not literal and softmax is None:
+            return None
+        r.replace(node, quoted_as(text, "softmax") if literal else softmax)
+    elif softmax is not None and sigmoid.nodes.keys() == {"x"}:
+        r.replace(sigmoid.node, "{f}({x})", f=softmax, x=sigmoid.nodes["x"])
+    else:
+        return None
+    return r.fix(Applicability.UNSAFE, "Use a softmax")

@@ -1,0 +1,141 @@
+"""NAN201 sigmoid-with-mse: a sigmoid output is trained with the squared error.
+
+## Why is this bad?
+
+The gradient of the squared error with respect to the logit is (σ - y) σ (1 - σ). Where the output is most wrong (σ
+near 1 for y = 0) the factor σ (1 - σ) is near 0, in float32 exactly 0 from a logit of 17 on: the worse the error, the
+smaller the step, and a neuron that starts on the wrong side stays there. The cross entropy's gradient is σ - y: it is
+largest where the error is.
+
+An output that is trained towards numbers between 0 and 1 (an autoencoder's pixels, box coordinates, scaled prices) is
+no classification: the rule is silent where the targets are shown to be such numbers, and where several outputs are
+trained and nothing shows classes.
+
+## Example
+
+```python
+import tensorflow as tf
+
+xs = tf.placeholder(tf.float32)
+ys = tf.placeholder(tf.float32)
+w = tf.Variable(tf.constant(2.0))
+b = tf.Variable(tf.constant(2.0))
+y = tf.nn.sigmoid(w * xs + b)
+loss = tf.pow(ys - y, 2) / 2
+train_step = tf.train.GradientDescentOptimizer(0.15).minimize(loss)
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+xs = tf.placeholder(tf.float32)
+ys = tf.placeholder(tf.float32)
+w = tf.Variable(tf.constant(2.0))
+b = tf.Variable(tf.constant(2.0))
+logits = w * xs + b
+y = tf.nn.sigmoid(logits)
+loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=ys, logits=logits)
+train_step = tf.train.GradientDescentOptimizer(0.15).minimize(loss)
+```
+
+## Fix safety
+
+Unsafe: another loss is minimised. A squared error written by hand becomes
+`tf.nn.sigmoid_cross_entropy_with_logits` over the logits (a factor 1/2 goes, it was there for the square); the loss
+of a Keras model becomes binary cross entropy, which keeps the layer's sigmoid.
+
+## References
+
+* M. Nielsen, "Neural Networks and Deep Learning", 2015, chapter 3, "The cross-entropy cost function".
+* X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
+  section 4.1: plateaus of the quadratic cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import number
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import round_to
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.training import made_only_by, replace_loss, squared_errors, trains_classes
+from tflint_nan.value import Const, Op, Value
+
+
+@rule("NAN201", "sigmoid-with-mse")
+def check(graph: Graph) -> Iterator[Report]:
+    """Squared errors that are minimised between labels and a sigmoid."""
+    for op, *sides in squared_errors(graph):
+        for labels, prediction in (sides, sides[::-1]):
+            sigmoid = made_only_by(prediction, "sigmoid")
+            if sigmoid is None or not graph.differentiated(op) or not trains_classes(graph, op, sigmoid, labels):
+                continue
+            yield Report(
+                op=op,
+                message="squared error of a sigmoid: where the output is most wrong the sigmoid is flat, so the gradient "
+                "vanishes and training stalls",
+                help="train with the cross entropy, from the logits",
+                because=((sigmoid, "sigmoid: its slope σ(1 - σ) is 0 at both ends of [0, 1]"),),
+                witness=_witness(sigmoid),
+                fix=partial(_fix, graph, op, sigmoid, labels),
+            )
+            break
+
+
+def _witness(sigmoid: Op) -> str | None:
+    """A logit that saturates the sigmoid on the wrong side, with the loss and its gradient there."""
+    dtype = sigmoid.value.dtype
+
+    def output(logit: float) -> float:
+        return round_to(1 / (1 + math.exp(-max(logit, -700.0))), dtype)
+
+    found = sigmoid.arg("x").reaches(lambda v: math.isfinite(v) and output(v) * (1 - output(v)) == 0)
+    if found is None:
+        return None
+    s = output(found.value)
+    label = 1 - s
+    gradient = 2 * (s - label) * s * (1 - s)
+    return (
+        f"logit = {found.value:g}, label = {label:g} -> sigmoid = {s:g}, squared error = {(s - label) ** 2:g}, "
+        f"gradient = {gradient:g} (cross entropy: {s - label:g})"
+    )
+
+
+def _fix(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
+    message = "Train with the cross entropy"
+    if op.name == "mean_squared_error" and not op.api.startswith("tf."):
+        return r.fix(Applicability.UNSAFE, message) if replace_loss(r, op, "binary_crossentropy") else None
+    fused, logits, targets = (
+        r.api("tf.nn.sigmoid_cross_entropy_with_logits"),
+        r.spell(sigmoid.arg("x")),
+        r.spell(labels),
+    )
+    text = "{f}(labels={labels}, logits={logits})"
+    if op.name == "mean_squared_error":
+        if op.nodes.keys() != {"y_true", "y_pred"}:
+            return None
+        text = "{mean}(" + text + ")"
+    mean = r.api("tf.reduce_mean")
+    if fused is None or logits is None or targets is None or mean is None:
+        return None
+    r.replace(_halved(graph, op).node, text, f=fused, mean=mean, labels=targets, logits=logits)
+    return r.fix(Applicability.UNSAFE, message)
+
+
+def _halved(graph: Graph, op: Op) -> Op:
+    """The op that takes half of `op`, where that is all that is done with it; else `op`."""
+    consumers = graph.consumers(op)
+    if len(consumers) == 1:
+        whole = consumers[0]
+        if whole.name == "div" and number(whole.arg("y")) == 2:
+            return whole
+        if whole.name == "mul" and Const(0.5) in (whole.arg("x"), whole.arg("y")):
+            return whole
+    return op

@@ -1,0 +1,377 @@
+"""Questions that rules about training share: what an output is, and what it is trained towards.
+
+Nothing here guesses: where the branches of a program disagree, or an op on the way is not known, the
+answer is None or empty, and the rule that asked stays silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from enum import Enum
+
+from tflint_nan.evidence import number, onward
+from tflint_nan.graph import Graph, sources
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Table, Value
+
+#: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
+LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
+#: Ops that combine what they are given without bounding it: a bias, a residual, the product of one neuron.
+_AFFINE = ("add", "sub", "mul", "neg")
+#: Ops whose output a model computes: a target made by one is no label.
+_MODELLED = (*LINEAR, "sigmoid", "softmax", "tanh", "relu", "variable", "predict")
+#: Ops that only keep a probability inside its range, or move it by an epsilon.
+_GUARDS = ("clip", "maximum", "minimum", "add", "sub", "refine")
+
+
+def ends(value: Value) -> tuple[Op, ...]:
+    """The ops that computed the numbers of `value`, looking through ops that hand numbers on unchanged.
+
+    Literal branches are left out. Empty where some branch is not known.
+    """
+    found: list[Op] = []
+    todo = [value]
+    seen: set[int] = set()
+    while todo:
+        current = todo.pop()
+        if isinstance(current, Const):
+            continue
+        ops = list(sources(current))
+        if not ops:
+            return ()
+        for op in ops:
+            if op.serial in seen:
+                continue
+            seen.add(op.serial)
+            if op.flow:
+                todo.extend(op.args[name] for name in op.flow if name in op.args)
+            else:
+                found.append(op)
+    return tuple(sorted(found, key=lambda op: op.serial))
+
+
+def made_only_by(value: Value, *names: str) -> Op | None:
+    """The last op of these names that makes `value`, None unless every branch of it is made by one."""
+    found = ends(value)
+    return found[-1] if found and all(op.name in names for op in found) else None
+
+
+def guarded(value: Value) -> Value:
+    """The probability inside `clip(p, 1e-7, 1)`, `maximum(p, 1e-7)`, `p + 1e-7`; `value` where there is no guard."""
+    while True:
+        op = made_only_by(value, *_GUARDS)
+        operands = [op.arg(name) for name in ("x", "y") if name in op.args] if op else []
+        inner = [operand for operand in operands if number(operand) is None]
+        if len(inner) != 1 or (op is not None and op.name == "sub" and inner[0] is op.arg("y")):
+            return value
+        value = inner[0]
+
+
+def trained_output(value: Value) -> Op | None:
+    """The linear op that makes `value`, where its witnesses show it below 0 and above 1."""
+    op = made_only_by(value, *LINEAR, *_AFFINE)
+    if op is None or _parameters(op.value) is None:
+        return None
+    negative, large = op.value.reaches(lambda v: v < 0), op.value.reaches(lambda v: v > 1)
+    return op if negative is not None and large is not None else None
+
+
+def _parameters(value: Value) -> list[Op] | None:
+    """The linear layers and trained variables in the sum that `value` is; None where it is something else."""
+    todo, found, seen = list(ends(value)), [], set()
+    while todo:
+        op = todo.pop()
+        if op.serial in seen:
+            continue
+        seen.add(op.serial)
+        if op.name in (*LINEAR, "variable"):
+            found.append(op)
+        elif op.name in _AFFINE:
+            todo.extend(end for operand in op.args.values() for end in ends(operand))
+    return found or None
+
+
+def units(activation: Op) -> int | None:
+    """How many outputs an activation has: the length of its last axis, 1 for a neuron written with scalars.
+
+    None where that is not known.
+    """
+    for op in (activation, *ends(activation.arg("x"))):
+        shape = op.value.shape
+        if shape is not None and (not shape or shape[-1] is not None):
+            return shape[-1] if shape else 1
+    sizes = [_size(op) for op in _parameters(activation.arg("x")) or ()]
+    return 1 if sizes and all(size == 1 for size in sizes) else None
+
+
+def _size(op: Op) -> int | None:
+    """The number of elements of a variable, of outputs of a layer."""
+    shape = op.value.shape
+    if op.name != "variable":
+        return shape[-1] if shape else None
+    if shape is None or None in shape:
+        return None
+    return math.prod(length for length in shape if length is not None)
+
+
+# What an output is trained towards.
+
+
+def squared_errors(graph: Graph) -> Iterator[tuple[Op, Value, Value]]:
+    """Every squared error, a loss's or one written by hand: (op, one side, the other)."""
+    for op in graph.ops("mean_squared_error", "squared_difference", "square", "pow", "mul"):
+        if op.name == "mean_squared_error":
+            yield op, op.arg("y_true"), op.arg("y_pred")
+            continue
+        if op.name == "squared_difference":
+            yield op, op.arg("x"), op.arg("y")
+            continue
+        x, y = op.arg("x"), op.arg("y")
+        if (op.name == "pow" and number(y) != 2) or (op.name == "mul" and (x.op is None or x.op is not y.op)):
+            continue
+        difference = made_only_by(x, "sub")
+        if difference is not None:
+            yield op, difference.arg("x"), difference.arg("y")
+
+
+def compiled(graph: Graph, loss: Op) -> Op | None:
+    """The `compile` that the loss belongs to, None where the program applies the loss itself."""
+    return next((op for op in graph.ops("compile") if any(s is loss for s in sources(op.arg("loss")))), None)
+
+
+def examples(graph: Graph, loss: Op, output: Op, labels: Value) -> Iterator[tuple[Value, Value]]:
+    """Pairs of (input, target) that the program is shown to train `output` with: what `fit` gets, what is fed to
+    the placeholders of one run, and the operands themselves."""
+    compile_ = compiled(graph, loss)
+    if compile_ is not None:
+        model = compile_.arg("model")
+        yield from ((fit.arg("x"), fit.arg("y")) for fit in graph.ops("fit") if fit.arg("model") is model)
+    fed = [(feed, source) for feed in graph.ops("feed") for source in sources(feed.arg("placeholder"))]
+    targets = [feed.arg("data") for feed, source in fed if any(source is end for end in ends(labels))]
+    inputs = [feed.arg("data") for feed, source in fed if graph.path(source, output)]
+    for target in targets or [labels]:
+        yield output.value, target
+        for x in inputs:
+            yield x, target
+
+
+def reconstructs(graph: Graph, x: Value, target: Value) -> bool:
+    """True where the target is what the input is made of, or is made from: an autoencoder, a denoiser."""
+    if x is target and x is not NONE:
+        return True
+    pairs = [(a, b) for a in sources(target) for b in sources(x)]
+    return any(a is b or graph.path(a, b) or graph.path(b, a) for a, b in pairs)
+
+
+class Targets(Enum):
+    """What the numbers are that an output is trained towards."""
+
+    CLASSES = "classes"
+    CONTINUOUS = "continuous"
+    UNKNOWN = "unknown"
+
+
+def targets(value: Value) -> Targets:
+    """What the values of a target say: 0 and 1 only, or something between."""
+    if made_only_by(value, "one_hot", "class_ids", "equal", "not_equal", "greater", "less", "greater_equal", "less_equal"):
+        return Targets.CLASSES
+    numbers = {witness.value for witness in value.witnesses}
+    literal = isinstance(value, Const) or made_only_by(value, "constant", "zeros", "ones") is not None
+    if literal and numbers and numbers <= {0.0, 1.0} and value.interval.lo >= 0 and value.interval.hi <= 1:
+        return Targets.CLASSES
+    if (value.dtype or "").startswith(("int", "uint", "bool")):
+        return Targets.CLASSES
+    if any(number != round(number) for number in numbers if math.isfinite(number)) or made_only_by(value, "scaled_images"):
+        return Targets.CONTINUOUS
+    return Targets.UNKNOWN
+
+
+#: Metrics of classification and of regression, as Keras spells them without case and underscores.
+_OF_CLASSES = (
+    "accuracy acc binaryaccuracy categoricalaccuracy sparsecategoricalaccuracy auc precision recall f1score "
+    "truepositives falsepositives truenegatives falsenegatives binarycrossentropy categoricalcrossentropy"
+).split()
+_OF_NUMBERS = (
+    "mse meansquarederror mae meanabsoluteerror rootmeansquarederror mape meanabsolutepercentageerror msle "
+    "meansquaredlogarithmicerror r2score logcosh logcosherror"
+).split()
+
+
+def watched(compile_: Op | None) -> Targets:
+    """What the metrics of a `compile` say of the targets."""
+    if compile_ is None:
+        return Targets.UNKNOWN
+    names = {_metric(value) for value in _flat(compile_.arg("metrics"))}
+    if names & set(_OF_CLASSES):
+        return Targets.CLASSES
+    return Targets.CONTINUOUS if names & set(_OF_NUMBERS) else Targets.UNKNOWN
+
+
+def _flat(value: Value) -> Iterator[Value]:
+    if isinstance(value, Items):
+        for item in value.items:
+            yield from _flat(item)
+    elif isinstance(value, Table):
+        for item in value.items.values():
+            yield from _flat(item)
+    else:
+        yield value
+
+
+def _metric(value: Value) -> str:
+    name = value.literal
+    if isinstance(value, Symbol):
+        name = value.name
+    elif isinstance(value, Object):
+        name = value.api
+    return name.rpartition(".")[2].replace("_", "").lower() if isinstance(name, str) else ""
+
+
+def counted(graph: Graph, output: Op) -> bool:
+    """True where the program turns the output into a class: rounds it, compares it with a threshold, takes the
+    largest."""
+    for consumer, _ in onward(graph, output, ()):
+        if consumer.name in ("round", "argmax"):
+            return True
+        if consumer.name in ("greater", "greater_equal", "less", "less_equal"):
+            numbers = [number(consumer.arg(side)) for side in ("x", "y")]
+            if any(bound is not None and 0 < bound < 1 for bound in numbers):
+                return True
+    return False
+
+
+def trains_classes(graph: Graph, loss: Op, output: Op, labels: Value) -> bool:
+    """True where a bounded output is shown to be trained towards classes; a single unit counts unless something says
+    otherwise, several units only where something says so.
+
+    False for what reconstructs its input, what learns another output or a constant, and for pictures, boxes and other
+    numbers between 0 and 1.
+    """
+    if not is_label(labels):
+        return False
+    pairs = list(examples(graph, loss, output, labels))
+    compile_ = compiled(graph, loss)
+    if any(reconstructs(graph, x, target) for x, target in pairs) or _as_wide_as_input(compile_, output):
+        return False
+    says = [targets(target) for _, target in pairs]
+    if Targets.CLASSES in says or Targets.CONTINUOUS in says:
+        return Targets.CONTINUOUS not in says
+    if any(op.name == "conv" for op in ends(output.arg("x"))):
+        return False
+    watching = watched(compile_)
+    if watching is Targets.CLASSES or counted(graph, output):
+        return True
+    return watching is Targets.UNKNOWN and units(output) == 1
+
+
+def _as_wide_as_input(compile_: Op | None, output: Op) -> bool:
+    """True where a model has as many outputs as inputs, more than one: an autoencoder."""
+    model = compile_.arg("model") if compile_ is not None else None
+    width = units(output)
+    if not isinstance(model, Object) or width is None or width < 2:
+        return False
+    shape = model.attrs.get("input", NONE).shape
+    return bool(shape) and shape is not None and shape[-1] == width
+
+
+def minimised(graph: Graph) -> Iterator[dict[int, Op]]:
+    """The ops that each loss is computed from, itself included, by serial."""
+    for step in graph.ops("minimize", "gradients", "compile", "add_loss"):
+        found: dict[int, Op] = {}
+        todo = list(sources(step.arg("loss")))
+        while todo:
+            op = todo.pop()
+            if op.serial not in found:
+                found[op.serial] = op
+                todo.extend(source for value in op.args.values() for source in sources(value))
+        if found:
+            yield found
+
+
+def is_label(value: Value) -> bool:
+    """True where a value can be a label: data, not a literal, and nothing that a model computes."""
+    return not isinstance(value, Const) and not any(op.name in _MODELLED for op in ends(value))
+
+
+def compared(graph: Graph, op: Op) -> bool:
+    """True where the program asks whether a prediction equals `op`, or which class `op` stands for."""
+    return any(consumer.name in ("equal", "not_equal", "argmax") for consumer, _ in onward(graph, op, ()))
+
+
+# Rates.
+
+
+def rate(value: Value) -> float | None:
+    """The learning rate that `value` is, or the least that it can be; of a schedule its peak. None where unknown."""
+    if made_only_by(value, "schedule"):
+        return max((witness.value for witness in value.witnesses), default=None)
+    lo = value.interval.lo
+    return lo if math.isfinite(lo) else None
+
+
+def replaced_rate(graph: Graph, optimizer: Op) -> bool:
+    """True where the rate that the optimizer is made with is not the one it is used with: it is assigned later, or a
+    callback of `fit` sets it."""
+    made = optimizer.value
+    if isinstance(made, Object) and made.attrs.keys() & {"learning_rate", "lr"}:
+        return True
+    models = [op.arg("model") for op in graph.ops("compile") if any(s is optimizer for s in sources(op.arg("optimizer")))]
+    callbacks = [
+        callback
+        for fit in graph.ops("fit")
+        if any(fit.arg("model") is model for model in models)
+        for callback in _flat(fit.arg("callbacks"))
+    ]
+    return any(isinstance(c, Object) and c.api.endswith("LearningRateScheduler") for c in callbacks)
+
+
+def clipped_by_norm(graph: Graph, optimizer: Op) -> bool:
+    """True where the gradients that the optimizer applies have a bounded norm."""
+    if any(optimizer.arg(name) is not NONE for name in ("clipnorm", "global_clipnorm", "clipvalue")):
+        return True
+    for step in graph.ops("apply_gradients"):
+        if any(source is optimizer for source in sources(step.arg("optimizer"))):
+            given = [op for source in sources(step.arg("gradients")) for op in source.value.producers()]
+            if any(op.name in ("clip", "clip_by_norm") for op in given):
+                return True
+    return False
+
+
+# Mending.
+
+
+def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> bool:
+    """Write another Keras loss in the place of `loss`, the way that one is written: string, function or object.
+
+    `function` is the loss's name as a function; with `arguments` it becomes an object. False where the place cannot be
+    rewritten: it has settings of its own.
+    """
+    given = loss.arg("loss")
+    made = r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
+    plain = r.api(f"keras.losses.{function}")
+    if given.op is not None and not given.op.nodes and made is not None:
+        r.replace(given.op.node, "{f}({arguments})", f=made, arguments=arguments)
+        return True
+    if given is NONE and plain is not None and loss.nodes.keys() == {"y_true", "y_pred"}:
+        operands = {"labels": loss.nodes["y_true"], "output": loss.nodes["y_pred"]}
+        rest = f", {arguments}" if arguments else ""
+        r.replace(loss.node, "{f}({labels}, {output}{rest})", f=plain, rest=rest, **operands)
+        return True
+    if given is NONE or given.op is not None:
+        return False
+    if arguments and made is not None:
+        r.replace(loss.node, "{f}({arguments})", f=made, arguments=arguments)
+        return True
+    if isinstance(given.literal, str):
+        r.replace(loss.node, quoted_as(loss.source.code(loss.node), function))
+        return True
+    if plain is not None:
+        r.replace(loss.node, plain)
+    return plain is not None
+
+
+def quoted_as(text: str, word: str) -> str:
+    """`word` as a string literal with the quotes of the literal `text`."""
+    quote = text[-1:] if text[-1:] in ("'", '"') else '"'
+    return quote + word + quote
