@@ -62,18 +62,22 @@ class Value:
 
     @property
     def interval(self) -> Interval:
+        """Bounds of every element, as numbers of `dtype`."""
         return EVERYTHING
 
     @property
     def witnesses(self) -> tuple[Witness, ...]:
+        """Numbers that are reached."""
         return ()
 
     @property
     def dtype(self) -> str | None:
+        """Name of the format (`float32`), None where it is not known."""
         return None
 
     @property
     def shape(self) -> Shape:
+        """Lengths of the axes."""
         return None
 
     @property
@@ -133,6 +137,7 @@ class Unknown(Value):
 
     @property
     def op(self) -> Op | None:
+        """The op that made the value."""
         return self.origin
 
 
@@ -147,6 +152,7 @@ class Const(Value):
 
     @property
     def literal(self) -> object:
+        """The Python object."""
         return self.value
 
     @property
@@ -161,16 +167,19 @@ class Const(Value):
 
     @property
     def interval(self) -> Interval:
+        """The number as a point."""
         number = self.number
         return EVERYTHING if number is None or number != number else Interval(number, number)
 
     @property
     def witnesses(self) -> tuple[Witness, ...]:
+        """The number itself, whatever the inputs."""
         number = self.number
         return () if number is None or number != number else (Witness(number),)
 
     @property
     def shape(self) -> Shape:
+        """Lengths of the axes."""
         return None if self.number is None else ()
 
 
@@ -192,6 +201,7 @@ class Tensor(Value):
 
     @property
     def op(self) -> Op | None:
+        """The op that made the value."""
         return self.made
 
 
@@ -245,6 +255,7 @@ class Function(Value):
 
     @property
     def name(self) -> str:
+        """The name of the definition."""
         return self.node.name.value if isinstance(self.node, cst.FunctionDef) else "<lambda>"
 
 
@@ -276,6 +287,7 @@ class Object(Value):
 
     @property
     def op(self) -> Op | None:
+        """The op that made the value."""
         return self.made
 
     def config(self, name: str) -> Value:
