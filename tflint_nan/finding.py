@@ -51,10 +51,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
-    """Put `content` in the place of `span` (an empty span inserts)."""
+    """Put `content` in the place of `span` (an empty span inserts).
+
+    With a `cell`, `span` counts rows inside that notebook cell, like a finding's; without one it counts
+    rows of the whole text, as rules make edits. `Source.located` turns the second form into the first, and
+    `Source.edit` takes both. Line ends in `content` are `\\n`, whatever the file's are.
+    """
 
     span: Span
     content: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,51 +2,425 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import re
+import stat
+import sys
+import tokenize
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusivePositionProvider
+from libcst.metadata import (
+    MetadataWrapper,
+    ParentNodeProvider,
+    PositionProvider,
+    WhitespaceInclusivePositionProvider,
+)
 
-from tflint_nan.finding import Position, Span
+from tflint_nan.finding import Edit, Fix, Position, Span
+from tflint_nan.mask import blank, is_foreign_cell, mask_python2, mask_shell
+from tflint_nan.notebook import Cell, read_cells, write_cells
+from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
+
+#: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
+MAX_TEXT = 4_000_000
+#: Largest file that is read, in bytes; pictures in a notebook's outputs are not parsed.
+MAX_FILE = 128_000_000
+
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+#: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
+_FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
+#: Python frames that LibCST's providers need for one level of nesting.
+_FRAMES_A_LEVEL = 20
+
+
+class SourceError(Exception):
+    """A file that cannot be read, or is not Python: `reason`, at `position` where that is known."""
+
+    def __init__(self, filename: str, reason: str, position: Position | None = None) -> None:
+        super().__init__(f"{filename}: {reason}")
+        self.filename = filename
+        self.reason = reason
+        self.position = position
 
 
 class Source:
-    """One Python text and its tree.
+    """One Python text and its tree: a file's, or the code cells of a notebook joined.
 
-    `filename` is what reports print; `text` is what the parser reads.
+    `filename` is what reports print. `text` is what the user wrote, line ends included; rows and columns
+    count in it. Two lines stand apart where `\\n`, `\\r\\n` or `\\r` does.
     """
 
-    def __init__(self, filename: str, text: str) -> None:
+    def __init__(
+        self,
+        filename: str,
+        text: str,
+        *,
+        encoding: str = "utf-8",
+        document: str | None = None,
+        cells: tuple[Cell, ...] = (),
+    ) -> None:
         self.filename = filename
         self.text = text
+        self._encoding = encoding
+        self._document = document
+        self._cells = cells
+        #: The row of each cell's first line.
+        self._first_rows: list[int] = []
+        row = 1
+        for cell in cells:
+            self._first_rows.append(row)
+            row += _joined(cell.text).count("\n")
 
-    @cached_property
-    def tree(self) -> cst.Module:
-        """The concrete syntax tree.
+    @classmethod
+    def from_bytes(cls, filename: str, data: bytes) -> Source:
+        """The source in a file's content: a notebook where `filename` ends in `.ipynb`, else a script.
 
         Raises:
-            libcst.ParserSyntaxError: the text is not Python.
+            SourceError: it is too large, not in its encoding, holds NUL, or is no notebook.
         """
-        return cst.parse_module(self.text)
+        if len(data) > MAX_FILE:
+            raise SourceError(filename, f"larger than {MAX_FILE} bytes")
+        if filename.endswith(".ipynb"):
+            return cls._notebook(filename, data)
+        try:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        except SyntaxError as error:
+            # Not UTF-8 in the first two lines, or an encoding that nobody knows.
+            raise _not_text(filename, data, "utf-8", str(error)) from error
+        source = cls(filename, _decoded(filename, data, encoding), encoding=encoding)
+        source._check_text()
+        return source
+
+    @classmethod
+    def _notebook(cls, filename: str, data: bytes) -> Source:
+        encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+        document = _decoded(filename, data, encoding)
+        try:
+            cells = read_cells(document)
+        except json.JSONDecodeError as error:
+            position = Position(error.lineno, error.colno)
+            raise SourceError(filename, f"not JSON: {error.msg}", position) from error
+        except (ValueError, RecursionError) as error:
+            raise SourceError(filename, f"not a notebook: {error}") from error
+        source = cls._of_cells(filename, document, encoding, cells)
+        source._check_text()
+        return source
+
+    @classmethod
+    def _of_cells(cls, filename: str, document: str, encoding: str, cells: tuple[Cell, ...]) -> Source:
+        text = "".join(_joined(cell.text) for cell in cells)
+        return cls(filename, text, encoding=encoding, document=document, cells=cells)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Source:
+        """The source in the file at `path`.
+
+        Raises:
+            SourceError: the file cannot be read, or see `from_bytes`.
+        """
+        filename = os.fspath(path)
+        try:
+            status = os.stat(filename)
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(filename, "not a regular file")
+            if status.st_size > MAX_FILE:
+                raise SourceError(filename, f"larger than {MAX_FILE} bytes")
+            with open(filename, "rb") as file:
+                data = file.read()
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise SourceError(filename, f"cannot be read: {reason}") from error
+        return cls.from_bytes(filename, data)
+
+    def _check_text(self) -> None:
+        if len(self.text) > MAX_TEXT:
+            raise SourceError(self.filename, f"more than {MAX_TEXT} characters of Python")
+        if "\0" in self.text:
+            raise SourceError(self.filename, "holds a NUL byte", self._position(self.text.index("\0")))
+
+    @property
+    def data(self) -> bytes:
+        """The content of the file: the bytes that were read, with the edits."""
+        content = self.text if self._document is None else self._document
+        return content.encode(self._encoding)
+
+    # The tree.
+
+    @cached_property
+    def _parsed(self) -> tuple[str, cst.Module, tuple[int, ...]]:
+        """The text that the parser took, its tree, and the numbers of the cells that are no Python."""
+        clean = self.text
+        if "\r" in clean:
+            clean = clean.replace("\r\n", "\n").replace("\r", "\n")
+        if "\f" in clean:
+            clean = _FORM_FEED.sub("", clean)
+        try:
+            return clean, parse(clean), ()
+        except SyntaxFault as fault:
+            clean, broken = self._masked(clean, fault)
+        try:
+            return clean, parse(clean), broken
+        except SyntaxFault as fault:
+            raise self._error(fault) from fault
+
+    def _masked(self, clean: str, fault: SyntaxFault) -> tuple[str, tuple[int, ...]]:
+        """`clean` in a form that parses, if masking lines gives one, and the broken cells that it cost."""
+        if self._document is None:
+            repaired, fault = _repaired(clean, fault)
+            if repaired is None:
+                raise self._error(fault) from fault
+            return repaired, ()
+        lines = clean.splitlines(keepends=True)
+        masked: list[str] = []
+        broken: list[int] = []
+        ends = [*(row - 1 for row in self._first_rows[1:]), len(lines)]
+        for cell, first, last in zip(self._cells, self._first_rows, ends, strict=True):
+            text = "".join(lines[first - 1 : last])
+            if is_foreign_cell(text):
+                masked.append(blank(text))
+                continue
+            try:
+                parse(text)
+            except SyntaxFault as error:
+                repaired, _ = _repaired(text, error)
+                if repaired is None:
+                    broken.append(cell.number)
+                text = blank(text) if repaired is None else repaired
+            masked.append(text)
+        return "".join(masked), tuple(broken)
+
+    def _error(self, fault: SyntaxFault) -> SourceError:
+        return SourceError(self.filename, fault.reason, fault.position)
+
+    @property
+    def tree(self) -> cst.Module:
+        """The concrete syntax tree, read at the first use. Lines that are not Python 3 are `pass` in it.
+
+        Raises:
+            SourceError: the text is not Python.
+        """
+        return self._parsed[1]
+
+    @property
+    def broken_cells(self) -> tuple[int, ...]:
+        """The numbers of the code cells that are not Python; the tree does without them."""
+        return self._parsed[2]
 
     @cached_property
     def _wrapper(self) -> MetadataWrapper:
         # Positions cost more than the parse: they are made only for a file that has a finding.
         return MetadataWrapper(self.tree, unsafe_skip_copy=True)
 
+    def _resolved(self, provider: type) -> Mapping[cst.CSTNode, object]:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL))
+        try:
+            return self._wrapper.resolve(provider)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The node that holds `node`, None for the module."""
+        parent = self._resolved(ParentNodeProvider).get(node)
+        return parent if isinstance(parent, cst.CSTNode) else None
+
     def span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, without its own parentheses."""
-        return _span(self._wrapper.resolve(PositionProvider)[node])
+        return self._span(self._resolved(PositionProvider)[node])
 
     def outer_span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, its own parentheses included: what a replacement replaces."""
-        return _span(self._wrapper.resolve(WhitespaceInclusivePositionProvider)[node])
+        return self._span(self._resolved(WhitespaceInclusivePositionProvider)[node])
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of `node`."""
         return self.tree.code_for_node(node)
 
+    def _span(self, range_: object) -> Span:
+        start, end = range_.start, range_.end  # type: ignore[attr-defined]
+        lost = self._lost_columns
+        return Span(
+            Position(start.line, start.column + 1 + lost.get(start.line, 0)),
+            Position(end.line, end.column + 1 + lost.get(end.line, 0)),
+        )
 
-def _span(range_: object) -> Span:
-    start, end = range_.start, range_.end  # type: ignore[attr-defined]
-    return Span(Position(start.line, start.column + 1), Position(end.line, end.column + 1))
+    @cached_property
+    def _lost_columns(self) -> dict[int, int]:
+        """Row -> characters before a form feed, which the parser does not see."""
+        if "\f" not in self.text:
+            return {}
+        found = ((row, _FORM_FEED.match(line)) for row, line in enumerate(_NEWLINE.split(self.text), 1))
+        return {row: match.end() for row, match in found if match is not None}
+
+    # Places.
+
+    @cached_property
+    def _row_starts(self) -> list[int]:
+        return [0, *(match.end() for match in _NEWLINE.finditer(self.text))]
+
+    def _position(self, offset: int) -> Position:
+        row = bisect_right(self._row_starts, offset)
+        return Position(row, offset - self._row_starts[row - 1] + 1)
+
+    def offset(self, position: Position) -> int:
+        """The index in `text` of a position; the end of the text for one behind it."""
+        if position.row > len(self._row_starts):
+            return len(self.text)
+        return min(self._row_starts[position.row - 1] + position.column - 1, len(self.text))
+
+    def line(self, row: int) -> str:
+        """The text of a row, from 1, without its end."""
+        start = self._row_starts[row - 1]
+        end = self._row_starts[row] if row < len(self._row_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether the text is that of a notebook's cells."""
+        return self._document is not None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The code cells of a notebook, () for a script."""
+        return self._cells
+
+    def locate(self, span: Span) -> tuple[int | None, Span]:
+        """The notebook cell (from 1 among all cells, as Ruff counts) of a span, and the span inside it.
+
+        None and the same span for a script.
+        """
+        if not self._cells:
+            return None, span
+        index = bisect_right(self._first_rows, span.start.row) - 1
+        above = self._first_rows[index] - 1
+        start, end = span.start, span.end
+        local = Span(replace(start, row=start.row - above), replace(end, row=end.row - above))
+        return self._cells[index].number, local
+
+    def located(self, fix: Fix) -> Fix:
+        """`fix`, its edits in the coordinates of their cells; the same fix for a script."""
+        if not self._cells:
+            return fix
+        edits = []
+        for edit in fix.edits:
+            cell, span = self.locate(edit.span)
+            edits.append(edit if edit.cell is not None else Edit(span, edit.content, cell))
+        return replace(fix, edits=tuple(edits))
+
+    def joined_span(self, span: Span, cell: int | None) -> Span:
+        """The span in `text` of a span inside a cell: the inverse of `locate`."""
+        if cell is None:
+            return span
+        index = next(index for index, known in enumerate(self._cells) if known.number == cell)
+        above = self._first_rows[index] - 1
+        start, end = span.start, span.end
+        return Span(replace(start, row=start.row + above), replace(end, row=end.row + above))
+
+    # Changes.
+
+    def edit(self, edits: Sequence[Edit]) -> Source:
+        """A new source with the edits applied to `text`; all else stays as it is.
+
+        New text gets the line ends of the row that it is put in. Insertions at one place keep their order.
+
+        Raises:
+            ValueError: two edits overlap, or one begins in one cell and ends in another.
+        """
+        changes: list[tuple[int, int, str]] = []
+        for edit in sorted(edits, key=lambda edit: self.joined_span(edit.span, edit.cell)):
+            span = self.joined_span(edit.span, edit.cell)
+            start, end = self.offset(span.start), self.offset(span.end)
+            if changes and start < changes[-1][1]:
+                raise ValueError(f"edits overlap in row {span.start.row}")
+            changes.append((start, end, _NEWLINE.sub(self._newline(span.start.row), edit.content)))
+        if self._document is None:
+            text = _applied(self.text, changes)
+            return Source(self.filename, text, encoding=self._encoding)
+        return self._edited_notebook(changes)
+
+    def _edited_notebook(self, changes: Sequence[tuple[int, int, str]]) -> Source:
+        assert self._document is not None
+        of_cell: dict[int, list[tuple[int, int, str]]] = {}
+        for start, end, content in changes:
+            index = bisect_right(self._first_rows, self._position(start).row) - 1
+            first = self._row_starts[self._first_rows[index] - 1]
+            size = len(self._cells[index].text)
+            if end - first > len(_joined(self._cells[index].text)):
+                raise ValueError("an edit crosses the end of its cell")
+            # A cell's last line has no end of its own in the notebook.
+            of_cell.setdefault(index, []).append((min(start - first, size), min(end - first, size), content))
+        cells = list(self._cells)
+        for index, local in of_cell.items():
+            cells[index] = replace(cells[index], text=_applied(cells[index].text, local))
+        changed = {cells[index].number: cells[index].text for index in of_cell}
+        document = write_cells(self._document, changed) if changed else self._document
+        return Source._of_cells(self.filename, document, self._encoding, tuple(cells))
+
+    def _newline(self, row: int) -> str:
+        """The line end of a row, or of the first row that has one."""
+        end = self._row_starts[row] if row < len(self._row_starts) else 0
+        match = _NEWLINE.search(self.text, max(end - 2, 0))
+        if end and match is not None:
+            return match[0]
+        match = _NEWLINE.search(self.text)
+        return "\n" if match is None else match[0]
+
+
+def _joined(text: str) -> str:
+    """A cell's text as it stands between others: with an end of line."""
+    return text if not text or text.endswith(("\n", "\r")) else text + "\n"
+
+
+def _applied(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
+    out: list[str] = []
+    done = 0
+    for start, end, content in changes:
+        out += [text[done:start], content]
+        done = end
+    return "".join([*out, text[done:]])
+
+
+def _repaired(text: str, fault: SyntaxFault) -> tuple[str | None, SyntaxFault]:
+    """`text` with lines masked so that it parses, or None and what is wrong with it."""
+    shell = mask_shell(text)
+    if shell != text:
+        try:
+            parse(shell)
+            return shell, fault
+        except SyntaxFault as error:
+            fault = error
+    old = mask_python2(shell)
+    if old != shell:
+        try:
+            parse(old)
+            return old, fault
+        except SyntaxFault:
+            # Not Python 2 either: what is wrong is what was wrong before.
+            pass
+    return None, fault
+
+
+def _decoded(filename: str, data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except (UnicodeError, LookupError) as error:
+        raise _not_text(filename, data, encoding, str(error)) from error
+
+
+def _not_text(filename: str, data: bytes, encoding: str, reason: str) -> SourceError:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, errors="replace")
+        lines = _NEWLINE.split(before)
+        position = Position(len(lines), len(lines[-1]) + 1)
+        return SourceError(filename, f"not {encoding}: byte 0x{data[error.start]:02x}", position)
+    except (UnicodeError, LookupError):
+        pass
+    return SourceError(filename, f"not text: {reason}")
