@@ -13,20 +13,76 @@ import math
 import struct
 from dataclasses import dataclass
 
-#: format -> (largest finite value, smallest normal value). Below the second, TensorFlow's CPU and GPU
-#: kernels flush to zero.
+#: format -> (largest finite value, smallest positive value that a kernel keeps). TensorFlow's kernels
+#: flush subnormals to zero, except in float16, whose conversions keep them on the CPU and the GPU.
 FORMATS: dict[str, tuple[float, float]] = {
-    "float16": (65504.0, 2.0**-14),
+    "float16": (65504.0, 2.0**-24),
     "bfloat16": (3.3895313892515355e38, 2.0**-126),
     "float32": (3.4028234663852886e38, 2.0**-126),
     "float64": (1.7976931348623157e308, 2.0**-1022),
 }
 DEFAULT_FORMAT = "float32"
+#: format -> digits of its significand, the hidden one included.
+_DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
+#: format -> (lowest, highest) value of the integer formats; a truth value counts as 0 or 1.
+INTEGERS: dict[str, tuple[int, int]] = {
+    "bool": (0, 1),
+    "int8": (-(2**7), 2**7 - 1),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint8": (0, 2**8 - 1),
+    "uint16": (0, 2**16 - 1),
+    "uint32": (0, 2**32 - 1),
+    "uint64": (0, 2**64 - 1),
+}
 
 
 def is_float(dtype: str | None) -> bool:
     """True where `dtype` is a floating format or not known (then float32 is assumed)."""
     return dtype is None or dtype in FORMATS
+
+
+def largest(dtype: str | None) -> float:
+    """The largest finite number of the format (float32 where it is not known)."""
+    name = dtype or DEFAULT_FORMAT
+    return float(INTEGERS[name][1]) if name in INTEGERS else FORMATS.get(name, FORMATS["float64"])[0]
+
+
+def smallest(dtype: str | None) -> float:
+    """The smallest positive number that is not flushed to zero; 1 for integers."""
+    name = dtype or DEFAULT_FORMAT
+    return 1.0 if name in INTEGERS else FORMATS.get(name, FORMATS["float64"])[1]
+
+
+def epsilon(dtype: str | None) -> float:
+    """The distance from 1 to the next number of the format; 0 for integers."""
+    name = dtype or DEFAULT_FORMAT
+    return 0.0 if name in INTEGERS else 2.0 ** (1 - _DIGITS.get(name, 53))
+
+
+def above(value: float, dtype: str | None) -> float:
+    """The next number of the format over `value`, which is one of its numbers."""
+    name = dtype or DEFAULT_FORMAT
+    if name in INTEGERS:
+        return value + 1.0
+    if value == math.inf:
+        return value
+    if value == -math.inf:
+        return -largest(dtype)
+    tiny = smallest(dtype)
+    if -tiny <= value < tiny:
+        return 0.0 if value < 0.0 else tiny
+    fraction, exponent = math.frexp(value)
+    if fraction == -0.5:
+        exponent -= 1  # towards zero the numbers below a power of two lie twice as close
+    step = max(math.ldexp(1.0, exponent - _DIGITS.get(name, 53)), tiny if name == "float16" else 0.0)
+    return round_to(value + step, dtype)
+
+
+def below(value: float, dtype: str | None) -> float:
+    """The next number of the format under `value`, which is one of its numbers."""
+    return -above(-value, dtype)
 
 
 def round_to(value: float, dtype: str | None) -> float:
@@ -37,7 +93,7 @@ def round_to(value: float, dtype: str | None) -> float:
     name = dtype or DEFAULT_FORMAT
     if name not in FORMATS or value == 0.0 or not math.isfinite(value):
         return value
-    largest, smallest = FORMATS[name]
+    most, least = FORMATS[name]
     if name == "float64":
         rounded = value
     elif name == "bfloat16":
@@ -48,9 +104,9 @@ def round_to(value: float, dtype: str | None) -> float:
             (rounded,) = struct.unpack(code, struct.pack(code, value))
         except OverflowError:
             return math.copysign(math.inf, value)
-    if abs(rounded) > largest:
+    if abs(rounded) > most:
         return math.copysign(math.inf, value)
-    return 0.0 if abs(rounded) < smallest else rounded
+    return 0.0 if abs(rounded) < least else rounded
 
 
 def _bfloat16(value: float) -> float:
@@ -104,6 +160,37 @@ class Interval:
         lo, hi = max(self.lo, other.lo), min(self.hi, other.hi)
         return Interval(lo, hi) if lo <= hi else None
 
+    def clamped(self, bounds: Interval) -> Interval:
+        """This interval with both ends moved into `bounds`."""
+        return Interval(
+            min(max(self.lo, bounds.lo), bounds.hi),
+            min(max(self.hi, bounds.lo), bounds.hi),
+        )
+
+    def stored(self, dtype: str | None, ulps: int = 0, floor: float = 0.0) -> Interval:
+        """This interval as computed in `dtype`, when the computation is off by at most `ulps`.
+
+        With `ulps` 0 the ends are rounded to nearest, as the operations that IEEE 754 defines are.
+        Otherwise ends move outward by `ulps` units in the last place of the larger of the end and
+        `floor`, save -1, 0, 1 and the infinities, which TensorFlow's kernels reach exactly. An integer
+        that leaves its format wraps around, so nothing but the format is known of it.
+        """
+        name = dtype or DEFAULT_FORMAT
+        if name in INTEGERS:
+            lowest, highest = INTEGERS[name]
+            if name == "bool":
+                return Interval(float(self.lo > 0 or self.hi < 0), float(self.lo != 0 or self.hi != 0))
+            if self.lo < lowest or self.hi > highest:
+                return Interval(float(lowest), float(highest))
+            return self
+        slack = ulps * epsilon(dtype)
+        lo, hi = self.lo, self.hi
+        if slack and lo not in _EXACT:
+            lo -= slack * max(abs(lo), floor)
+        if slack and hi not in _EXACT:
+            hi += slack * max(abs(hi), floor)
+        return Interval(round_to(lo, dtype), round_to(hi, dtype))
+
     def widen(self, newer: Interval) -> Interval:
         """Ends that moved between two passes over a loop go to infinity, so that a third changes nothing."""
         return Interval(
@@ -115,6 +202,7 @@ class Interval:
         return f"[{self.lo:.6g}, {self.hi:.6g}]"
 
 
+_EXACT = frozenset((-math.inf, -1.0, 0.0, 1.0, math.inf))
 EVERYTHING = Interval(-math.inf, math.inf)
 UNIT = Interval(0.0, 1.0)
 NON_NEGATIVE = Interval(0.0, math.inf)

@@ -1,0 +1,458 @@
+"""Functions of one tensor, element by element."""
+
+from __future__ import annotations
+
+import math
+
+from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval
+from tflint_nan.ops.points import Real, elementwise, facts, far, fresh, mapped, real_dtype
+from tflint_nan.ops.table import Facts, operator
+from tflint_nan.value import Const, Op, Value, Witness
+
+_NAN = math.nan
+_INF = math.inf
+_SIGNED_UNIT = Interval(-1.0, 1.0)
+
+
+def exp(x: float) -> float:
+    """e to the x, infinity on overflow."""
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return _INF
+
+
+def expm1(x: float) -> float:
+    """exp(x) - 1, infinity on overflow."""
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return _INF
+
+
+def log(x: float) -> float:
+    """Natural logarithm: -inf at 0, NaN below."""
+    return math.log(x) if x > 0.0 else -_INF if x == 0.0 else _NAN
+
+
+def log1p(x: float) -> float:
+    """log(1 + x): -inf at -1, NaN below."""
+    return math.log1p(x) if x > -1.0 else -_INF if x == -1.0 else _NAN
+
+
+def sqrt(x: float) -> float:
+    """Square root, NaN below 0."""
+    return math.sqrt(x) if x >= 0.0 else _NAN
+
+
+def reciprocal(x: float) -> float:
+    """1 / x, an infinity of the zero's sign at 0."""
+    return 1.0 / x if x != 0.0 else math.copysign(_INF, x)
+
+
+def rsqrt(x: float) -> float:
+    """1 / sqrt(x): infinity at 0, NaN below."""
+    return reciprocal(sqrt(x))
+
+
+def square(x: float) -> float:
+    """x * x."""
+    return x * x
+
+
+def sign(x: float) -> float:
+    """-1, 0 or 1; NaN for NaN."""
+    return x if x != x else float((x > 0) - (x < 0))
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)), without overflow."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + exp(-x))
+    small = exp(x)
+    return small / (1.0 + small)
+
+
+def softplus(x: float) -> float:
+    """log(1 + exp(x)), without overflow."""
+    return x if x != x else max(x, 0.0) + math.log1p(exp(-abs(x)))
+
+
+def log_sigmoid(x: float) -> float:
+    """log(sigmoid(x))."""
+    return -softplus(-x)
+
+
+def relu(x: float) -> float:
+    """max(x, 0); NaN stays."""
+    return 0.0 if x <= 0.0 else x
+
+
+def relu6(x: float) -> float:
+    """min(max(x, 0), 6)."""
+    return x if x != x else min(max(x, 0.0), 6.0)
+
+
+_SELU_SCALE = 1.0507009873554805  # Klambauer et al. 2017, "Self-Normalizing Neural Networks"
+_SELU_ALPHA = 1.6732632423543772
+
+
+def selu(x: float) -> float:
+    """Scaled exponential linear unit."""
+    return _SELU_SCALE * (x if x > 0.0 else _SELU_ALPHA * expm1(x))
+
+
+def softsign(x: float) -> float:
+    """x / (1 + |x|)."""
+    return sign(x) if math.isinf(x) else x / (1.0 + abs(x))
+
+
+def gelu(x: float) -> float:
+    """x * Phi(x)."""
+    if x == -_INF:
+        return 0.0
+    return x * 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def swish(x: float) -> float:
+    """x * sigmoid(x)."""
+    return 0.0 if x == -_INF else x * sigmoid(x)
+
+
+def mish(x: float) -> float:
+    """x * tanh(softplus(x))."""
+    return 0.0 if x == -_INF else x * math.tanh(softplus(x))
+
+
+def hard_sigmoid(x: float) -> float:
+    """relu6(x + 3) / 6, as Keras 3 and PyTorch define it."""
+    return relu6(x + 3.0) / 6.0
+
+
+def _periodic(function: object, x: float) -> float:
+    return _NAN if not math.isfinite(x) else function(x)  # type: ignore[operator, no-any-return]
+
+
+def sin(x: float) -> float:
+    """Sine; NaN for infinities."""
+    return _periodic(math.sin, x)
+
+
+def cos(x: float) -> float:
+    """Cosine; NaN for infinities."""
+    return _periodic(math.cos, x)
+
+
+def tan(x: float) -> float:
+    """Tangent; NaN for infinities."""
+    return _periodic(math.tan, x)
+
+
+def asin(x: float) -> float:
+    """Arc sine, NaN outside [-1, 1]."""
+    return math.asin(x) if -1.0 <= x <= 1.0 else _NAN
+
+
+def acos(x: float) -> float:
+    """Arc cosine, NaN outside [-1, 1]."""
+    return math.acos(x) if -1.0 <= x <= 1.0 else _NAN
+
+
+def sinh(x: float) -> float:
+    """Hyperbolic sine, infinite on overflow."""
+    try:
+        return math.sinh(x)
+    except OverflowError:
+        return math.copysign(_INF, x)
+
+
+def cosh(x: float) -> float:
+    """Hyperbolic cosine, infinite on overflow."""
+    try:
+        return math.cosh(x)
+    except OverflowError:
+        return _INF
+
+
+def acosh(x: float) -> float:
+    """Inverse hyperbolic cosine, NaN below 1."""
+    return math.acosh(x) if x >= 1.0 else _NAN
+
+
+def atanh(x: float) -> float:
+    """Inverse hyperbolic tangent: infinite at ±1, NaN outside."""
+    if abs(x) == 1.0:
+        return math.copysign(_INF, x)
+    return math.atanh(x) if abs(x) < 1.0 else _NAN
+
+
+def whole(function: object, x: float) -> float:
+    """floor, ceil or round of a float, as a float."""
+    return float(function(x)) if math.isfinite(x) else x  # type: ignore[operator]
+
+
+def lgamma(x: float) -> float:
+    """log |Gamma(x)|: infinite at 0 and the negative integers."""
+    if x == -_INF or (x <= 0.0 and x == math.floor(x)):
+        return _INF
+    try:
+        return math.lgamma(x)
+    except OverflowError:
+        return _INF
+
+
+def digamma(x: float) -> float:
+    """Derivative of lgamma, for x > 0 by its asymptotic series (Abramowitz and Stegun 6.3.18)."""
+    if x != x or x < 0.0:
+        return _NAN
+    if x == 0.0:
+        return -_INF
+    if x == _INF:
+        return _INF
+    total = 0.0
+    while x < 10.0:
+        total -= 1.0 / x
+        x += 1.0
+    inverse = 1.0 / (x * x)
+    series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132))))
+    return total + math.log(x) - 0.5 / x - series
+
+
+def erfinv(x: float) -> float:
+    """Inverse of erf: infinite at ±1, NaN outside; Newton's steps on erf from Winitzki's estimate."""
+    if not abs(x) <= 1.0:
+        return _NAN
+    if abs(x) == 1.0:
+        return math.copysign(_INF, x)
+    logarithm = math.log1p(-x * x)
+    half = 2.0 / (math.pi * 0.147) + logarithm / 2.0
+    y = math.copysign(math.sqrt(math.sqrt(half * half - logarithm / 0.147) - half), x)
+    for _ in range(4):
+        error = math.erf(y) - x if abs(x) < 0.5 else math.copysign((1.0 - abs(x)) - math.erfc(abs(y)), x)
+        y -= error / (2.0 / math.sqrt(math.pi) * math.exp(-y * y))
+    return y
+
+
+# How far kernels are off was measured: tests/test_ops_soundness.py compares every one with TensorFlow.
+_FUNCTIONS: dict[str, Real] = {
+    "exp": Real(exp, NON_NEGATIVE, ulps=4),
+    "expm1": Real(expm1, Interval(-1.0, _INF), ulps=4),
+    "log": Real(log, domain=NON_NEGATIVE, ulps=4),
+    "log1p": Real(log1p, domain=Interval(-1.0, _INF), ulps=4),
+    "log2": Real(lambda x: log(x) / math.log(2.0), domain=NON_NEGATIVE, ulps=4),
+    "log10": Real(lambda x: log(x) / math.log(10.0), domain=NON_NEGATIVE, ulps=4),
+    "sqrt": Real(sqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=2),
+    "rsqrt": Real(rsqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=4),
+    "tanh": Real(math.tanh, _SIGNED_UNIT, ulps=8),
+    "log_sigmoid": Real(log_sigmoid, Interval(-_INF, 0.0), ulps=8),
+    "softplus": Real(softplus, NON_NEGATIVE, ulps=8),
+    "relu6": Real(relu6, Interval(0.0, 6.0)),
+    "selu": Real(selu, Interval(-_SELU_SCALE * _SELU_ALPHA * 1.01, _INF), ulps=8),
+    "softsign": Real(softsign, _SIGNED_UNIT, ulps=2),
+    "gelu": Real(gelu, Interval(-0.18, _INF), turns=(-0.7517915824,), ulps=64, floor=0.01),
+    "swish": Real(swish, Interval(-0.28, _INF), turns=(-1.2784645428,), ulps=16),
+    "mish": Real(mish, Interval(-0.32, _INF), turns=(-1.1924312145,), ulps=16),
+    "hard_sigmoid": Real(hard_sigmoid, UNIT, ulps=4),
+    "erf": Real(math.erf, _SIGNED_UNIT, ulps=8),
+    "erfc": Real(math.erfc, Interval(0.0, 2.0), ulps=16),
+    "asin": Real(asin, domain=_SIGNED_UNIT, ulps=8),
+    "acos": Real(acos, Interval(0.0, 3.15), domain=_SIGNED_UNIT, ulps=8),
+    "atan": Real(math.atan, ulps=8),
+    "sinh": Real(sinh, ulps=8),
+    "cosh": Real(cosh, Interval(1.0, _INF), turns=(0.0,), ulps=8),
+    "asinh": Real(math.asinh, ulps=8),
+    "acosh": Real(acosh, NON_NEGATIVE, Interval(1.0, _INF), ulps=8),
+    "atanh": Real(atanh, domain=_SIGNED_UNIT, ulps=8),
+    "erfinv": Real(erfinv, domain=_SIGNED_UNIT, ulps=64),
+}
+for _name, _function in _FUNCTIONS.items():
+    elementwise(_name, _function)
+
+_INTEGRAL: dict[str, Real] = {
+    "square": Real(square, NON_NEGATIVE, turns=(0.0,)),
+    "abs": Real(abs, NON_NEGATIVE, turns=(0.0,)),
+    "neg": Real(lambda x: -x),
+}
+for _name, _function in _INTEGRAL.items():
+    elementwise(_name, _function, keeps_integers=True)
+
+_STEPS: dict[str, Real] = {
+    "sign": Real(sign, _SIGNED_UNIT),
+    "floor": Real(lambda x: whole(math.floor, x)),
+    "ceil": Real(lambda x: whole(math.ceil, x)),
+    "round": Real(lambda x: whole(round, x)),
+}
+for _name, _function in _STEPS.items():
+    elementwise(_name, _function, keeps_integers=True, differentiable=False)
+
+
+@operator("reciprocal")
+def _reciprocal(op: Op) -> Facts:
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    bounds = x.interval.stored(dtype)
+    if bounds.lo < 0.0 < bounds.hi or (bounds.hi == 0.0 and bounds.lo < 0.0):
+        interval = EVERYTHING if bounds.hi > 0.0 else Interval(-_INF, reciprocal(bounds.lo))
+    else:
+        interval = Interval(reciprocal(bounds.hi), reciprocal(bounds.lo))
+    return facts(interval.stored(dtype, 2), mapped(reciprocal, x, dtype), dtype, x.shape)
+
+
+def _assumed(x: Value, op: Op, number: float) -> Witness | None:
+    """`x` at a number that nothing excludes, where no witness of `x` is known."""
+    if x.witnesses or number not in x.interval or x.dtype in INTEGERS:
+        return None
+    return Witness(number, ((x.op or op, number),))
+
+
+@operator("sigmoid")
+def _sigmoid(op: Op) -> Facts:
+    # Whatever is not bounded saturates: 0 and 1 are reached, one assumption about the input each.
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    interval = _SIGMOID.over(x.interval.stored(dtype), dtype)
+    witnesses = list(mapped(sigmoid, x, dtype))
+    for number, saturated in ((-far(dtype), 0.0), (far(dtype), 1.0)):
+        assumed = _assumed(x, op, number)
+        if assumed is not None:
+            witnesses.append(Witness(saturated, assumed.inputs))
+    return facts(interval, witnesses, dtype, x.shape)
+
+
+_SIGMOID = Real(sigmoid, UNIT, ulps=16)
+
+
+@operator("relu")
+def _relu(op: Op) -> Facts:
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    interval = Interval(relu(x.interval.lo), relu(x.interval.hi)).stored(dtype)
+    ceiling = op.arg("max_value")
+    point = relu
+    if is_number(ceiling):
+        top = ceiling.interval.lo
+        interval = interval.clamped(Interval(0.0, max(top, 0.0)))
+        point = lambda v: min(relu(v), top)  # noqa: E731
+    witnesses = list(mapped(point, x, dtype))
+    assumed = _assumed(x, op, -1.0)
+    if assumed is not None:
+        witnesses.append(Witness(0.0, assumed.inputs))
+    return facts(interval, witnesses, dtype, x.shape)
+
+
+def is_number(value: Value) -> bool:
+    """True for a literal number."""
+    return isinstance(value, Const) and value.number is not None
+
+
+def _parameter(op: Op, name: str, default: float) -> float | None:
+    """A literal parameter of an activation, its default where not given, None where not known."""
+    value = op.arg(name)
+    if value.literal is None:
+        return default
+    return value.number if isinstance(value, Const) else None
+
+
+@operator("leaky_relu")
+def _leaky_relu(op: Op) -> Facts:
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    slope = _parameter(op, "alpha", 0.2 if op.api.startswith("tf.") else 0.3)
+    if slope is None or slope < 0.0:
+        return Facts(dtype=dtype, shape=x.shape)
+    function = Real(lambda v: v if v >= 0.0 or v != v else slope * v, ulps=2)
+    return facts(
+        function.over(x.interval.stored(dtype), dtype), mapped(function.point, x, dtype), dtype, x.shape
+    )
+
+
+@operator("elu")
+def _elu(op: Op) -> Facts:
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    scale = _parameter(op, "alpha", 1.0)
+    if scale is None or scale < 0.0:
+        return Facts(dtype=dtype, shape=x.shape)
+    function = Real(lambda v: v if v >= 0.0 or v != v else scale * expm1(v), ulps=8)
+    return facts(
+        function.over(x.interval.stored(dtype), dtype), mapped(function.point, x, dtype), dtype, x.shape
+    )
+
+
+def _wave(name: str, point: object, phase: float) -> None:
+    """sine and cosine: the turning points inside the range, none looked for over a whole period."""
+
+    @operator(name)
+    def transfer(op: Op) -> Facts:
+        x = op.arg("x")
+        dtype = real_dtype(op, x)
+        bounds = x.interval.stored(dtype)
+        if bounds.hi - bounds.lo < 2.0 * math.pi and abs(bounds.lo) < 1e4:
+            first = math.ceil((bounds.lo - phase) / math.pi)
+            turns = tuple(phase + math.pi * k for k in range(first, first + 3))
+            function = Real(point, _SIGNED_UNIT, turns=turns, ulps=16, floor=1.0)  # type: ignore[arg-type]
+            interval = function.over(bounds, dtype)
+        else:
+            interval = _SIGNED_UNIT
+        return facts(interval, mapped(point, x, dtype), dtype, x.shape)  # type: ignore[arg-type]
+
+
+_wave("sin", sin, math.pi / 2.0)
+_wave("cos", cos, 0.0)
+
+
+@operator("tan")
+def _tan(op: Op) -> Facts:
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    inner = Interval(-1.5, 1.5)
+    bounds = x.interval.stored(dtype)
+    interval = EVERYTHING
+    if bounds.lo in inner and bounds.hi in inner:
+        interval = Real(tan, ulps=16).over(bounds, dtype)
+    return facts(interval, mapped(tan, x, dtype), dtype, x.shape)
+
+
+#: Where lgamma is smallest over the positive numbers.
+_LGAMMA_TURN = 1.4616321449683623
+
+
+def _gamma_family(name: str, function: Real) -> None:
+    """lgamma and digamma: known over the positive numbers only, with poles at 0 and below."""
+
+    @operator(name)
+    def transfer(op: Op) -> Facts:
+        x = op.arg("x")
+        dtype = real_dtype(op, x)
+        bounds = x.interval.stored(dtype)
+        interval = function.over(bounds, dtype) if bounds.lo >= 0.0 else EVERYTHING
+        inside = [w for w in mapped(function.point, x, dtype) if w.value == w.value]
+        return facts(interval, inside, dtype, x.shape)
+
+
+_gamma_family("lgamma", Real(lgamma, turns=(_LGAMMA_TURN,), ulps=64, floor=1.0))
+_gamma_family("digamma", Real(digamma, ulps=64, floor=1.0))
+
+
+@operator("logical_not", differentiable=False)
+def _logical_not(op: Op) -> Facts:
+    x = op.arg("x")
+    known = x.interval.meet(UNIT) if x.dtype == "bool" else None
+    interval = Interval(1.0 - known.hi, 1.0 - known.lo) if known else UNIT
+    witnesses = mapped(lambda v: float(not v), x, None)
+    return facts(interval, witnesses or fresh(op, 0.0, 1.0), "bool", x.shape)
+
+
+def _test(name: str, point: object) -> None:
+    """is_finite and is_nan: decided by what the operand reaches, open otherwise."""
+
+    @operator(name, differentiable=False)
+    def transfer(op: Op) -> Facts:
+        x = op.arg("x")
+        witnesses = mapped(lambda v: float(point(v)), x, None)  # type: ignore[operator]
+        return facts(UNIT, witnesses or fresh(op, 0.0, 1.0), "bool", x.shape)
+
+
+_test("is_finite", math.isfinite)
+_test("is_nan", math.isnan)
+_test("is_inf", math.isinf)

@@ -1,0 +1,170 @@
+"""Products of matrices, fused cross entropies, and what `tf.nn` computes as more than one operation."""
+
+from __future__ import annotations
+
+import math
+
+from tflint_nan.interval import NON_NEGATIVE, Interval
+from tflint_nan.ops.arithmetic import mul
+from tflint_nan.ops.elementwise import softplus
+from tflint_nan.ops.points import (
+    broadcast,
+    combined,
+    corners,
+    dtype_of,
+    facts,
+    is_given,
+    is_unbounded,
+    real_dtype,
+    unbounded,
+)
+from tflint_nan.ops.reductions import sum_range
+from tflint_nan.ops.table import Call, Facts, Machine, operator
+from tflint_nan.value import Const, Items, Op, Shape, Value
+
+_INF = math.inf
+
+
+def _product(op: Op, values: list[Value], length: int | None, shape: Shape) -> Facts:
+    """A sum of products: moved freely where an operand is, 0 where one is 0, bounded where all are."""
+    dtype = dtype_of(op, *values)
+    if any(is_unbounded(value) for value in values):
+        return Facts(witnesses=unbounded(op, dtype), dtype=dtype, shape=shape)
+    terms = values[0].interval.stored(dtype)
+    for value in values[1:]:
+        terms = corners(mul, terms, value.interval.stored(dtype)).stored(dtype)
+    kept = [
+        w
+        for value in values
+        for w in value.witnesses
+        if w.value == 0.0 and not w.inputs
+    ]
+    return facts(sum_range(terms, length, dtype), kept, dtype, shape)
+
+
+@operator("matmul")
+def _matmul(op: Op) -> Facts:
+    x, y = op.arg("x"), op.arg("y")
+    turned = any(
+        op.arg(name).literal not in (None, False)
+        for name in ("transpose_a", "transpose_b", "adjoint_a", "adjoint_b")
+    )
+    length: int | None = None
+    shape: Shape = None
+    if not turned and x.shape and y.shape and len(x.shape) >= 2 and len(y.shape) >= 2:
+        length = x.shape[-1] if x.shape[-1] is not None else y.shape[-2]
+        batch = broadcast(x.shape[:-2], y.shape[:-2])
+        shape = None if batch is None else (*batch, x.shape[-2], y.shape[-1])
+    return _product(op, [x, y], length, shape)
+
+
+@operator("tensordot")
+def _tensordot(op: Op) -> Facts:
+    return _product(op, [op.arg("x"), op.arg("y")], None, None)
+
+
+@operator("einsum")
+def _einsum(op: Op) -> Facts:
+    """`equation` and the operands `0`, `1`, ..."""
+    values = [value for name, value in op.args.items() if name.isdigit()]
+    if not values:
+        return Facts()
+    if len(values) == 1 and is_unbounded(values[0]):
+        return Facts(witnesses=values[0].witnesses, dtype=values[0].dtype)
+    return _product(op, values, None, None)
+
+
+def einsum(machine: Machine, call: Call) -> Value:
+    """`einsum(equation, *inputs)`."""
+    args: dict[str, Value] = {"equation": call.arg("equation")}
+    operands = [value for name, value in call.args.items() if name.isdigit()] + list(call.rest)
+    args.update({str(i): value for i, value in enumerate(operands)})
+    return machine.emit("einsum", args, call=call)
+
+
+def add_all(machine: Machine, call: Call) -> Value:
+    """`add_n(inputs)`: additions from the left."""
+    values = machine.elements(call.arg("values"))
+    if not values:
+        return machine.emit("unknown_call", {"0": call.arg("values")}, call=call)
+    total = values[0]
+    for value in values[1:]:
+        total = machine.emit("add", {"x": total, "y": value}, call=call)
+    return total
+
+
+def half_square(machine: Machine, call: Call) -> Value:
+    """`l2_loss(t)`: half the sum of the squares."""
+    squares = machine.emit("square", {"x": call.arg("x")}, call=call)
+    total = machine.emit("sum", {"x": squares}, call=call)
+    return machine.emit("mul", {"x": total, "y": Const(0.5)}, call=call)
+
+
+def fused_batch_norm(machine: Machine, call: Call) -> Value:
+    """`fused_batch_norm(x, ...)`: the normalised batch, its mean and its variance."""
+    x = call.arg("x")
+    normalised = machine.emit("batch_norm", call.args, call=call)
+    return Items((normalised, *(machine.emit(name, {"x": x}, call=call) for name in ("mean", "variance"))))
+
+
+def affine(machine: Machine, call: Call) -> Value:
+    """`xw_plus_b(x, weights, biases)` and `relu_layer`: a product, a sum, perhaps a relu."""
+    product = machine.emit("matmul", {"x": call.arg("x"), "y": call.arg("y")}, call=call)
+    total = machine.emit("add", {"x": product, "y": call.arg("biases")}, call=call)
+    return machine.emit("relu", {"x": total}, call=call) if call.api.endswith("relu_layer") else total
+
+
+def moments(machine: Machine, call: Call) -> Value:
+    """`moments(x, axes)`: the mean and the variance."""
+    args = {key: value for key, value in call.args.items() if key in ("x", "axis", "keepdims")}
+    return Items(tuple(machine.emit(name, args, call=call) for name in ("mean", "variance")))
+
+
+# ---- fused cross entropies: finite for finite logits
+
+
+def _known_nonnegative(labels: Value) -> bool:
+    return labels.interval.lo >= 0.0
+
+
+@operator("softmax_cross_entropy_with_logits")
+def _softmax_cross_entropy(op: Op) -> Facts:
+    """-sum(labels * log_softmax(logits)): not negative where the labels are not; 0 for a sure class."""
+    labels, logits = op.arg("labels"), op.arg("logits")
+    dtype = real_dtype(op, logits)
+    interval = NON_NEGATIVE if _known_nonnegative(labels) else Interval(-_INF, _INF)
+    shape = logits.shape[:-1] if logits.shape and not is_given(op.arg("axis")) else None
+    return Facts(interval, (), dtype, shape)
+
+
+@operator("sparse_softmax_cross_entropy_with_logits")
+def _sparse_softmax_cross_entropy(op: Op) -> Facts:
+    logits = op.arg("logits")
+    shape = logits.shape[:-1] if logits.shape else None
+    return Facts(NON_NEGATIVE, (), real_dtype(op, logits), shape)
+
+
+def binary_entropy(labels: float, logits: float) -> float:
+    """max(z, 0) - z * y + log(1 + exp(-|z|)), as TensorFlow computes it."""
+    return max(logits, 0.0) - logits * labels + (softplus(-abs(logits)))
+
+
+@operator("sigmoid_cross_entropy_with_logits")
+def _sigmoid_cross_entropy(op: Op) -> Facts:
+    labels, logits = op.arg("labels"), op.arg("logits")
+    dtype = real_dtype(op, labels, logits)
+    bounds = labels.interval
+    proper = bounds.lo >= 0.0 and bounds.hi <= 1.0
+    interval = NON_NEGATIVE if proper else Interval(-_INF, _INF)
+    witnesses = combined(binary_entropy, (labels, logits), dtype)
+    return facts(interval, witnesses, dtype, broadcast(labels.shape, logits.shape))
+
+
+@operator("weighted_cross_entropy_with_logits")
+def _weighted_cross_entropy(op: Op) -> Facts:
+    labels, logits = op.arg("labels"), op.arg("logits")
+    dtype = real_dtype(op, labels, logits)
+    weight = op.arg("pos_weight")
+    proper = labels.interval.lo >= 0.0 and labels.interval.hi <= 1.0 and weight.interval.lo >= 0.0
+    interval = NON_NEGATIVE if proper else Interval(-_INF, _INF)
+    return Facts(interval, (), dtype, broadcast(labels.shape, logits.shape))

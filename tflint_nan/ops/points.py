@@ -1,0 +1,359 @@
+"""Helpers of the transfer functions: dtypes, shapes, witnesses, and factories of operators.
+
+One definition of an operation, a function of numbers, makes both approximations: the interval from
+the function's ends and turning points, the witnesses by applying it to the numbers that are reached.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from tflint_nan.interval import EVERYTHING, FORMATS, INTEGERS, Interval, round_to
+from tflint_nan.ops.table import Facts, operator
+from tflint_nan.value import Const, Items, Op, Shape, Symbol, Value, Witness
+
+#: How many witnesses a value keeps.
+LIMIT = 8
+#: exp(±104) leaves float32 (and bfloat16, float16), exp(±750) leaves float64.
+FAR = 104.0
+FAR_DOUBLE = 750.0
+
+Point = Callable[[float], float]
+Point2 = Callable[[float, float], float]
+
+_WIDTH = {"float16": 1, "bfloat16": 1, "float32": 2, "float64": 3}
+
+
+def far(dtype: str | None) -> float:
+    """A number that a trained layer can reach and whose exponential the format cannot hold."""
+    return FAR_DOUBLE if dtype == "float64" else FAR
+
+
+# ---- witnesses
+
+
+def unbounded(op: Op, dtype: str | None) -> tuple[Witness, ...]:
+    """The witnesses of what training moves freely: the output of a linear layer, a variable.
+
+    Integers are not trained and have none.
+    """
+    if dtype is not None and dtype not in FORMATS:
+        return ()
+    edge = far(dtype)
+    return tuple(Witness(v, ((op, v),)) for v in (-edge, -1.0, 0.0, 1.0, edge))
+
+
+def fresh(op: Op, *numbers: float) -> tuple[Witness, ...]:
+    """Numbers that the output of `op` reaches, whatever its inputs are: `op` is their source."""
+    return tuple(Witness(v, ((op, v),)) for v in numbers)
+
+
+def is_unbounded(value: Value) -> bool:
+    """True where `value` is shown to reach far numbers of both signs."""
+    numbers = [w.value for w in value.witnesses]
+    edge = far(value.dtype)
+    return any(v <= -edge for v in numbers) and any(v >= edge for v in numbers)
+
+
+def select(witnesses: Iterable[Witness], interval: Interval = EVERYTHING) -> tuple[Witness, ...]:
+    """At most `LIMIT` of the witnesses, the telling ones first: 0, NaN, infinities, ±1, the extremes.
+
+    What the interval excludes (a relation proves that two assumptions do not go together) is dropped;
+    NaN is in no interval and stays.
+    """
+    seen: dict[tuple[str, tuple[tuple[Op, float], ...]], Witness] = {}
+    for witness in witnesses:
+        number = witness.value
+        if number != number or number in interval:
+            seen.setdefault((repr(number + 0.0), witness.inputs), witness)
+    kept = list(seen.values())
+    if len(kept) <= LIMIT:
+        return tuple(kept)
+    finite = [w.value for w in kept if math.isfinite(w.value)]
+    ends = (min(finite), max(finite)) if finite else ()
+
+    def rank(number: float) -> int:
+        if number == 0.0:
+            return 0
+        if not math.isfinite(number):
+            return 1
+        if number in ends:
+            return 2
+        return 3 if abs(number) == 1.0 else 4
+
+    first: list[Witness] = []
+    again: list[Witness] = []
+    values: set[str] = set()
+    for witness in sorted(kept, key=lambda w: (rank(w.value), len(w.inputs))):
+        name = repr(witness.value)
+        (again if name in values else first).append(witness)
+        values.add(name)
+    return tuple((first + again)[:LIMIT])
+
+
+def stored(number: float, dtype: str | None) -> float | None:
+    """A computed number as `dtype` holds it, None where an integer format wraps around."""
+    if dtype in INTEGERS:
+        lowest, highest = INTEGERS[dtype]
+        return number if lowest <= number <= highest else None
+    return round_to(number, dtype)
+
+
+def mapped(point: Point, x: Value, dtype: str | None) -> tuple[Witness, ...]:
+    """The witnesses of `x` through a function of one number."""
+    result = []
+    for witness in x.witnesses:
+        number = stored(point(round_to(witness.value, dtype)), dtype)
+        if number is not None:
+            result.append(Witness(number, witness.inputs))
+    return tuple(result)
+
+
+def combined(
+    point: Callable[..., float], values: Sequence[Value], dtype: str | None
+) -> tuple[Witness, ...]:
+    """The witnesses of several operands through a function, where they agree on their sources."""
+    rows: list[tuple[tuple[float, ...], Witness]] = [((), Witness(0.0))]
+    for value in values:
+        longer = []
+        for numbers, so_far in rows:
+            for witness in value.witnesses:
+                inputs = so_far.joined(witness)
+                if inputs is not None:
+                    longer.append(((*numbers, round_to(witness.value, dtype)), Witness(0.0, inputs)))
+        rows = longer
+    result = []
+    for numbers, so_far in rows:
+        number = stored(point(*numbers), dtype)
+        if number is not None:
+            result.append(Witness(number, so_far.inputs))
+    return tuple(result)
+
+
+def facts(
+    interval: Interval,
+    witnesses: Iterable[Witness] = (),
+    dtype: str | None = None,
+    shape: Shape = None,
+) -> Facts:
+    """Facts with the witnesses selected."""
+    return Facts(interval, select(witnesses, interval), dtype, shape)
+
+
+# ---- dtypes
+
+_DTYPES = frozenset({*FORMATS, *INTEGERS, "string", "complex64", "complex128"})
+_ALIASES = {
+    "half": "float16",
+    "float": "float64",
+    "double": "float64",
+    "int": "int64",
+    "float_": "float64",
+    "int_": "int64",
+    "bool_": "bool",
+    "single": "float32",
+    "long": "int64",
+    "uint": "uint64",
+    "f": "float32",
+    "f2": "float16",
+    "f4": "float32",
+    "f8": "float64",
+    "i4": "int32",
+    "i8": "int64",
+    "u1": "uint8",
+}
+
+
+def dtype_named(value: Value) -> str | None:
+    """The format that a `dtype` argument names, None where it is not known."""
+    literal = value.literal
+    if isinstance(literal, str):
+        name = literal
+    elif isinstance(value, Symbol):
+        name = value.name.rpartition(".")[2]
+    else:
+        return None
+    name = name.removesuffix("_ref").lstrip("<>=")
+    name = _ALIASES.get(name, name)
+    return name if name in _DTYPES else None
+
+
+def is_numpy(op: Op | None) -> bool:
+    """True where the program made the value through NumPy (or pandas)."""
+    return op is not None and op.api.startswith(("np.", "pd."))
+
+
+def dtype_of(op: Op, *values: Value) -> str | None:
+    """The format of an operation over `values`.
+
+    Python numbers adopt the other operand's; a NumPy float64 meeting a TensorFlow tensor is converted
+    to the tensor's; NumPy operands among themselves widen. None where nothing is known.
+    """
+    names: list[str] = []
+    unknown = assumed = real = scalar = False
+    for value in values:
+        if value.dtype == "float64" and value.shape == () and is_numpy(value.op):
+            scalar = True  # np.sqrt(2.0) adopts like a Python number
+        elif value.dtype is not None:
+            names.append(value.dtype)
+        elif isinstance(value, Const):
+            real = real or isinstance(value.value, float)
+        else:
+            unknown = True
+            assumed = assumed or bool(value.witnesses)
+    numpy = is_numpy(op) or all(is_numpy(value.op) for value in values if value.dtype is not None)
+    floats = [name for name in names if name in FORMATS]
+    if floats:
+        if all(name == floats[0] for name in floats):
+            # A layer's output, taken for float32, converts a NumPy array that it meets.
+            return None if assumed and numpy and floats[0] == "float64" else floats[0]
+        if numpy:
+            return max(floats, key=_WIDTH.__getitem__)
+        return next((name for name in floats if name != "float64"), floats[0])
+    if unknown:
+        return None
+    if not names:
+        return "float64" if scalar else None
+    if all(name in INTEGERS for name in names):
+        if real or scalar:
+            return "float64" if is_numpy(op) or any(is_numpy(v.op) for v in values) else None
+        return max(names, key=lambda name: INTEGERS[name][1])
+    return names[0]
+
+
+def real_dtype(op: Op, *values: Value) -> str | None:
+    """As `dtype_of`, for functions whose result is never an integer: NumPy's is float64 then."""
+    name = dtype_of(op, *values)
+    if name not in INTEGERS:
+        return name
+    return "float64" if is_numpy(op) or any(is_numpy(v.op) for v in values) else None
+
+
+# ---- shapes
+
+
+def rank(value: Value) -> int | None:
+    """The number of axes, None where it is not known."""
+    return None if value.shape is None else len(value.shape)
+
+
+def integer(value: Value) -> int | None:
+    """The literal integer, None for anything else."""
+    literal = value.literal
+    return literal if isinstance(literal, int) and not isinstance(literal, bool) else None
+
+
+def integers(value: Value) -> tuple[int | None, ...] | None:
+    """The axes or dimensions that a list or an integer names; None where its length is not known."""
+    if isinstance(value, Items):
+        return tuple(integer(item) for item in value.items) if value.complete else None
+    number = integer(value)
+    return None if number is None else (number,)
+
+
+def dimensions(value: Value) -> Shape:
+    """The shape that an argument names; an unknown length or -1 is None."""
+    sizes = integers(value)
+    return None if sizes is None else tuple(None if n is None or n < 0 else n for n in sizes)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape of an elementwise operation."""
+    result: Shape = ()
+    for shape in shapes:
+        if shape is None or result is None:
+            return None
+        longer, shorter = (result, shape) if len(result) >= len(shape) else (shape, result)
+        offset = len(longer) - len(shorter)
+        merged: list[int | None] = list(longer[:offset])
+        for one, other in zip(longer[offset:], shorter, strict=True):
+            merged.append(other if one == 1 else one if other in (1, None) else other)
+        result = tuple(merged)
+    return result
+
+
+def is_given(value: Value) -> bool:
+    """False where an argument is absent or the literal None."""
+    return value.literal is not None
+
+
+# ---- sameness
+
+
+#: Operations that keep every number and their order.
+_IN_PLACE = frozenset({"identity", "stop_gradient", "cast", "reshape", "expand_dims", "squeeze", "refine"})
+
+
+def bare(value: Value) -> Value:
+    """`value` before casts, stops of gradients and reshapes, which change no number."""
+    for _ in range(16):
+        op = value.op
+        if op is None or op.name not in _IN_PLACE or "x" not in op.args:
+            break
+        value = op.args["x"]
+    return value
+
+
+def same(a: Value, b: Value) -> bool:
+    """True where both are shown to hold the same numbers (the same op's output)."""
+    a, b = bare(a), bare(b)
+    if a is b:
+        return a.op is not None
+    return a.op is not None and a.op is b.op
+
+
+# ---- factories
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A function of one real number.
+
+    Attributes:
+        point: the function; total: NaN outside of its domain, infinities at poles and on overflow.
+        image: what the function's values lie in.
+        domain: where it is defined, poles at the ends included.
+        turns: arguments at which it changes direction.
+        ulps: by how many units in the last place TensorFlow's kernels may be off.
+        floor: smallest magnitude that such a unit is taken of (for functions with zeros inside).
+    """
+
+    point: Point
+    image: Interval = EVERYTHING
+    domain: Interval = EVERYTHING
+    turns: tuple[float, ...] = ()
+    ulps: int = 0
+    floor: float = 0.0
+
+    def over(self, x: Interval, dtype: str | None) -> Interval:
+        """The values over all arguments in `x`."""
+        part = x.meet(self.domain)
+        if part is None:
+            return self.image
+        ends = [part.lo, part.hi, *(t for t in self.turns if part.lo < t < part.hi)]
+        values = [self.point(end) for end in ends]
+        if any(value != value for value in values):
+            return self.image
+        raw = Interval(min(values), max(values))
+        result = raw.stored(dtype, self.ulps, self.floor)
+        return result if dtype in INTEGERS else result.clamped(self.image)
+
+
+def elementwise(name: str, function: Real, *, differentiable: bool = True, keeps_integers: bool = False) -> None:
+    """Register an operation that applies `function` to each element of `x`."""
+
+    @operator(name, differentiable=differentiable)
+    def transfer(op: Op) -> Facts:
+        x = op.arg("x")
+        dtype = dtype_of(op, x) if keeps_integers else real_dtype(op, x)
+        interval = function.over(x.interval.stored(dtype), dtype)
+        return facts(interval, mapped(function.point, x, dtype), dtype, x.shape)
+
+
+def corners(point: Point2, x: Interval, y: Interval) -> Interval:
+    """The hull of a function over the corners of a box; 0 where a corner is undefined (0 * inf)."""
+    values = [point(a, b) for a in (x.lo, x.hi) for b in (y.lo, y.hi)]
+    values = [0.0 if v != v else v for v in values]
+    return Interval(min(values), max(values))

@@ -1,0 +1,114 @@
+"""Names that mean several operations on shapes, or answer with Python numbers."""
+
+from __future__ import annotations
+
+from tflint_nan.ops.points import integer, integers, is_given
+from tflint_nan.ops.table import Call, Machine
+from tflint_nan.value import Const, Items, Tensor, Unknown, Value
+
+#: Parts of a split that are listed one by one.
+MAX_PARTS = 64
+
+
+def concat(machine: Machine, call: Call) -> Value:
+    """`concat(values, axis)`; TensorFlow before 1.0 took the axis first."""
+    values, axis = call.arg("values"), call.arg("axis")
+    if integer(values) is not None and is_given(axis):
+        values, axis = axis, values
+    return machine.emit("concat", {"values": values, "axis": axis}, call=call)
+
+
+def concat_pair(machine: Machine, call: Call) -> Value:
+    """`append(x1, x2, axis)`."""
+    values = Items((call.arg("x"), call.arg("y")))
+    return machine.emit("concat", {"values": values, "axis": call.arg("axis")}, call=call)
+
+
+def _parts(machine: Machine, call: Call, count: int) -> Value:
+    x = call.arg("x")
+    args = {"x": x, "axis": call.arg("axis")}
+    return Items(
+        tuple(machine.emit("split", {**args, "part": Const(i)}, call=call) for i in range(count)), "list"
+    )
+
+
+def split(machine: Machine, call: Call) -> Value:
+    """`split(value, num_or_sizes, axis)`; TensorFlow before 1.0 took (axis, num, value)."""
+    x, num = call.arg("x"), call.arg("num")
+    if integer(x) is not None and isinstance(call.arg("axis"), Tensor):
+        call.args["x"], call.args["axis"] = call.arg("axis"), x
+    count = integer(num)
+    if count is None and isinstance(num, Items) and num.complete:
+        count = len(num.items)
+    if count is None or not 0 < count <= MAX_PARTS:
+        return machine.emit("split", call.args, call=call)
+    return _parts(machine, call, count)
+
+
+def unstack(machine: Machine, call: Call) -> Value:
+    """`unstack(value, num, axis)`: as many tensors as the axis is long."""
+    x = call.arg("x")
+    count = integer(call.arg("num"))
+    axis = integer(call.arg("axis")) if is_given(call.arg("axis")) else 0
+    if count is None and x.shape and axis is not None and -len(x.shape) <= axis < len(x.shape):
+        count = x.shape[axis]
+    if count is None or not 0 < count <= MAX_PARTS:
+        return machine.emit("unstack", call.args, call=call)
+    return _parts(machine, call, count)
+
+
+def top_k(machine: Machine, call: Call) -> Value:
+    """`top_k(x, k)`: the largest values and where they are."""
+    args = {"x": call.arg("x")}
+    return Items((machine.emit("gather", args, call=call), machine.emit("argmax", args, call=call)))
+
+
+def shape(machine: Machine, call: Call) -> Value:
+    """The shape of a tensor: its known lengths as numbers, the others as positive integers."""
+    x = call.arg("x")
+    known = x.shape
+    if known is None or len(known) > MAX_PARTS or not isinstance(x, Tensor):
+        return machine.emit("shape", {"x": x}, call=call)
+    return Items(
+        tuple(Const(n) if n is not None else machine.emit("size", {"x": x}, call=call) for n in known)
+    )
+
+
+def dtype(machine: Machine, call: Call) -> Value:
+    """The format of a tensor as a string."""
+    name = call.arg("x").dtype
+    return Const(name) if name is not None else Unknown()
+
+
+def rank(machine: Machine, call: Call) -> Value:
+    """The number of axes, as a Python number where it is known."""
+    x = call.arg("x")
+    if isinstance(x, Tensor) and x.shape is not None:
+        return Const(len(x.shape))
+    return machine.emit("size", {"x": x}, call=call)
+
+
+def reshape(machine: Machine, call: Call) -> Value:
+    """The method `x.reshape(2, 3)` or `x.reshape((2, 3))`."""
+    target = call.arg("shape")
+    if call.rest:
+        target = Items((target, *call.rest))
+    elif integers(target) is not None and not isinstance(target, Items):
+        target = Items((target,))
+    return machine.emit("reshape", {"x": call.arg("x"), "shape": target}, call=call)
+
+
+def transpose(machine: Machine, call: Call) -> Value:
+    """The method `x.transpose()`, `x.transpose(1, 0)` or `x.transpose((1, 0))`."""
+    order = call.arg("perm")
+    if call.rest:
+        order = Items((order, *call.rest))
+    return machine.emit("transpose", {"x": call.arg("x"), "perm": order}, call=call)
+
+
+def as_it_is(machine: Machine, call: Call) -> Value:
+    """A method that only a known tensor has; anything else stays unknown."""
+    x = call.arg("x")
+    if not isinstance(x, Tensor):
+        return machine.emit("unknown_call", {"0": x}, call=call)
+    return machine.emit("identity", {"x": x}, call=call)
