@@ -13,20 +13,15 @@ from typing import Any
 
 from tflint_nan import runner
 from tflint_nan.cli import main
+from tflint_nan.config import Config
 from tflint_nan.engine import Settings
-from tflint_nan.finding import Finding, Level
-from tflint_nan.registry import rules
+from tflint_nan.finding import Finding
 
 
 @cache
 def settings(strict: bool) -> Settings:
-    """What runs without any option, or with `--strict` alone."""
-    wanted = (Level.DEFAULT, Level.STRICT) if strict else (Level.DEFAULT,)
-    level = Level.STRICT if strict else Level.DEFAULT
-    return Settings(
-        shown={rule.code: level for rule in rules() if rule.level in wanted},
-        thresholds={name: number for rule in rules() for name, number in rule.thresholds.items()},
-    )
+    """What runs without a configuration file, and with `--strict` where `strict`."""
+    return Config(root=Path(), strict=strict).settings(Path("case.py"))
 
 
 def check(text: str, *, strict: bool = False) -> list[Finding]:
