@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
@@ -237,8 +238,16 @@ class Symbol(Value):
 class Module(Value):
     """A module of the project, with its variables."""
 
-    name: str
+    path: Path
     scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Import(Value):
+    """A module of the project, or a name in it, that is read when it is first used."""
+
+    path: Path
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

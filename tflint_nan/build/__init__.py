@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tflint_nan.build.program import build
+from tflint_nan.build.project import Project
 
-__all__ = ["build"]
+__all__ = ["Project", "build"]

@@ -66,7 +66,7 @@ class Attributes(Statements):
         if isinstance(receiver, Symbol):
             return self.constant(normalise(f"{receiver.name}.{name}" if name else receiver.name))
         if isinstance(receiver, Module):
-            return receiver.scope.names.get(name) or Unknown()
+            return self.module_attribute(receiver, name)
         if isinstance(receiver, Tensor):
             return self._property("tensor", receiver, name)
         if isinstance(receiver, Object):

@@ -107,7 +107,7 @@ class Expressions(Guards):
     def _name(self, node: cst.Name) -> Value:
         value = _KEYWORDS.get(node.value) or self.lookup(node.value)
         if value is not None:
-            return value
+            return self.loaded(value)
         for library in reversed(self.star_imports):
             name = normalise(f"{library}.{node.value}")
             if name in APIS or name in BASES or name in CONSTANTS:

@@ -10,6 +10,7 @@ import libcst as cst
 
 from tflint_nan.build.attributes import Arguments
 from tflint_nan.build.calls import MIN_WORK, WORK_PER_STATEMENT, Calls
+from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
 from tflint_nan.source import Source
@@ -22,15 +23,17 @@ RECURSION_LIMIT = 12_000
 class Program(Calls):
     """The walk over one program."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, project: Project | None) -> None:
         super().__init__()
         self._source = source
+        self.project = project
         #: By identity of the definition's node, its latest value.
         self._definitions: dict[int, Function | Class] = {}
 
     def defined(self, value: Function | Class) -> None:
         """Take note of a function or class, to be read later if nothing calls it."""
-        self._definitions[id(value.node)] = value
+        if value.source is self._source:
+            self._definitions[id(value.node)] = value
 
     def run(self) -> None:
         """Read the module, then what it leaves uncalled."""
@@ -85,12 +88,13 @@ class Program(Calls):
                 self.call(self._from_outside(bound) if isinstance(bound, Function) else bound, [], {})
 
 
-def build(source: Source, thresholds: Mapping[str, float]) -> Graph:
+def build(source: Source, thresholds: Mapping[str, float], project: Project | None = None) -> Graph:
     """Read a program into its graph of ops; nothing of it is run.
 
     Args:
         source: the file to read.
         thresholds: the numbers that rules may ask the graph for.
+        project: where the modules that it imports are found; without it, the file is read alone.
 
     Raises:
         tflint_nan.source.SourceError: the text is not Python.
@@ -98,7 +102,7 @@ def build(source: Source, thresholds: Mapping[str, float]) -> Graph:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
-        program = Program(source)
+        program = Program(source, project)
         program.run()
     finally:
         sys.setrecursionlimit(limit)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -72,6 +73,10 @@ class State(ABC):
         """Call a value with values."""
 
     @abstractmethod
+    def loaded(self, value: Value) -> Value:
+        """What an `Import` stands for; any other value as it is."""
+
+    @abstractmethod
     def get(self, receiver: Value, name: str) -> Value:
         """`receiver.name`."""
 
@@ -121,6 +126,16 @@ class State(ABC):
             else:
                 names[key] = old
         return changes
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Work that no branch undoes."""
+        forks, journal = self._forks, self._journal
+        self._forks, self._journal = 0, []
+        try:
+            yield
+        finally:
+            self._forks, self._journal = forks, journal
 
     def merge(self, branches: Sequence[Mapping[tuple[int, str], Change]], *, widen: bool = False) -> None:
         """Continue after branches that all reach this point: what they wrote differently is joined.

@@ -8,9 +8,9 @@ from enum import Enum, auto
 
 import libcst as cst
 
-from tflint_nan.build.expressions import BINARY, MAX_UNROLL, Expressions
+from tflint_nan.build.expressions import BINARY, MAX_UNROLL
 from tflint_nan.build.fold import truth
-from tflint_nan.build.names import normalise
+from tflint_nan.build.imports import Imports
 from tflint_nan.build.state import Change
 from tflint_nan.value import (
     NONE,
@@ -46,7 +46,7 @@ class Flow(Enum):
     LEAVE = auto()  # return or raise
 
 
-class Statements(Expressions):
+class Statements(Imports):
     """Executes statements."""
 
     def __init__(self) -> None:
@@ -209,51 +209,13 @@ class Statements(Expressions):
                 self.frame.outer_names[item.name.value] = scope
         return Flow.NEXT
 
-    # Imports.
-
-    def module(self, name: str, level: int = 0) -> Value:
-        """The module `name`; the project's own where there is one, else the library's symbol."""
-        return Symbol(normalise(name)) if level == 0 and name else Unknown()
-
     def _import(self, node: cst.Import) -> Flow:
-        for alias in node.names:
-            name = dotted(alias.name)
-            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-                self.bind(alias.asname.name.value, self.module(name))
-            else:
-                self.module(name)
-                top = name.partition(".")[0]
-                self.bind(top, self.module(top))
+        self.import_modules(node)
         return Flow.NEXT
 
     def _import_from(self, node: cst.ImportFrom) -> Flow:
-        base = dotted(node.module) if node.module is not None else ""
-        level = len(node.relative)
-        if isinstance(node.names, cst.ImportStar):
-            self._import_star(base, level)
-            return Flow.NEXT
-        module = self.module(base, level)
-        for alias in node.names:
-            name = dotted(alias.name)
-            bound = alias.asname.name if alias.asname is not None else alias.name
-            if not isinstance(bound, cst.Name):
-                continue
-            value = self.get(module, name)
-            if isinstance(module, Symbol):
-                value = self.get(Symbol(normalise(f"{base}.{name}")), "")
-            elif isinstance(value, Unknown):
-                value = self.module(f"{base}.{name}" if base else name, level)
-            self.bind(bound.value, value)
+        self.import_names(node)
         return Flow.NEXT
-
-    def _import_star(self, base: str, level: int) -> None:
-        module = self.module(base, level)
-        if isinstance(module, Module):
-            for name, value in list(module.scope.names.items()):
-                if not name.startswith("_"):
-                    self.bind(name, value)
-        elif isinstance(module, Symbol):
-            self.star_imports.append(module.name)
 
     # Definitions.
 
@@ -448,17 +410,6 @@ class Statements(Expressions):
         falling = [changes for flow, changes in states if flow is Flow.NEXT]
         self.merge([*falling, {}])
         return Flow.NEXT
-
-
-def dotted(node: cst.BaseExpression) -> str:
-    """The text of a dotted name."""
-    parts: list[str] = []
-    while isinstance(node, cst.Attribute):
-        parts.append(node.attr.value)
-        node = node.value
-    if isinstance(node, cst.Name):
-        parts.append(node.value)
-    return ".".join(reversed(parts))
 
 
 _STATEMENTS: dict[type[cst.CSTNode], Callable[..., Flow]] = {

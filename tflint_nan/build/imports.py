@@ -1,0 +1,128 @@
+"""Imports: of libraries by their normalised names, of the project's modules when they are first used."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import libcst as cst
+
+from tflint_nan.build.expressions import Expressions
+from tflint_nan.build.names import normalise
+from tflint_nan.build.project import Project
+from tflint_nan.build.state import Frame
+from tflint_nan.value import Const, Import, Module, Scope, Symbol, Unknown, Value
+
+#: Characters of the project's other files that one program may bring in.
+MAX_IMPORTED = 1_000_000
+
+
+class Imports(Expressions):
+    """Binds imported names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Where imports are looked for; None reads one file alone.
+        self.project: Project | None = None
+        self._modules: dict[Path, Module] = {}
+        self._imported = 0
+
+    @abstractmethod
+    def execute(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> Any:
+        """Run a block."""
+
+    def import_modules(self, node: cst.Import) -> None:
+        """`import a.b as c`."""
+        for alias in node.names:
+            name = dotted(alias.name)
+            if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+                self.bind(alias.asname.name.value, self._module(name, 0))
+            else:
+                top = name.partition(".")[0]
+                self.bind(top, self._module(top, 0))
+
+    def import_names(self, node: cst.ImportFrom) -> None:
+        """`from a import b as c`."""
+        base = dotted(node.module) if node.module is not None else ""
+        level = len(node.relative)
+        module = self._module(base, level)
+        if isinstance(node.names, cst.ImportStar):
+            self._import_star(self.loaded(module))
+            return
+        for alias in node.names:
+            bound = alias.asname.name if alias.asname is not None else alias.name
+            if not isinstance(bound, cst.Name):
+                continue
+            name = dotted(alias.name)
+            value: Value = Unknown()
+            if isinstance(module, Import):
+                value = Import(module.path, name)
+            elif isinstance(module, Symbol):
+                value = self.constant(normalise(f"{base}.{name}"))
+            self.bind(bound.value, value)
+
+    def _module(self, name: str, level: int) -> Value:
+        """The module `name`: the project's where it has one, else the library's symbol."""
+        if self.project is not None:
+            path = self.project.find(name, level, self.frame.scope.source.filename)
+            if path is not None:
+                return Import(path)
+        return Symbol(normalise(name)) if name and not level else Unknown()
+
+    def _import_star(self, module: Value) -> None:
+        if isinstance(module, Module):
+            for name, value in list(module.scope.names.items()):
+                if not name.startswith("_"):
+                    self.bind(name, value)
+        elif isinstance(module, Symbol):
+            self.star_imports.append(module.name)
+
+    def loaded(self, value: Value) -> Value:
+        """What an `Import` stands for, read now; any other value as it is."""
+        if not isinstance(value, Import):
+            return value
+        module = self._load(value.path)
+        if value.name is None or not isinstance(module, Module):
+            return module
+        return self.module_attribute(module, value.name)
+
+    def module_attribute(self, module: Module, name: str) -> Value:
+        """`module.name`: a variable, or a module of the package."""
+        value = module.scope.names.get(name)
+        if value is None and self.project is not None and module.path.name == "__init__.py":
+            path = self.project.find(name, 1, str(module.path))
+            value = Import(path) if path is not None else None
+        return Unknown() if value is None else self.loaded(value)
+
+    def _load(self, path: Path) -> Value:
+        known = self._modules.get(path)
+        if known is not None:
+            return known
+        source = self.project.source(path) if self.project is not None else None
+        if source is None or self._imported + len(source.text) > MAX_IMPORTED:
+            return Unknown()
+        self._imported += len(source.text)
+        scope = Scope(source.tree, source, None)
+        module = self._modules[path] = Module(path, scope)
+        # A module is read once, whatever branch needs it first: its variables are no part of the branch.
+        with self.apart():
+            self.frames.append(Frame(scope))
+            try:
+                self.bind("__name__", Const(path.stem))
+                self.execute(source.tree.body)
+            finally:
+                self.frames.pop()
+        return module
+
+
+def dotted(node: cst.BaseExpression) -> str:
+    """The text of a dotted name."""
+    parts: list[str] = []
+    while isinstance(node, cst.Attribute):
+        parts.append(node.attr.value)
+        node = node.value
+    if isinstance(node, cst.Name):
+        parts.append(node.value)
+    return ".".join(reversed(parts))
