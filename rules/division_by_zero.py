@@ -1,0 +1,149 @@
+"""NAN105 division-by-zero: a divisor that is known to reach 0, and nothing keeps it off.
+
+## Why is this bad?
+`0 / 0` is NaN and everything else over 0 is infinite; the gradient is worse. A feature that is constant has
+standard deviation 0, a sigmoid, softmax or relu output is exactly 0 for inputs that training reaches, and a
+trained variable that may have either sign passes through 0: adding an epsilon only moves that place.
+
+With `--strict`, sums, counts, norms, differences and outputs of linear layers are reported too.
+
+## Example
+```python
+import tensorflow as tf
+
+counts = tf.placeholder(tf.int32, [None, 8])
+features = tf.cast(counts, tf.float32)
+mean, variance = tf.nn.moments(features, axes=[0])
+scaled = (features - mean) / tf.sqrt(variance)
+w = tf.Variable(tf.zeros([8, 1]))
+loss = tf.reduce_mean(tf.matmul(scaled, w))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+counts = tf.placeholder(tf.int32, [None, 8])
+features = tf.cast(counts, tf.float32)
+mean, variance = tf.nn.moments(features, axes=[0])
+scaled = (features - mean) / tf.sqrt(variance + 1e-7)
+w = tf.Variable(tf.zeros([8, 1]))
+loss = tf.reduce_mean(tf.matmul(scaled, w))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+`divide_no_nan` is safe where the dividend is 0 whenever the divisor is, which is so for a deviation from the mean
+over the standard deviation of data: the same value wherever the original is finite, 0 where it was `0 / 0`.
+Elsewhere an epsilon is added to the divisor (inside of its root, since the root has no gradient at 0), or
+the variable is bounded from below: unsafe, since the values change.
+
+## References
+* [tf.math.divide_no_nan](https://www.tensorflow.org/api_docs/python/tf/math/divide_no_nan)
+* IEEE 754-2008, 7.3: division by zero; 7.2: 0/0 is invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import (
+    Trail,
+    because,
+    from_weights,
+    guard,
+    monitored_only,
+    number,
+    shielded,
+    tell,
+    trails,
+)
+from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import bounds, same, spelled
+from tflint_nan.value import Op
+
+#: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
+_STRONG = frozenset({"std", "variance", "sigmoid", "softmax", "relu", "variable"})
+#: Steps after which the 0 needs several elements to agree.
+_WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
+
+
+@rule("NAN105", "division-by-zero")
+def check(graph: Graph) -> Iterator[Report]:
+    """Divisors that reach 0."""
+    for sink in graph.ops("div", "reciprocal", "rsqrt"):
+        name = "y" if sink.name == "div" else "x"
+        found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
+        if not found:
+            continue
+        trail = next((t for t in found if _is_strong(t)), found[0])
+        # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
+        if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
+            continue
+        if trail.witness.value == 0:
+            what, result = "reaches 0, so this division is infinite or NaN", "nan" if _is_spread(trail) else "inf"
+        else:
+            what, result = "has either sign and passes 0 despite the added epsilon", "±inf on the way"
+        yield Report(
+            op=sink,
+            message=f"the divisor, made by {trail.producer.name}, {what}",
+            help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
+            because=because(trail),
+            witness=tell(trail, result),
+            fix=partial(_fix, trail, name),
+            level=Level.DEFAULT if _is_strong(trail) else Level.STRICT,
+        )
+
+
+def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
+    """Trained variables with an epsilon added: they pass 0 on the way from one sign to the other."""
+    if sink.name == "rsqrt" or sink.arg(name).reaches(lambda v: v > 0) is None:
+        return []
+    found = trails(graph, sink, name, lambda v: v < 0)
+    return [t for t in found if t.producer.name == "variable" and (g := guard(t)) and g.kind == "added"]
+
+
+def _is_strong(trail: Trail) -> bool:
+    """Whether one element alone brings the 0 about, and its producer is sure to have one."""
+    for step in trail.steps:
+        constant = any(number(value) is not None for value in step.args.values())
+        if step.name in _WEAKENING and not (constant and step.name in ("add", "mul")):
+            return False
+        if step.name == "sub" and number(step.arg("x")) != 1:
+            return False
+    return trail.producer.name in _STRONG
+
+
+def _is_spread(trail: Trail) -> bool:
+    """Whether the dividend is the deviation of the very data whose spread is the divisor."""
+    deviation = trail.sink.arg("x").op if trail.sink.name == "div" else None
+    if trail.producer.name not in ("std", "variance") or deviation is None or deviation.name != "sub":
+        return False
+    return same(deviation.arg("x"), trail.producer.arg("x"))
+
+
+def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
+    sink, producer, node = trail.sink, trail.producer, trail.sink.nodes.get(name)
+    if node is None:
+        return None
+    low = bounds(trail.value)[0]
+    # The root of a variance has no gradient at 0, whatever is done afterwards.
+    trained = producer.name in ("std", "variance") and from_weights(producer)
+    safe = spelled(r, sink, "divide_no_nan")
+    if _is_spread(trail) and not trained and safe is not None and "x" in sink.nodes:
+        r.replace(sink.node, "{f}({x}, {y})", f=safe, x=sink.nodes["x"], y=node)
+        return r.fix(Applicability.SAFE, f"Use {safe}: 0 where it was 0 / 0")
+    root = next((step for step in trail.steps if step.name == "sqrt" and step.scope is sink.scope), None)
+    bound = spelled(r, sink, "maximum")
+    if root is not None and "x" in root.nodes:
+        r.replace(root.nodes["x"], "{x} + {low}", x=root.nodes["x"], low=low)
+    elif producer.name == "variable" and bound is not None:
+        r.replace(node, "{f}({x}, {low})", f=bound, x=node, low=low)
+    else:
+        r.replace(node, "({x} + {low})", x=node, low=low)
+    return r.fix(Applicability.UNSAFE, "Keep the divisor away from 0")

@@ -1,0 +1,130 @@
+"""NAN104 ineffective-guard: a guard before a log that does not guard in the dtype of the tensor.
+
+## Why is this bad?
+Guards are written over the real numbers and run in floats. In float32 `1e-10 + 1` is 1, so
+`log(1e-10 + 1 - p)` is `log(1 - p)`; `1 - 1e-9` is 1, so a clip to it leaves 1; `1e-8` is 0 in float16, `1e-46`
+in float32. An epsilon that is added to something of either sign moves the place where the log is
+undefined and does not remove it; one that is added to the log itself comes too late. The code looks safe,
+and nobody looks there when the loss is NaN.
+
+## Example
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 20])
+labels = tf.placeholder(tf.float32, [None, 1])
+w = tf.Variable(tf.random_normal([20, 1], stddev=0.1))
+p = tf.sigmoid(tf.matmul(x, w))
+loss = -tf.reduce_mean(labels * tf.log(1e-10 + p) + (1 - labels) * tf.log(1e-10 + 1 - p))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 20])
+labels = tf.placeholder(tf.float32, [None, 1])
+w = tf.Variable(tf.random_normal([20, 1], stddev=0.1))
+p = tf.sigmoid(tf.matmul(x, w))
+loss = -tf.reduce_mean(labels * tf.log(1e-10 + p) + (1 - labels) * tf.log(1 - p + 1e-10))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+Safe where only the order or the size of the epsilon changes, since the guard then does what it was written
+for: `1 - p + 1e-10`, and bounds and epsilons of 1e-7 (1e-4 and 1e-3 in float16) for those that round away.
+Unsafe where a bound of 0 becomes positive, an added epsilon becomes a `maximum`, an epsilon goes into the
+log, or the result of a clip that was thrown away is kept.
+
+## References
+* IEEE 754-2008, table 3.5: the precision and the smallest number of each format.
+* [tf.keras.backend.epsilon](https://www.tensorflow.org/api_docs/python/tf/keras/backend/epsilon), 1e-7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import BadLog, Guard, bad_logs, because, tell
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import DEFAULT_FORMAT, round_to
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import bounds, spelled
+
+
+@rule("NAN104", "ineffective-guard")
+def check(graph: Graph) -> Iterator[Report]:
+    """Logs that reach their edge although a guard was tried."""
+    for bad in bad_logs(graph):
+        if bad.cause != "guard":
+            continue
+        sink = bad.trail.sink
+        yield Report(
+            op=sink,
+            message=f"{_why(bad)}, so this {sink.name} is still {bad.result}",
+            help="clip the operand: maximum(x, 1e-7), or add the epsilon last, inside the log",
+            because=because(bad.trail),
+            witness=tell(bad.trail, bad.result),
+            fix=partial(_fix, bad),
+        )
+
+
+def _why(bad: BadLog) -> str:
+    guard = bad.guard
+    if guard is None:
+        return "the epsilon is added outside, too late" if bad.outside else "a clip's result is thrown away"
+    dtype = bad.trail.value.dtype or DEFAULT_FORMAT
+    if guard.kind == "swallowed":
+        return f"{guard.given:.3g} is lost when it is added to a number as large as 1 first, in {dtype}"
+    if guard.stored == 0 != guard.given:
+        return f"{guard.given:g} is 0 in {dtype}"
+    if guard.kind == "added":
+        return f"the operand goes below 0, past the added {guard.given:g}"
+    if guard.stored != guard.given:
+        return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
+    return f"the bound {guard.given:g} lets {bad.trail.witness.value:g} through to the log"
+
+
+def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
+    if bad.guard is not None:
+        return _mend(bad, bad.guard, r)
+    sink = bad.trail.sink
+    if bad.lost is not None:
+        name = r.spell(bad.lost.arg("x"))
+        if name is None or not name.isidentifier():
+            return None
+        r.replace(bad.lost.node, "{name} = {clip}", name=name, clip=bad.lost.node)
+        return r.fix(Applicability.UNSAFE, "Keep the result of the clip")
+    log, x = r.api(sink.api), sink.nodes.get("x")
+    if bad.outside is None or log is None or x is None:
+        return None
+    r.replace(bad.outside.node, "{f}({x} + {low})", f=log, x=x, low=bounds(bad.trail.value)[0])
+    return r.fix(Applicability.UNSAFE, "Add the epsilon inside the log")
+
+
+def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
+    low, gap = bounds(bad.trail.value)
+    op, node = guard.op, guard.op.nodes.get(guard.name)
+    if guard.kind == "swallowed" and guard.name == "x":
+        epsilon = f"{guard.given:.3g}" if round_to(guard.given, bad.trail.value.dtype) else low
+        rest = op.nodes.get("y")
+        if rest is None or op.name != "sub":
+            return None
+        r.replace(op.node, "1 - {rest} + {epsilon}", rest=rest, epsilon=epsilon)
+        return r.fix(Applicability.SAFE, "Add the epsilon last")
+    if node is None:
+        return None
+    if guard.kind == "added" and guard.stored != 0:
+        other = op.nodes.get("y" if guard.name == "x" else "x")
+        f = spelled(r, bad.trail.sink, "maximum")
+        if f is None or other is None or op.name != "add":
+            return None
+        r.replace(op.node, "{f}({x}, {low})", f=f, x=other, low=node)
+        return r.fix(Applicability.UNSAFE, "Bound the operand from below")
+    size = guard.stored != guard.given
+    r.replace(node, "{number}", number=f"1 - {gap}" if guard.kind == "upper" else low)
+    return r.fix(Applicability.SAFE if size else Applicability.UNSAFE, "Use a bound that holds in this dtype")

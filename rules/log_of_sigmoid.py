@@ -1,0 +1,100 @@
+"""NAN102 log-of-sigmoid: a sigmoid output, which reaches exactly 0 and 1, goes into a log.
+
+## Why is this bad?
+`sigmoid(-104)` is under half of the smallest float32 and rounds to 0, and from an input of 18 on
+`1 - sigmoid` is 0. The log of it is `-inf`, times a label of 0 it is NaN, and the gradient is NaN from there
+on. `log_sigmoid` and the fused binary cross entropy compute the same number from the logits and stay finite.
+
+## Example
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 20])
+labels = tf.placeholder(tf.float32, [None, 1])
+w = tf.Variable(tf.random_normal([20, 1], stddev=0.1))
+logits = tf.matmul(x, w)
+p = tf.sigmoid(logits)
+loss = -tf.reduce_mean(labels * tf.log(p) + (1 - labels) * tf.log(1 - p))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 20])
+labels = tf.placeholder(tf.float32, [None, 1])
+w = tf.Variable(tf.random_normal([20, 1], stddev=0.1))
+logits = tf.matmul(x, w)
+loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+Safe: `log(sigmoid(z))` is `log_sigmoid(z)`, `log(1 - sigmoid(z))` is `log_sigmoid(-z)`, and
+`-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value and gradient, for every label.
+Where the logits have no name (`Dense(1, activation="sigmoid")`) the output is clipped: unsafe, since a clipped
+output has no gradient.
+
+## References
+* tf.nn.sigmoid_cross_entropy_with_logits, whose
+  [page](https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits) derives the form.
+* [tf.math.log_sigmoid](https://www.tensorflow.org/api_docs/python/tf/math/log_sigmoid)
+* IEEE 754-2008, table 3.5, for the smallest subnormal and the precision of each format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import BadLog, at, bad_logs, because, tell
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import clipped, complement, cross_entropy_text, sigmoid_cross_entropy, spelled
+
+
+@rule("NAN102", "log-of-sigmoid")
+def check(graph: Graph) -> Iterator[Report]:
+    """Logs of sigmoid outputs without a guard."""
+    for bad in bad_logs(graph):
+        if bad.cause != "sigmoid":
+            continue
+        sigmoid, sink = bad.trail.producer, bad.trail.sink
+        side = "positive" if at(sigmoid, bad.trail.witness) == 1 else "negative"
+        edge = "1" if side == "positive" else "0"
+        yield Report(
+            op=sink,
+            message=f"sigmoid reaches exactly {edge} in {sigmoid.value.dtype or DEFAULT_FORMAT} for large "
+            f"{side} inputs, so this {sink.name} is {bad.result}",
+            help="compute the log from the logits: log_sigmoid, or the fused cross entropy",
+            because=because(bad.trail),
+            witness=tell(bad.trail, bad.result),
+            fix=partial(_fix, graph, bad),
+        )
+
+
+def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
+    sink, sigmoid = bad.trail.sink, bad.trail.producer
+    if sink.name != "log":
+        return None
+    operand = sink.arg("x")
+    complemented = complement(operand)
+    bare = (complemented or operand).op is sigmoid and sigmoid.scope is sink.scope
+    # Only in one activation are the logits certain to belong to this log, whoever else calls the function.
+    logits = r.spell(sigmoid.arg("x")) if bare else None
+    if logits is None:
+        return clipped(r, sink, "x")
+    whole = sigmoid_cross_entropy(graph, sink)
+    text = cross_entropy_text(r, whole, "sigmoid_cross_entropy", sink) if whole else None
+    if whole is not None and text is not None:
+        r.replace(whole.root.node, "{text}", text=text)
+        return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
+    stable = spelled(r, sink, "log_sigmoid")
+    if stable is None:
+        return clipped(r, sink, "x")
+    r.replace(sink.node, "{f}(-({x}))" if complemented is not None else "{f}({x})", f=stable, x=logits)
+    return r.fix(Applicability.SAFE, f"Use {stable}")

@@ -1,0 +1,103 @@
+"""NAN101 log-of-softmax: a softmax output, which reaches exactly 0, goes into a log.
+
+## Why is this bad?
+`softmax` divides by a sum: as soon as one logit is 104 or more above another (746 in float64, 18 in
+float16), the smaller one's share is under half of the smallest float and rounds to 0. Its log is `-inf`,
+`0 * -inf` is NaN, and the gradient is NaN from there on. Confident networks get there after hours. The
+fused forms compute the same number from the logits and never leave the floats.
+
+## Example
+```python
+import tensorflow as tf
+
+images = tf.placeholder(tf.float32, [None, 784])
+labels = tf.placeholder(tf.float32, [None, 10])
+kernel = tf.Variable(tf.truncated_normal([784, 10], stddev=0.1))
+logits = tf.matmul(images, kernel)
+probabilities = tf.nn.softmax(logits)
+loss = -tf.reduce_mean(tf.reduce_sum(labels * tf.log(probabilities), axis=1))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+images = tf.placeholder(tf.float32, [None, 784])
+labels = tf.placeholder(tf.float32, [None, 10])
+kernel = tf.Variable(tf.truncated_normal([784, 10], stddev=0.1))
+logits = tf.matmul(images, kernel)
+loss = -tf.reduce_mean(tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=1))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+`log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite. Where the
+labels are known to be one-hot, the whole `-sum(labels * log(softmax(logits)))` becomes
+`softmax_cross_entropy_with_logits`, whose gradient, `softmax - labels`, is the same exactly when the labels
+sum to 1. Where the logits have no name (`Dense(10, activation="softmax")`) the output is clipped: unsafe, since
+a clipped output has no gradient.
+
+## References
+* [tf.nn.log_softmax](https://www.tensorflow.org/api_docs/python/tf/nn/log_softmax)
+* Blanchard, Higham, Higham: Accurately computing the log-sum-exp and softmax functions. IMA J. Numer.
+  Anal. 41(4), 2021.
+* IEEE 754-2008, table 3.5, for the smallest subnormal of each format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import BadLog, bad_logs, because, gap, tell
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import clipped, cross_entropy_text, softmax_cross_entropy, spelled
+
+
+@rule("NAN101", "log-of-softmax")
+def check(graph: Graph) -> Iterator[Report]:
+    """Logs of softmax outputs without a guard."""
+    for bad in bad_logs(graph):
+        if bad.cause != "softmax":
+            continue
+        softmax = bad.trail.producer
+        dtype = softmax.value.dtype or DEFAULT_FORMAT
+        edge = "1" if bad.trail.witness.value == 0 and _complemented(bad) else "0"
+        yield Report(
+            op=bad.trail.sink,
+            message=f"softmax reaches exactly {edge} in {dtype} when one logit is {gap(softmax.value)} or more "
+            f"above another, so this {bad.trail.sink.name} is {bad.result}",
+            help="compute the log from the logits: log_softmax, or the fused cross entropy",
+            because=because(bad.trail),
+            witness=tell(bad.trail, bad.result),
+            fix=partial(_fix, graph, bad),
+        )
+
+
+def _complemented(bad: BadLog) -> bool:
+    return any(step.name == "sub" for step in bad.trail.steps)
+
+
+def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
+    sink, softmax = bad.trail.sink, bad.trail.producer
+    # Only in one activation are the logits certain to belong to this log, whoever else calls the function.
+    bare = sink.name == "log" and sink.arg("x").op is softmax and softmax.scope is sink.scope
+    logits = r.spell(softmax.arg("x")) if bare else None
+    if logits is None:
+        return clipped(r, sink, "x") if sink.name == "log" else None
+    whole = softmax_cross_entropy(graph, sink)
+    text = cross_entropy_text(r, whole, "softmax_cross_entropy", sink) if whole else None
+    if whole is not None and text is not None:
+        r.replace(whole.root.node, "{text}", text=text)
+        return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
+    stable = spelled(r, sink, "log_softmax")
+    if stable is None:
+        return clipped(r, sink, "x")
+    axis = r.spell(softmax.arg("axis")) if "axis" in softmax.args else None
+    r.replace(sink.node, "{f}({x}, axis={axis})" if axis else "{f}({x})", f=stable, x=logits, axis=axis)
+    return r.fix(Applicability.SAFE, f"Use {stable}")

@@ -1,0 +1,90 @@
+"""NAN103 unclipped-log: a value that is known to reach 0 or less goes into a log.
+
+## Why is this bad?
+The log of 0 is `-inf` and the log of a negative number is NaN; both destroy every weight that their gradient
+reaches. It is reported where something on the way is known to get there: a relu, a one-hot label, a square, a
+sum of these, or the output of a trained layer that nothing bounds.
+
+## Example
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 4])
+counts = tf.placeholder(tf.float32, [None, 1])
+w = tf.Variable(tf.truncated_normal([4, 1], stddev=0.1))
+rate = tf.nn.relu(tf.matmul(x, w))
+loss = tf.reduce_mean(rate - counts * tf.log(rate))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 4])
+counts = tf.placeholder(tf.float32, [None, 1])
+w = tf.Variable(tf.truncated_normal([4, 1], stddev=0.1))
+rate = tf.nn.softplus(tf.matmul(x, w)) + 1e-7
+loss = tf.reduce_mean(rate - counts * tf.log(rate))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+`x * log(x)` becomes `xlogy(x, x)`: safe, the same value wherever it is finite, and 0 at 0. Everything else is
+clipped from below: unsafe, since a clipped operand has no gradient, and what was NaN is now a number.
+
+## References
+* [tf.math.xlogy](https://www.tensorflow.org/api_docs/python/tf/math/xlogy)
+* IEEE 754-2008, 9.2.1: log(0) is -inf and signals a division by zero; of a negative number it is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import BadLog, bad_logs, because, tell
+from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import clipped, same, spelled
+
+#: Reach 0 only where the data does not vary, or is empty.
+_WEAK = frozenset({"std", "variance", "moments", "norm", "max", "min", "count_nonzero", "sub"})
+
+
+@rule("NAN103", "unclipped-log")
+def check(graph: Graph) -> Iterator[Report]:
+    """Logs of values that reach 0 or less, neither softmax nor sigmoid, without a guard."""
+    for bad in bad_logs(graph):
+        # log(sum(exp(z))) is NAN107's, which has a better answer than a clip.
+        if bad.cause != "other" or bad.trail.producer.name == "exp":
+            continue
+        producer, sink = bad.trail.producer, bad.trail.sink
+        yield Report(
+            op=sink,
+            message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value:g}, "
+            f"so this {sink.name} is {bad.result}",
+            help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
+            because=because(bad.trail),
+            witness=tell(bad.trail, bad.result),
+            fix=partial(_fix, graph, bad),
+            level=Level.STRICT if producer.name in _WEAK else Level.DEFAULT,
+        )
+
+
+def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
+    sink = bad.trail.sink
+    if sink.name != "log":
+        return None
+    consumers = graph.consumers(sink)
+    if len(consumers) == 1 and consumers[0].name == "mul" and bad.result == "-inf":
+        product = consumers[0]
+        for name, other in (("x", "y"), ("y", "x")):
+            if product.arg(name).op is sink and same(product.arg(other), sink.arg("x")):
+                xlogy, x = spelled(r, sink, "xlogy"), r.spell(sink.arg("x"))
+                if xlogy is not None and x is not None:
+                    r.replace(product.node, "{f}({x}, {x})", f=xlogy, x=x)
+                    return r.fix(Applicability.SAFE, f"Use {xlogy}")
+    return clipped(r, sink, "x")

@@ -1,0 +1,305 @@
+"""Questions that the value rules share: how a bad number gets to the op that it breaks, what guard it
+passes on the way, whether training sees it, and how a finding tells it.
+
+Nothing here looks at source text but `thrown_away`, which asks whether a statement is one call and no more;
+everything else is asked of the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tflint_nan.graph import Graph, sources
+from tflint_nan.interval import DEFAULT_FORMAT, round_to
+from tflint_nan.value import Op, Value, Witness
+
+#: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
+PASSING = frozenset(
+    {"add", "sub", "mul", "div", "neg", "clip", "maximum", "minimum", "where", "refine"}
+    | {"sum", "mean", "max", "min", "prod", "sqrt", "expand_dims"}
+)
+#: A constant that is added to stay off zero is no larger than this; `x + 1` means something else.
+LARGEST_EPSILON = 1e-2
+#: How far apart two logits are when the smaller one's share of the softmax rounds to exactly 0: the natural
+#: logarithm of half the smallest subnormal (IEEE 754-2008, table 3.5), rounded up.
+GAPS = {"float16": 18, "bfloat16": 104, "float32": 104, "float64": 746}
+#: Library calls that show a value to a human and nothing else.
+MONITORS = ("tf.summary.", "tf.metrics.", "tf.contrib.metrics.", "tf.Print", "tf.print", "print", "logging.")
+#: Ops through which data goes into training without a gradient.
+_FEEDS = ("fit", "feed")
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """How a bad number gets to a sink.
+
+    Attributes:
+        value: the sink's argument that is bad.
+        witness: the number there, with the inputs that make it so.
+        chain: the ops from the one whose output is assumed to the sink, both included.
+        producer: the last op on the chain that makes the number; `steps` only hand it on.
+        steps: the ops between producer and sink, in order.
+    """
+
+    value: Value
+    witness: Witness
+    chain: tuple[Op, ...]
+    producer: Op
+    steps: tuple[Op, ...]
+
+    @property
+    def sink(self) -> Op:
+        """The op that breaks."""
+        return self.chain[-1]
+
+
+def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> list[Trail]:
+    """Every way in which a `bad` number is known to reach the argument `name` of `sink`.
+
+    Those that assume least come first, of these the longest.
+    """
+    value = sink.arg(name)
+    found: list[Trail] = []
+    for witness in value.witnesses:
+        if not bad(witness.value):
+            continue
+        if not witness.inputs and value.op is not None:
+            found.append(_trail(value, witness, (value.op, sink)))
+        for source, _ in witness.inputs:
+            chain = graph.path(source, sink)
+            if chain:
+                found.append(_trail(value, witness, chain))
+    return sorted(found, key=lambda trail: (len(trail.witness.inputs), -len(trail.chain)))
+
+
+def _trail(value: Value, witness: Witness, chain: tuple[Op, ...]) -> Trail:
+    place = len(chain) - 2
+    while place > 0 and (chain[place].name in PASSING or chain[place].flow):
+        place -= 1
+    return Trail(value, witness, chain, chain[place], chain[place + 1 : -1])
+
+
+def number(value: Value) -> float | None:
+    """The one finite number that a value is known to be."""
+    low = value.interval.lo
+    return low if value.interval.is_point and math.isfinite(low) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard that the bad number passes: `given` is its number as written, `stored` as the dtype holds it.
+
+    `kind` is "added" (an epsilon in a sum), "swallowed" (an epsilon that was added to a literal first),
+    "lower" or "upper" (a bound of a clip). `name` is the argument of `op` that holds the number.
+    """
+
+    op: Op
+    kind: str
+    name: str
+    given: float
+    stored: float
+
+
+def guard(trail: Trail) -> Guard | None:
+    """The guard that the bad number passes, the nearest to the sink; None where none was tried."""
+    dtype = trail.value.dtype
+    for op in reversed(trail.steps):
+        found = None
+        if op.name in ("add", "sub"):
+            found = _added(op, "x", dtype) or _added(op, "y", dtype)
+        elif op.name in ("clip", "maximum", "minimum"):
+            found = _bound(op, at(op, trail.witness), dtype)
+        if found is not None:
+            return found
+    return None
+
+
+def _added(op: Op, name: str, dtype: str | None) -> Guard | None:
+    """An epsilon among the operands of a sum, or one that a literal operand swallowed (`1e-10 + 1`)."""
+    value = op.arg(name)
+    given = number(value)
+    if given is None:
+        return None
+    if is_epsilon(given):
+        return Guard(op, "added", name, given, round_to(given, dtype))
+    if given != round(given) and round_to(given, dtype) == round(given):
+        return Guard(op, "swallowed", name, given - round(given), 0.0)
+    inner = value.op
+    if inner is not None and inner.name in ("add", "sub"):
+        epsilons = [e for e in (number(inner.arg(part)) for part in ("x", "y")) if e and is_epsilon(e)]
+        if epsilons:
+            return Guard(op, "swallowed", name, epsilons[0], 0.0)
+    return None
+
+
+def is_epsilon(given: float) -> bool:
+    """Whether a number is one that people add to stay off zero."""
+    return 0 < abs(given) <= LARGEST_EPSILON
+
+
+def _bound(op: Op, passed: float | None, dtype: str | None) -> Guard | None:
+    """The bound of a clip at which the number that got through lies."""
+    side = "lower" if op.name == "maximum" else "upper"
+    kinds = {"min": "lower", "max": "upper"} if op.name == "clip" else {"x": side, "y": side}
+    for name, kind in kinds.items():
+        given = number(op.arg(name))
+        if given is not None and round_to(given, dtype) == passed:
+            return Guard(op, kind, name, given, round_to(given, dtype))
+    return None
+
+
+def at(op: Op, witness: Witness) -> float | None:
+    """The number that `op` computes under the inputs of `witness`."""
+    assumed = dict(witness.inputs)
+    if op in assumed:
+        return assumed[op]
+    fitting = [w for w in op.value.witnesses if all(assumed.get(source) == n for source, n in w.inputs)]
+    return max(fitting, key=lambda w: len(w.inputs)).value if fitting else None
+
+
+def tell(trail: Trail, result: str) -> str:
+    """The trail in numbers: `logits = [104., 0.] -> softmax = [1., 0.] -> log = -inf`."""
+    words: list[str] = []
+    for op in trail.chain[:-1]:
+        value = at(op, trail.witness)
+        if op.name == "softmax":
+            words += [f"logits = [{gap(op.value)}., 0.]", "softmax = [1., 0.]"]
+        elif value is not None:
+            words.append(f"{op.name} = {value:g}")
+    return " -> ".join([*words, f"{trail.sink.name} = {result}"])
+
+
+def gap(value: Value) -> int:
+    """See `GAPS`."""
+    return GAPS.get(value.dtype or DEFAULT_FORMAT, GAPS[DEFAULT_FORMAT])
+
+
+def because(trail: Trail) -> tuple[tuple[Op, str], ...]:
+    """The producer and what hands its number on, each with the range of its values."""
+    return tuple((op, f"{op.name}: {_range(op.value)}") for op in (trail.producer, *trail.steps))
+
+
+def _range(value: Value) -> str:
+    interval = value.interval
+    free = math.isinf(interval.lo) and math.isinf(interval.hi)
+    return "nothing bounds its values" if free else f"values in {interval}"
+
+
+def onward(graph: Graph, op: Op, through: Callable[[Op], bool]) -> Iterator[Op]:
+    """What takes the output of `op`: directly, or behind ops that it goes `through`. Each op once."""
+    todo, seen = [op], {op.serial}
+    for current in todo:
+        for consumer in graph.consumers(current):
+            if consumer.serial not in seen:
+                seen.add(consumer.serial)
+                yield consumer
+                if through(consumer):
+                    todo.append(consumer)
+
+
+def shielded(graph: Graph, trail: Trail) -> bool:
+    """Whether what the sink computes is replaced afterwards where it is not finite.
+
+    By a `where` that asks about the sink's operand or result, a product that ignores it, or a bound.
+    """
+    arithmetic = ("neg", "mul", "add", "sub", "sum", "mean")
+    for consumer in onward(graph, trail.sink, lambda op: op.name in arithmetic or bool(op.flow)):
+        if consumer.name == "multiply_no_nan":
+            return True
+        bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
+        if any(number(value) is not None for value in bounds):
+            return True
+        if consumer.name == "where":
+            asked = consumer.arg("condition").op
+            if asked is not None and any(graph.path(op, asked) for op in (trail.producer, trail.sink)):
+                return True
+    return False
+
+
+def monitored_only(graph: Graph, op: Op) -> bool:
+    """Whether the graph shows that training does not see `op`.
+
+    Something is trained, every loss is known, and neither a gradient nor code that was not read gets the value.
+    """
+    training = list(graph.ops("minimize", "gradients", "compile"))
+    if not training or graph.differentiated(op) or (op.scope.parent is not None and not op.calls):
+        return False
+    if any(graph.differentiated(source) for source in graph.ops("parameter", "unknown_call")):
+        return False
+    if any(step.name == "minimize" and step.arg("loss").op is None for step in training):
+        return False
+    return not any(
+        consumer.name in _FEEDS or (consumer.name == "unknown_call" and not consumer.api.startswith(MONITORS))
+        for consumer in onward(graph, op, lambda _: True)
+    )
+
+
+def from_weights(op: Op) -> bool:
+    """Whether `op` computes from something that is trained, so that a gradient goes through it."""
+    todo, seen = [op], {op.serial}
+    for current in todo:
+        if current.name in ("variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"):
+            return True
+        for value in current.args.values():
+            for source in sources(value):
+                if source.serial not in seen:
+                    seen.add(source.serial)
+                    todo.append(source)
+    return False
+
+
+def thrown_away(graph: Graph, trail: Trail, *names: str) -> Op | None:
+    """A call of one of these ops on a value of the trail, before the sink, whose result nobody takes."""
+    values = (trail.producer, *trail.steps)
+    for op in graph.ops(*names):
+        if op.arg("x").op in values and op.serial < trail.sink.serial and op.scope is trail.sink.scope:
+            alone = op.statement is not None and not graph.consumers(op)
+            if alone and op.source.code(op.statement).strip() == op.source.code(op.node):  # type: ignore[arg-type]
+                return op
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class BadLog:
+    """A log that reaches its edge, and which rule says so: exactly one does.
+
+    `cause` is "softmax", "sigmoid", "other", or "guard" where one was tried: `guard` itself, `outside`, an
+    epsilon that is added after the log, or `lost`, a clip whose result is thrown away.
+    """
+
+    cause: str
+    trail: Trail
+    result: str
+    guard: Guard | None = None
+    outside: Op | None = None
+    lost: Op | None = None
+
+
+def bad_logs(graph: Graph) -> Iterator[BadLog]:
+    """The logs of the program that are known to reach -inf or NaN and whose result training may see."""
+    for sink in graph.ops("log", "log1p"):
+        edge = -1.0 if sink.name == "log1p" else 0.0
+        found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
+        if not found:
+            continue
+        squashed = (trail for trail in found if trail.producer.name in ("softmax", "sigmoid"))
+        trail = next(squashed, found[0])
+        if shielded(graph, trail) or monitored_only(graph, sink):
+            continue
+        result = "-inf" if trail.witness.value == edge else "nan"
+        tried = guard(trail), _outside(graph, sink), thrown_away(graph, trail, "clip", "maximum")
+        if any(tried):
+            yield BadLog("guard", trail, result, *tried)
+        else:
+            cause = trail.producer.name if trail.producer.name in ("softmax", "sigmoid") else "other"
+            yield BadLog(cause, trail, result)
+
+
+def _outside(graph: Graph, sink: Op) -> Op | None:
+    """The sum that adds an epsilon to what the sink computes."""
+    for consumer in graph.consumers(sink):
+        if consumer.name == "add" and any(is_epsilon(number(v) or 0.0) for v in consumer.args.values()):
+            return consumer
+    return None
