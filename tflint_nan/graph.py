@@ -11,11 +11,11 @@ import libcst as cst
 
 from tflint_nan.finding import Fix, Level, Severity
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Op, Value, Witness, sources
+from tflint_nan.value import Op, Witness
+from tflint_nan.value import sources as sources
 
 if TYPE_CHECKING:
     from tflint_nan.rewrite import Rewriter
-    from tflint_nan.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tflint_nan.build import builtins
 from tflint_nan.build.fold import fold, truth
 from tflint_nan.build.guards import Guards
 from tflint_nan.build.names import normalise
+from tflint_nan.ops.data import is_column
 from tflint_nan.ops.table import APIS, BASES, CONSTANTS
 from tflint_nan.value import (
     NONE,
@@ -415,7 +416,8 @@ class Expressions(Guards):
         if isinstance(value, Object):
             return self.method(value, "__getitem__", [index], {})
         if isinstance(value, Tensor):
-            return self.emit("slice", {"x": value, "index": index})
+            name = "column" if is_column(value, index) else "slice"
+            return self.emit(name, {"x": value, "index": index})
         return Unknown(value.op)
 
     def _any(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:

@@ -43,8 +43,8 @@ def parser(machine: Machine, call: Call) -> Value:
 def add_argument(machine: Machine, call: Call) -> Value:
     """`parser.add_argument("--learning-rate", type=float, default=0.1)`."""
     made = call.arg("self")
-    names = [text(value) for value in (call.arg("name"), *call.rest)]
-    name = text(call.arg("dest"))
+    names = [text(value) for value in call.rest]
+    name = text(call.extra.get("dest", NONE))
     if name is None:
         known = [word for word in names if word is not None]
         long = [word for word in known if word.startswith("--")]
@@ -57,13 +57,13 @@ def add_argument(machine: Machine, call: Call) -> Value:
 
 
 def _default(call: Call) -> Value:
-    default, action = call.arg("default"), text(call.arg("action"))
+    default, action = call.extra.get("default", NONE), text(call.extra.get("action", NONE))
     if default is NONE and action in ("store_true", "store_false"):
         # A switch is a question that both answers are given to.
         return UNKNOWN
     if default.literal is None:
         return UNKNOWN
-    convert = call.arg("type")
+    convert = call.extra.get("type", NONE)
     kind = _TYPES.get(convert.name) if isinstance(convert, Symbol) else None
     if kind is not None and isinstance(default.literal, str):
         try:
@@ -103,7 +103,7 @@ for _module in _MODULES:
         _signature = "name default enum_values help" if _name == "enum" else "name default help"
         api(f"{_module}.DEFINE_{_name}", define, _signature)
 api("argparse.ArgumentParser", parser, "prog usage description epilog")
-api("argparser.add_argument", add_argument, "self name default type action dest help")
+api("argparser.add_argument", add_argument, "self")
 api("argparser.add_argument_group argparser.add_mutually_exclusive_group", group, "self title description")
 api("argparser.parse_args", parse, "self args namespace")
 api("argparser.parse_known_args", parse_known, "self args namespace")

@@ -246,10 +246,18 @@ def _layer_name(output: Value) -> object:
 
 
 def train(name: str) -> Handler:
-    """`model.fit(...)` and the like: an op named `name` with the data."""
+    """`model.fit(...)` and the like: an op named `name` with the data.
+
+    Of a dataset, `x` and `y` are what its elements consist of; the dataset itself is `dataset`.
+    """
 
     def handler(machine: Machine, call: Call) -> Value:
         args = {key: value for key, value in call.args.items() if key != "self"}
+        source = call.arg("x")
+        if isinstance(source, Object) and "element" in source.attrs:
+            element = source.attrs["element"]
+            parts = element.items if isinstance(element, Items) else (element,)
+            args.update(zip(("x", "y", "sample_weight"), parts, strict=False), dataset=source)
         machine.emit(name, {"model": call.arg("self"), **args}, call=call)
         return UNKNOWN
 

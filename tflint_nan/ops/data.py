@@ -1,0 +1,420 @@
+"""Where data comes from: data sets, image readers, generators, and what scales them.
+
+Raw pixels are 0 to 255 whatever they are stored in; scaled images lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import re
+
+from tflint_nan.interval import UNIT, Interval
+from tflint_nan.ops.handlers import float_dtype, number, receiver, text, truth, unknown
+from tflint_nan.ops.points import dtype_named, facts, fresh, integer, is_given
+from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
+from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Shape, Value
+
+_PIXELS = Interval(0.0, 255.0)
+#: Image data sets: the shape of one example, and how many classes there are.
+IMAGES: dict[str, tuple[tuple[int | None, ...], int]] = {
+    "mnist": ((28, 28), 10),
+    "fashion_mnist": ((28, 28), 10),
+    "kmnist": ((28, 28), 10),
+    "emnist": ((28, 28), 62),
+    "cifar10": ((32, 32, 3), 10),
+    "cifar100": ((32, 32, 3), 100),
+    "svhn_cropped": ((32, 32, 3), 10),
+    "cats_vs_dogs": ((None, None, 3), 2),
+    "horses_or_humans": ((300, 300, 3), 2),
+    "rock_paper_scissors": ((300, 300, 3), 3),
+    "tf_flowers": ((None, None, 3), 5),
+    "oxford_flowers102": ((None, None, 3), 102),
+    "food101": ((None, None, 3), 101),
+    "stanford_dogs": ((None, None, 3), 120),
+    "beans": ((500, 500, 3), 3),
+    "malaria": ((None, None, 3), 2),
+}
+#: Path names of tables of pixels.
+_PIXEL_TABLE = re.compile(r"mnist|cifar|digit[-_ ]?recogni[sz]er", re.IGNORECASE)
+
+
+def _shape(op: Op) -> Shape:
+    given = op.arg("shape")
+    return tuple(integer(item) for item in given.items) if isinstance(given, Items) else None
+
+
+@operator("pixels")
+def _pixels(op: Op) -> Facts:
+    """Raw pixels: black and white are 0 and 255."""
+    dtype = dtype_named(op.arg("dtype")) or "uint8"
+    return Facts(_PIXELS, fresh(op, 0.0, 255.0), dtype, _shape(op))
+
+
+@operator("scaled_images")
+def _scaled_images(op: Op) -> Facts:
+    """Pixels divided by 255."""
+    return Facts(UNIT, fresh(op, 0.0, 1.0), "float32", _shape(op))
+
+
+@operator("class_ids")
+def _class_ids(op: Op) -> Facts:
+    """Numbers of classes, from 0."""
+    count = integer(op.arg("classes"))
+    interval = Interval(0.0, float("inf") if count is None else count - 1.0)
+    reached = (0.0, 1.0) if count is None or count < 3 else (0.0, 1.0, count - 1.0)
+    return Facts(interval, fresh(op, *reached), "int64", _shape(op))
+
+
+@operator("csv")
+def _csv(op: Op) -> Facts:
+    """A table; one of pixels where its path names a set of images (labels lie in the range too)."""
+    path = text(op.arg("path"))
+    if path is None or not _PIXEL_TABLE.search(path):
+        return Facts()
+    return Facts(_PIXELS, fresh(op, 0.0, 255.0), "int64")
+
+
+@operator("column")
+def _column(op: Op) -> Facts:
+    """One column of a table: features or labels, which is not known."""
+    return Facts()
+
+
+@operator("tabular")
+def _tabular(op: Op) -> Facts:
+    """Unscaled measurements of a known table, in units of their own."""
+    top = number(op.arg("largest"))
+    if top is None:
+        return Facts()
+    low = number(op.arg("least")) or 0.0
+    return Facts(Interval(low, top), fresh(op, low, top), "float64")
+
+
+@operator("scaled")
+def _scaled(op: Op) -> Facts:
+    """Data that a scaler has normalised; `low` and `high` where it guarantees a range."""
+    dtype = float_dtype(op, "x")
+    low, high = number(op.arg("low")), number(op.arg("high"))
+    if low is None or high is None or low > high:
+        return Facts(dtype=dtype, shape=op.arg("x").shape)
+    return facts(Interval(low, high), fresh(op, low, high), dtype, op.arg("x").shape)
+
+
+def sizes(shape: tuple[int | None, ...]) -> Value:
+    """A shape as an argument, with a leading axis of unknown length."""
+    return Items((NONE, *(Const(size) for size in shape)))
+
+
+def images(machine: Machine, call: Call, name: str, *, scaled: bool = False, flat: bool = False) -> Value:
+    """The pixels of a data set."""
+    shape, _ = IMAGES.get(name, ((), 0))
+    length = 1
+    for size in shape:
+        length *= size or 0
+    args = {"source": Const(name), "shape": sizes((length,) if flat else shape)}
+    return machine.emit("scaled_images" if scaled else "pixels", args, call=call)
+
+
+def labels(machine: Machine, call: Call, classes: int | None, *, column: bool = False) -> Value:
+    """The class numbers of a data set."""
+    args: dict[str, Value] = {"shape": sizes((1,) if column else ())}
+    if classes is not None:
+        args["classes"] = Const(classes)
+    return machine.emit("class_ids", args, call=call)
+
+
+def load_images(name: str) -> Handler:
+    """`keras.datasets.<name>.load_data()`: two pairs of pixels and class numbers."""
+
+    def handler(machine: Machine, call: Call) -> Value:
+        coarse = text(call.arg("label_mode")) == "coarse"
+        count = 20 if coarse else IMAGES[name][1]
+        return Items(
+            tuple(
+                Items((images(machine, call, name), labels(machine, call, count, column="cifar" in name)))
+                for _ in ("train", "test")
+            )
+        )
+
+    return handler
+
+
+def load_table(least: float, largest: float) -> Handler:
+    """A loader of measurements from `least` to `largest` and of targets."""
+
+    def handler(machine: Machine, call: Call) -> Value:
+        bounds = {"least": Const(least), "largest": Const(largest)}
+        return Items(
+            tuple(
+                Items((machine.emit("tabular", bounds, call=call), unknown(machine, call=call)))
+                for _ in ("train", "test")
+            )
+        )
+
+    return handler
+
+
+def load_words(classes: int) -> Handler:
+    """A loader of texts as lists of word numbers."""
+
+    def handler(machine: Machine, call: Call) -> Value:
+        return Items(
+            tuple(
+                Items((unknown(machine, call=call), labels(machine, call, classes)))
+                for _ in ("train", "test")
+            )
+        )
+
+    return handler
+
+
+def read_data_sets(machine: Machine, call: Call) -> Value:
+    """The MNIST reader of TensorFlow 1's tutorials: three sets of images in [0, 1]."""
+    raw = (dtype_named(call.arg("dtype")) or "float32") != "float32"
+    flat = truth(call.arg("reshape"), True) is not False
+    sets = {}
+    for name in ("train", "validation", "test"):
+        x = images(machine, call, "mnist", scaled=not raw, flat=flat)
+        y = labels(machine, call, 10)
+        if truth(call.arg("one_hot"), False) is True:
+            y = machine.emit("one_hot", {"x": y, "depth": Const(10)}, call=call)
+        elif truth(call.arg("one_hot"), False) is None:
+            y = unknown(machine, call=call)
+        sets[name] = machine.new("image_set", call, images=x, labels=y)
+    return machine.new("image_sets", call, **sets)
+
+
+def load_dataset(machine: Machine, call: Call) -> Value:
+    """`tf.contrib.learn.datasets.load_dataset("mnist")`."""
+    return read_data_sets(machine, call) if text(call.arg("name")) == "mnist" else UNKNOWN
+
+
+def next_batch(machine: Machine, call: Call) -> Value:
+    """`mnist.train.next_batch(n)`: some images and their labels."""
+    made = receiver(call)
+    if made is None:
+        return UNKNOWN
+    parts = (made.attrs.get(name, UNKNOWN) for name in ("images", "labels"))
+    return Items(tuple(machine.emit("slice", {"x": part}, call=call) for part in parts))
+
+
+def read_pixels(machine: Machine, call: Call) -> Value:
+    """An image file as numbers: raw pixels, unless another format than bytes is asked for."""
+    dtype = dtype_named(call.arg("dtype"))
+    if dtype not in (None, "uint8"):
+        return unknown(machine, call.arg("contents"), call=call)
+    return machine.emit("pixels", {"source": call.arg("contents")}, call=call)
+
+
+def img_to_array(machine: Machine, call: Call) -> Value:
+    """`img_to_array(image)`: the pixels as float32."""
+    return machine.emit("cast", {"x": call.arg("x"), "dtype": Const("float32")}, call=call)
+
+
+def convert_image_dtype(machine: Machine, call: Call) -> Value:
+    """`tf.image.convert_image_dtype(image, tf.float32)`: bytes become [0, 1]."""
+    x, dtype = call.arg("x"), dtype_named(call.arg("dtype"))
+    if x.dtype == dtype and dtype is not None:
+        return x
+    if x.dtype == "uint8" and dtype in ("float16", "bfloat16", "float32", "float64"):
+        args = {"x": x, "scale": Const(1.0 / 255.0), "dtype": Const(dtype)}
+        return machine.emit("rescaling", args, call=call)
+    return machine.emit("scaled", {"x": x}, call=call)
+
+
+def normalise(machine: Machine, call: Call) -> Value:
+    """A function that normalises its argument: the range is not known, but it is not raw."""
+    return machine.emit("scaled", {"x": call.arg("x")}, call=call)
+
+
+# Scalers.
+
+
+def make_scaler(machine: Machine, call: Call) -> Value:
+    """A scaler of scikit-learn, before it has seen data."""
+    return machine.new("scaler", call)
+
+
+def itself(machine: Machine, call: Call) -> Value:
+    """A method that returns its object."""
+    return call.arg("self")
+
+
+def transform(machine: Machine, call: Call) -> Value:
+    """`scaler.transform(x)`: scaled by what other data said, so no range is guaranteed."""
+    return machine.emit("scaled", {"x": call.arg("x")}, call=call)
+
+
+def fit_transform(machine: Machine, call: Call) -> Value:
+    """`scaler.fit_transform(x)`: in the scaler's own range."""
+    scaler, args = receiver(call), {"x": call.arg("x")}
+    if scaler is not None and scaler.api == "sklearn.preprocessing.MinMaxScaler":
+        ends = scaler.config("feature_range")
+        known = ends.items if isinstance(ends, Items) and len(ends.items) == 2 else (UNKNOWN, UNKNOWN)
+        args["low"], args["high"] = known if is_given(ends) else (Const(0), Const(1))
+    return machine.emit("scaled", args, call=call)
+
+
+def encode(machine: Machine, call: Call) -> Value:
+    """An encoder's zeros and ones."""
+    return machine.emit("one_hot", {"x": call.arg("x")}, call=call)
+
+
+def make_encoder(machine: Machine, call: Call) -> Value:
+    """An encoder of scikit-learn that gives zeros and ones."""
+    return machine.new("encoder", call)
+
+
+def split(machine: Machine, call: Call) -> Value:
+    """`train_test_split(x, y, ...)`: two parts of each array."""
+    arrays = [value for value in (call.arg("x"), *call.rest) if value is not NONE]
+    if not call.complete:
+        return UNKNOWN
+    return Items(tuple(_part(machine, call, array) for array in arrays for _ in range(2)), "list")
+
+
+def _part(machine: Machine, call: Call, array: Value) -> Value:
+    if isinstance(array, (Items, Object)):
+        return unknown(machine, array, call=call)
+    return machine.emit("slice", {"x": array}, call=call)
+
+
+# Tables.
+
+
+def is_column(value: Value, index: Value) -> bool:
+    """True where a subscript of a tensor names one column of a table: by a string, or by its number in
+    what `read_csv` gave."""
+    parts = index.items if isinstance(index, Items) and index.kind == "tuple" else (index,)
+    if not parts:
+        return False
+    if isinstance(parts[-1].literal, str):
+        return True
+    return len(parts) == 2 and integer(parts[1]) is not None and value.made_by("csv") is not None
+
+
+def the_table(machine: Machine, call: Call) -> Value:
+    """`frame.values`, `frame.loc`, `frame.drop(...)`: the same numbers, some of them or rearranged."""
+    return machine.emit("slice", {"x": call.arg("self")}, call=call)
+
+
+def a_column(machine: Machine, call: Call) -> Value:
+    """`frame.pop("label")`: one column."""
+    return machine.emit("column", {"x": call.arg("self"), "index": call.arg("item")}, call=call)
+
+
+for _name in ("mnist", "fashion_mnist", "cifar10"):
+    api(f"keras.datasets.{_name}.load_data", load_images(_name), "path" if _name == "mnist" else "")
+api("keras.datasets.cifar100.load_data", load_images("cifar100"), "label_mode")
+# Least and largest number of any feature: the tax rate of Boston; longitude and rooms of California.
+api("keras.datasets.boston_housing.load_data", load_table(0.0, 711.0), "path test_split seed")
+api(
+    "keras.datasets.california_housing.load_data",
+    load_table(-124.35, 39320.0),
+    "version path test_split seed",
+)
+api("keras.datasets.imdb.load_data", load_words(2), "path num_words skip_top maxlen")
+api("keras.datasets.reuters.load_data", load_words(46), "path num_words skip_top maxlen")
+_READ = "train_dir fake_data one_hot dtype reshape validation_size seed"
+api("input_data.read_data_sets", read_data_sets, _READ)
+api(
+    "tf.examples.tutorials.mnist.input_data.read_data_sets tf.contrib.learn.datasets.mnist.read_data_sets "
+    "tf.contrib.learn.python.learn.datasets.mnist.read_data_sets",
+    read_data_sets,
+    _READ,
+    removed="1.15",
+)
+api("tf.contrib.learn.datasets.load_dataset", load_dataset, "name", removed="1.15")
+api("image_set.next_batch", next_batch, "self batch_size fake_data shuffle")
+
+_RATIO = "ratio fancy_upscaling try_recover_truncated acceptable_fraction dct_method"
+for _module in ("tf.io", "tf.image"):
+    api(f"{_module}.decode_image", read_pixels, "contents channels dtype name expand_animations")
+    api(f"{_module}.decode_jpeg", read_pixels, f"contents channels {_RATIO} name")
+    api(f"{_module}.decode_png", read_pixels, "contents channels dtype name")
+    api(f"{_module}.decode_gif", read_pixels, "contents name")
+    api(f"{_module}.decode_bmp", read_pixels, "contents channels name")
+_LOAD = "path:contents color_mode target_size interpolation"
+api(
+    "keras.utils.load_img keras.preprocessing.image.load_img",
+    read_pixels,
+    f"{_LOAD} keep_aspect_ratio",
+)
+_ARRAY = "img:x data_format dtype"
+api("keras.utils.img_to_array keras.preprocessing.image.img_to_array", img_to_array, _ARRAY)
+api("cv2.imread PIL.Image.open Image.open", read_pixels, "filename:contents flags fp:contents")
+api("imageio.imread imageio.v2.imread scipy.misc.imread skimage.io.imread", read_pixels, "uri:contents")
+api("cv2.resize", "resize", "src:x dsize dst fx fy interpolation")
+api("cv2.cvtColor", "augment", "src:x code")
+api("cv2.flip", "augment", "src:x flipCode")
+
+api("tf.image.convert_image_dtype", convert_image_dtype, "image:x dtype saturate name")
+api("tf.image.per_image_standardization", normalise, "image:x")
+api("tf.image.resize", "resize", "images:x size method preserve_aspect_ratio antialias name")
+api("tf.image.resize_images", "resize", "images:x size method align_corners preserve_aspect_ratio name")
+api(
+    "tf.image.resize_bilinear tf.image.resize_nearest_neighbor tf.image.resize_area",
+    "resize",
+    "images:x size align_corners name",
+)
+_SIZE = "image:x target_height target_width"
+api(
+    "tf.image.resize_with_pad tf.image.resize_image_with_pad tf.image.resize_with_crop_or_pad "
+    "tf.image.resize_image_with_crop_or_pad",
+    "augment",
+    _SIZE,
+)
+_BOX = "image:x offset_height offset_width target_height target_width"
+api("tf.image.crop_to_bounding_box", "resize", _BOX)
+api("tf.image.pad_to_bounding_box", "augment", _BOX)
+api("tf.image.central_crop", "resize", "image:x central_fraction")
+api("tf.image.random_crop tf.random_crop", "resize", "value:x size seed name")
+api("tf.image.random_flip_left_right tf.image.random_flip_up_down", "augment", "image:x seed")
+api("tf.image.flip_left_right tf.image.flip_up_down", "augment", "image:x")
+api("tf.image.rot90", "augment", "image:x k name")
+api("tf.image.rgb_to_grayscale tf.image.grayscale_to_rgb", "resize", "images:x name")
+
+_PREPROCESS = (
+    "vgg16 vgg19 resnet50 resnet resnet_v2 inception_v3 inception_resnet_v2 xception mobilenet mobilenet_v2 "
+    "mobilenet_v3 densenet nasnet efficientnet efficientnet_v2 convnext imagenet_utils"
+)
+for _module in _PREPROCESS.split():
+    api(f"keras.applications.{_module}.preprocess_input", normalise, "x data_format")
+
+api("sklearn.preprocessing.MinMaxScaler", make_scaler, "feature_range")
+api(
+    "sklearn.preprocessing.StandardScaler sklearn.preprocessing.RobustScaler "
+    "sklearn.preprocessing.MaxAbsScaler sklearn.preprocessing.Normalizer "
+    "sklearn.preprocessing.QuantileTransformer sklearn.preprocessing.PowerTransformer",
+    make_scaler,
+    "",
+)
+api("scaler.fit scaler.partial_fit", itself, "self X:x y")
+api("scaler.transform", transform, "self X:x")
+api("scaler.fit_transform", fit_transform, "self X:x y")
+api("scaler.inverse_transform", "unknown_call", "self X:0")
+api(
+    "sklearn.preprocessing.scale sklearn.preprocessing.normalize sklearn.preprocessing.minmax_scale "
+    "sklearn.preprocessing.robust_scale",
+    normalise,
+    "X:x",
+)
+api(
+    "sklearn.preprocessing.OneHotEncoder sklearn.preprocessing.LabelBinarizer",
+    make_encoder,
+    "",
+)
+api("encoder.fit", itself, "self y:x X:x")
+api("encoder.transform encoder.fit_transform", encode, "self y:x X:x")
+api("pd.get_dummies", "one_hot", "data:x")
+api("sklearn.model_selection.train_test_split sklearn.cross_validation.train_test_split", split, "x")
+
+api("pd.read_csv pd.read_table", "csv", "filepath_or_buffer:path sep")
+api("np.loadtxt np.genfromtxt", "csv", "fname:path dtype")
+api("tensor.values tensor.loc tensor.iloc tensor.ix", the_table, "self")
+api(
+    "tensor.drop tensor.sample tensor.reset_index tensor.to_numpy tensor.as_matrix tensor.head tensor.tail "
+    "tensor.dropna tensor.convert",
+    the_table,
+    "self labels axis",
+)
+api("tensor.pop", a_column, "self item")
