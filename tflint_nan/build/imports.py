@@ -81,20 +81,29 @@ class Imports(Expressions):
 
     def loaded(self, value: Value) -> Value:
         """What an `Import` stands for, read now; any other value as it is."""
-        if not isinstance(value, Import):
-            return value
-        module = self._load(value.path)
-        if value.name is None or not isinstance(module, Module):
-            return module
-        return self.module_attribute(module, value.name)
+        followed: set[Value] = set()
+        while isinstance(value, Import):
+            if value in followed:
+                return Unknown()  # two modules that import a name from each other
+            followed.add(value)
+            module = self._load(value.path)
+            if value.name is None or not isinstance(module, Module):
+                return module
+            value = self._attribute_in(module, value.name)
+        return value
 
     def module_attribute(self, module: Module, name: str) -> Value:
         """`module.name`: a variable, or a module of the package."""
+        return self.loaded(self._attribute_in(module, name))
+
+    def _attribute_in(self, module: Module, name: str) -> Value:
         value = module.scope.names.get(name)
-        if value is None and self.project is not None and module.path.name == "__init__.py":
+        # `from . import name` in a package's own file means the module, not the variable it binds.
+        if value in (None, Import(module.path, name)) and self.project is not None:
             path = self.project.find(name, 1, str(module.path))
-            value = Import(path) if path is not None else None
-        return Unknown() if value is None else self.loaded(value)
+            package = module.path.name == "__init__.py"
+            return Import(path) if package and path is not None else Unknown()
+        return Unknown() if value is None else value
 
     def _load(self, path: Path) -> Value:
         known = self._modules.get(path)
