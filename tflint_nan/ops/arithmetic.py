@@ -14,7 +14,6 @@ from tflint_nan.interval import (
     above,
     below,
     round_to,
-    smallest,
 )
 from tflint_nan.ops.points import (
     Point2,
@@ -26,13 +25,12 @@ from tflint_nan.ops.points import (
     facts,
     fresh,
     is_given,
-    is_numpy,
     real_dtype,
     same,
     select,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Op, Value, Witness
+from tflint_nan.value import Op, Value, Witness
 
 _INF = math.inf
 _NAN = math.nan
@@ -537,8 +535,9 @@ def _chosen(condition: Value, branch: Value, outcome: bool) -> Facts | None:
                 if held is None:
                     return None
                 interval, witnesses = held
-    if test is not None and test.name in ("is_finite", "is_nan", "is_inf") and same(test.arg("x"), branch):
-        if outcome is (test.name == "is_finite"):
+    if test is not None and test.name in ("is_finite", "is_nan", "is_inf"):
+        safe = outcome is (test.name == "is_finite")
+        if safe and same(test.arg("x"), branch):
             witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
     if test is not None and test.value.witnesses:
         # The condition's own witnesses say under which inputs this side is taken.
@@ -551,6 +550,12 @@ def _chosen(condition: Value, branch: Value, outcome: bool) -> Facts | None:
                     joined.append(Witness(witness.value, inputs))
         witnesses = tuple(joined)
     return Facts(interval, witnesses)
+
+
+@operator("select", flow=("x", "y"))
+def _select(op: Op) -> Facts:
+    """As `where`, of a conditional that computes only the side it takes."""
+    return _where(op)
 
 
 @operator("where", flow=("x", "y"))

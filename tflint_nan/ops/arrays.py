@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval
+from tflint_nan.interval import EVERYTHING, INTEGERS, UNIT, Interval
 from tflint_nan.ops.arithmetic import joined_facts
 from tflint_nan.ops.points import (
-    broadcast,
     dimensions,
     dtype_named,
     dtype_of,
@@ -20,7 +19,6 @@ from tflint_nan.ops.points import (
     is_numpy,
     mapped,
     rank,
-    select,
     unbounded,
 )
 from tflint_nan.ops.table import Facts, operator
@@ -282,7 +280,9 @@ def _transpose(op: Op) -> Facts:
     named = integers(order)
     if named is None or len(named) != len(x.shape) or any(a is None for a in named):
         return _hand_on(op, tuple(None for _ in x.shape))
-    return _hand_on(op, tuple(x.shape[a] if -len(x.shape) <= a < len(x.shape) else None for a in named if a is not None))
+    count = len(x.shape)
+    places = [a for a in named if a is not None and -count <= a < count]
+    return _hand_on(op, tuple(x.shape[a] for a in places) if len(places) == count else (None,) * count)
 
 
 @operator("slice", flow=("x",))
@@ -327,7 +327,7 @@ def _slice_length(length: int | None, part: Items) -> int | None:
         return None
     start, stop, step = ends
     if length is not None:
-        return len(range(*slice(start, stop, step).indices(length)))  # type: ignore[misc]
+        return len(range(*slice(start, stop, step).indices(length)))
     return None
 
 
@@ -363,7 +363,8 @@ def _pad(op: Op) -> Facts:
     value = op.arg("constant_values")
     border = value if is_given(value) else Const(0)
     result = joined_facts([x, border], x.dtype)
-    return facts(result.interval, result.witnesses, x.dtype, None if rank(x) is None else (None,) * len(x.shape or ()))
+    shape = None if x.shape is None else (None,) * len(x.shape)
+    return facts(result.interval, result.witnesses, x.dtype, shape)
 
 
 @operator("dropout", flow=("x",))

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval
-from tflint_nan.ops.points import Real, elementwise, facts, far, fresh, mapped, real_dtype
+from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, largest
+from tflint_nan.ops.points import (
+    Real,
+    dtype_of,
+    elementwise,
+    facts,
+    far,
+    fresh,
+    is_given,
+    mapped,
+    real_dtype,
+)
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.value import Const, Op, Value, Witness
 
@@ -33,6 +44,16 @@ def expm1(x: float) -> float:
 def log(x: float) -> float:
     """Natural logarithm: -inf at 0, NaN below."""
     return math.log(x) if x > 0.0 else -_INF if x == 0.0 else _NAN
+
+
+def log2(x: float) -> float:
+    """Logarithm to base 2."""
+    return math.log2(x) if x > 0.0 else log(x)
+
+
+def log10(x: float) -> float:
+    """Logarithm to base 10."""
+    return math.log10(x) if x > 0.0 else log(x)
 
 
 def log1p(x: float) -> float:
@@ -129,8 +150,8 @@ def hard_sigmoid(x: float) -> float:
     return relu6(x + 3.0) / 6.0
 
 
-def _periodic(function: object, x: float) -> float:
-    return _NAN if not math.isfinite(x) else function(x)  # type: ignore[operator, no-any-return]
+def _periodic(function: Callable[[float], float], x: float) -> float:
+    return _NAN if not math.isfinite(x) else function(x)
 
 
 def sin(x: float) -> float:
@@ -186,9 +207,19 @@ def atanh(x: float) -> float:
     return math.atanh(x) if abs(x) < 1.0 else _NAN
 
 
-def whole(function: object, x: float) -> float:
-    """floor, ceil or round of a float, as a float."""
-    return float(function(x)) if math.isfinite(x) else x  # type: ignore[operator]
+def floor(x: float) -> float:
+    """The largest integer that is not larger; infinities and NaN stay."""
+    return float(math.floor(x)) if math.isfinite(x) else x
+
+
+def ceil(x: float) -> float:
+    """The smallest integer that is not smaller; infinities and NaN stay."""
+    return float(math.ceil(x)) if math.isfinite(x) else x
+
+
+def nearest(x: float) -> float:
+    """The nearest integer, the even one of two; infinities and NaN stay."""
+    return float(round(x)) if math.isfinite(x) else x
 
 
 def lgamma(x: float) -> float:
@@ -214,7 +245,9 @@ def digamma(x: float) -> float:
         total -= 1.0 / x
         x += 1.0
     inverse = 1.0 / (x * x)
-    series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse * (1 / 240 - inverse / 132))))
+    series = 0.0
+    for coefficient in (1 / 132, 1 / 240, 1 / 252, 1 / 120, 1 / 12):
+        series = inverse * (coefficient - series)
     return total + math.log(x) - 0.5 / x - series
 
 
@@ -239,8 +272,8 @@ _FUNCTIONS: dict[str, Real] = {
     "expm1": Real(expm1, Interval(-1.0, _INF), ulps=4),
     "log": Real(log, domain=NON_NEGATIVE, ulps=4),
     "log1p": Real(log1p, domain=Interval(-1.0, _INF), ulps=4),
-    "log2": Real(lambda x: log(x) / math.log(2.0), domain=NON_NEGATIVE, ulps=4),
-    "log10": Real(lambda x: log(x) / math.log(10.0), domain=NON_NEGATIVE, ulps=4),
+    "log2": Real(log2, domain=NON_NEGATIVE, ulps=4),
+    "log10": Real(log10, domain=NON_NEGATIVE, ulps=4),
     "sqrt": Real(sqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=2),
     "rsqrt": Real(rsqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=4),
     "tanh": Real(math.tanh, _SIGNED_UNIT, ulps=8),
@@ -278,12 +311,47 @@ for _name, _function in _INTEGRAL.items():
 
 _STEPS: dict[str, Real] = {
     "sign": Real(sign, _SIGNED_UNIT),
-    "floor": Real(lambda x: whole(math.floor, x)),
-    "ceil": Real(lambda x: whole(math.ceil, x)),
-    "round": Real(lambda x: whole(round, x)),
+    "floor": Real(floor),
+    "ceil": Real(ceil),
 }
 for _name, _function in _STEPS.items():
     elementwise(_name, _function, keeps_integers=True, differentiable=False)
+
+
+@operator("round", differentiable=False)
+def _round(op: Op) -> Facts:
+    """To integers, or to as many `decimals` as NumPy is asked for."""
+    x, decimals = op.arg("x"), op.arg("decimals")
+    dtype = dtype_of(op, x)
+    digits = decimals.literal if is_given(decimals) else 0
+    if not isinstance(digits, int):
+        return Facts(dtype=dtype, shape=x.shape)
+    point = nearest if digits == 0 else lambda v: round(v, digits) if math.isfinite(v) else v
+    function = Real(point, ulps=0 if digits == 0 else 2)
+    return facts(function.over(x.interval.stored(dtype), dtype), mapped(point, x, dtype), dtype, x.shape)
+
+
+@operator("nan_to_num")
+def _nan_to_num(op: Op) -> Facts:
+    """NaN becomes 0 and infinities the largest numbers, unless the call says otherwise."""
+    x = op.arg("x")
+    dtype = dtype_of(op, x)
+    top = largest(dtype)
+    given = {name: op.arg(name) for name in ("nan", "posinf", "neginf")}
+    if any(is_given(value) and not is_number(value) for value in given.values()):
+        return Facts(dtype=dtype, shape=x.shape)
+    zero, high, low = (
+        value.interval.lo if is_given(value) else default
+        for value, default in zip(given.values(), (0.0, top, -top), strict=True)
+    )
+
+    def point(value: float) -> float:
+        return zero if value != value else high if value == _INF else low if value == -_INF else value
+
+    bounds = x.interval.stored(dtype)
+    ends = [zero, max(bounds.lo, -top), min(bounds.hi, top)]
+    ends += [high] * (bounds.hi == _INF) + [low] * (bounds.lo == -_INF)
+    return facts(Interval(min(ends), max(ends)).stored(dtype), mapped(point, x, dtype), dtype, x.shape)
 
 
 @operator("reciprocal")
@@ -326,16 +394,19 @@ _SIGMOID = Real(sigmoid, UNIT, ulps=16)
 def _relu(op: Op) -> Facts:
     x = op.arg("x")
     dtype = real_dtype(op, x)
-    interval = Interval(relu(x.interval.lo), relu(x.interval.hi)).stored(dtype)
-    ceiling = op.arg("max_value")
-    point = relu
-    if is_number(ceiling):
-        top = ceiling.interval.lo
-        interval = interval.clamped(Interval(0.0, max(top, 0.0)))
-        point = lambda v: min(relu(v), top)  # noqa: E731
+    slope, top = _parameter(op, "alpha", 0.0), _parameter(op, "max_value", _INF)
+    if slope is None or top is None or slope < 0.0 or is_given(op.arg("threshold")):
+        return Facts(dtype=dtype, shape=x.shape)
+    steep, ceiling = slope, top
+
+    def point(value: float) -> float:
+        return value if value != value else min(value, ceiling) if value > 0.0 else value * steep
+
+    function = Real(point, ulps=2 if slope else 0)
+    interval = function.over(x.interval.stored(dtype), dtype)
     witnesses = list(mapped(point, x, dtype))
     assumed = _assumed(x, op, -1.0)
-    if assumed is not None:
+    if assumed is not None and not slope:
         witnesses.append(Witness(0.0, assumed.inputs))
     return facts(interval, witnesses, dtype, x.shape)
 
@@ -379,7 +450,7 @@ def _elu(op: Op) -> Facts:
     )
 
 
-def _wave(name: str, point: object, phase: float) -> None:
+def _wave(name: str, point: Callable[[float], float], phase: float) -> None:
     """sine and cosine: the turning points inside the range, none looked for over a whole period."""
 
     @operator(name)
@@ -390,11 +461,11 @@ def _wave(name: str, point: object, phase: float) -> None:
         if bounds.hi - bounds.lo < 2.0 * math.pi and abs(bounds.lo) < 1e4:
             first = math.ceil((bounds.lo - phase) / math.pi)
             turns = tuple(phase + math.pi * k for k in range(first, first + 3))
-            function = Real(point, _SIGNED_UNIT, turns=turns, ulps=16, floor=1.0)  # type: ignore[arg-type]
+            function = Real(point, _SIGNED_UNIT, turns=turns, ulps=16, floor=1.0)
             interval = function.over(bounds, dtype)
         else:
             interval = _SIGNED_UNIT
-        return facts(interval, mapped(point, x, dtype), dtype, x.shape)  # type: ignore[arg-type]
+        return facts(interval, mapped(point, x, dtype), dtype, x.shape)
 
 
 _wave("sin", sin, math.pi / 2.0)
@@ -443,13 +514,13 @@ def _logical_not(op: Op) -> Facts:
     return facts(interval, witnesses or fresh(op, 0.0, 1.0), "bool", x.shape)
 
 
-def _test(name: str, point: object) -> None:
+def _test(name: str, point: Callable[[float], bool]) -> None:
     """is_finite and is_nan: decided by what the operand reaches, open otherwise."""
 
     @operator(name, differentiable=False)
     def transfer(op: Op) -> Facts:
         x = op.arg("x")
-        witnesses = mapped(lambda v: float(point(v)), x, None)  # type: ignore[operator]
+        witnesses = mapped(lambda v: float(point(v)), x, None)
         return facts(UNIT, witnesses or fresh(op, 0.0, 1.0), "bool", x.shape)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tflint_nan.ops import nn, shapes
+from collections.abc import Iterator
+
+from tflint_nan.ops import control, nn, shapes
 from tflint_nan.ops.table import CONSTANTS, api
 from tflint_nan.value import NONE, Const
 
-for _name in (
-    "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string "
-    "complex64 complex128"
-).split():
-    CONSTANTS[f"tf.{_name}"] = Const(_name)
-CONSTANTS["tf.half"] = Const("float16")
-CONSTANTS["tf.double"] = Const("float64")
-CONSTANTS["tf.newaxis"] = NONE
+
+def entries(text: str) -> Iterator[tuple[str, str]]:
+    """Pairs of an operator and a library's short name, written `operator` or `operator:short`."""
+    for word in text.split():
+        name, _, short = word.partition(":")
+        yield name, short or name
 
 
 def both(target: str, short: str, signature: str) -> None:
@@ -21,15 +21,23 @@ def both(target: str, short: str, signature: str) -> None:
     api(f"tf.{short} tf.math.{short}", target, signature)
 
 
+for _name, _ in entries(
+    "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string "
+    "complex64 complex128"
+):
+    CONSTANTS[f"tf.{_name}"] = Const(_name)
+CONSTANTS["tf.half"] = Const("float16")
+CONSTANTS["tf.double"] = Const("float64")
+CONSTANTS["tf.newaxis"] = NONE
+
 # ---- elementwise: (x, name)
 
-for _entry in (
+for _operator, _short in entries(
     "abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc exp expm1 floor is_finite is_inf "
     "is_nan lgamma log log1p log_sigmoid neg:negative reciprocal round rsqrt sigmoid sign sin sinh sqrt "
     "square tan tanh logical_not round:rint"
-).split():
-    _operator, _, _short = _entry.partition(":")
-    both(_operator, _short or _operator, "x name")
+):
+    both(_operator, _short, "x name")
 api("tf.math.erfinv", "erfinv", "x name")
 api("tf.nn.sigmoid", "sigmoid", "x name")
 api("tf.nn.tanh", "tanh", "x name")
@@ -49,9 +57,10 @@ api("tf.nn.leaky_relu", "leaky_relu", "features:x alpha name")
 
 # ---- binary: (x, y, name)
 
-for _entry in "add sub:subtract mul:multiply div:divide div:truediv pow maximum minimum squared_difference".split():
-    _operator, _, _short = _entry.partition(":")
-    both(_operator, _short or _operator, "x y name")
+for _operator, _short in entries(
+    "add sub:subtract mul:multiply div:divide div:truediv pow maximum minimum squared_difference"
+):
+    both(_operator, _short, "x y name")
 both("floordiv", "floordiv", "x y name")
 both("mod", "mod", "x y name")
 both("mod", "floormod", "x y name")
@@ -66,9 +75,9 @@ api("tf.mul", "mul", "x y name", removed="0.12")
 both("mul", "scalar_mul", "scalar:y x name")
 api("tf.add_n tf.math.add_n", nn.add_all, "inputs:values name")
 api("tf.accumulate_n tf.math.accumulate_n", nn.add_all, "inputs:values shape tensor_dtype name")
-for _name in (
+for _name, _ in entries(
     "greater less greater_equal less_equal equal not_equal logical_and logical_or logical_xor"
-).split():
+):
     both(_name, _name, "x y name")
 api("tf.clip_by_value", "clip", "t:x clip_value_min:min clip_value_max:max name")
 api("tf.where tf.where_v2", "where", "condition x y name")
@@ -166,7 +175,8 @@ for _name in ("conv1d_transpose", "conv2d_transpose", "conv3d_transpose"):
     api(
         f"tf.nn.{_name}",
         "conv",
-        "input:x filters:kernel output_shape strides padding data_format dilations name filter:kernel value:x",
+        "input:x filters:kernel output_shape strides padding data_format dilations name filter:kernel "
+        "value:x",
     )
 api("tf.nn.depthwise_conv2d", "conv", "input:x filter:kernel strides padding data_format dilations name")
 api(
@@ -183,7 +193,8 @@ api("tf.nn.batch_normalization", "batch_norm", "x mean variance offset scale var
 api(
     "tf.nn.batch_norm_with_global_normalization",
     "batch_norm",
-    "input:x mean variance beta gamma variance_epsilon:epsilon scale_after_normalization name t:x m:mean v:variance",
+    "input:x mean variance beta gamma variance_epsilon:epsilon scale_after_normalization name t:x m:mean "
+    "v:variance",
 )
 api(
     "tf.nn.fused_batch_norm",
@@ -272,3 +283,8 @@ api("tf.depth_to_space tf.nn.depth_to_space", "gather", "input:x block_size")
 api("tf.shape", shapes.shape, "input:x out_type name")
 api("tf.size", "size", "input:x out_type name")
 api("tf.rank", "size", "input:x name")
+
+# ---- control
+
+api("tf.cond", control.cond, "pred:condition true_fn:x false_fn:y name fn1:x fn2:y")
+api("tf.map_fn tf.vectorized_map", control.mapped, "fn elems")

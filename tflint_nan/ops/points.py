@@ -341,7 +341,9 @@ class Real:
         return result if dtype in INTEGERS else result.clamped(self.image)
 
 
-def elementwise(name: str, function: Real, *, differentiable: bool = True, keeps_integers: bool = False) -> None:
+def elementwise(
+    name: str, function: Real, *, differentiable: bool = True, keeps_integers: bool = False
+) -> None:
     """Register an operation that applies `function` to each element of `x`."""
 
     @operator(name, differentiable=differentiable)

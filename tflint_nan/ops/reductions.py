@@ -6,7 +6,6 @@ import math
 
 from tflint_nan.interval import (
     EVERYTHING,
-    INTEGERS,
     NON_NEGATIVE,
     UNIT,
     Interval,
@@ -15,7 +14,7 @@ from tflint_nan.interval import (
     smallest,
 )
 from tflint_nan.ops.arithmetic import is_shifted
-from tflint_nan.ops.elementwise import exp, log, sqrt
+from tflint_nan.ops.elementwise import exp
 from tflint_nan.ops.points import (
     dtype_of,
     facts,
@@ -31,7 +30,7 @@ from tflint_nan.ops.points import (
     unbounded,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Op, Shape, Value, Witness
+from tflint_nan.value import Op, Shape, Value, Witness
 
 _INF = math.inf
 _SUMMED = 64  # units in the last place that a sum of many equal numbers may be off by
@@ -94,7 +93,7 @@ def same_axis(first: Op, second: Op, x: Value, default: int | None = None) -> bo
         return default is not None and over == (
             (default + (rank(x) or 0),) if default < 0 and rank(x) is not None else (default,)
         )
-    return axes(second, x) == over and None not in over or one is other
+    return (axes(second, x) == over and None not in over) or one is other
 
 
 # ---- sums
@@ -192,7 +191,7 @@ def _prod(op: Op) -> Facts:
     x = op.arg("x")
     dtype = dtype_of(op, x)
     lo, hi = x.interval.lo, x.interval.hi
-    interval = UNIT if 0.0 <= lo and hi <= 1.0 else NON_NEGATIVE if lo >= 0.0 else EVERYTHING
+    interval = UNIT if lo >= 0.0 and hi <= 1.0 else NON_NEGATIVE if lo >= 0.0 else EVERYTHING
     n = count(op, x)
     witnesses = []
     for witness in x.witnesses:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflint_nan.ops.points import integer, integers, is_given
 from tflint_nan.ops.table import Call, Machine
-from tflint_nan.value import Const, Items, Tensor, Unknown, Value
+from tflint_nan.value import NONE, Const, Items, Tensor, Unknown, Value
 
 #: Parts of a split that are listed one by one.
 MAX_PARTS = 64
@@ -74,6 +74,14 @@ def shape(machine: Machine, call: Call) -> Value:
     )
 
 
+def lengths(machine: Machine, call: Call) -> Value:
+    """`int_shape(x)`: the lengths as Python numbers, None where one is not known."""
+    known = call.arg("x").shape
+    if known is None:
+        return Unknown()
+    return Items(tuple(Const(n) for n in known[:MAX_PARTS]))
+
+
 def dtype(machine: Machine, call: Call) -> Value:
     """The format of a tensor as a string."""
     name = call.arg("x").dtype
@@ -112,3 +120,16 @@ def as_it_is(machine: Machine, call: Call) -> Value:
     if not isinstance(x, Tensor):
         return machine.emit("unknown_call", {"0": x}, call=call)
     return machine.emit("identity", {"x": x}, call=call)
+
+
+def filled(machine: Machine, call: Call) -> Value:
+    """`fillna(value)`: the numbers that are there, and the one put for those that are not."""
+    x, value = call.arg("x"), call.arg("value")
+    if not isinstance(x, Tensor) or not isinstance(value, (Tensor, Const)) or not is_given(value):
+        return machine.emit("gather", {"x": x}, call=call)
+    return machine.emit("join", {"0": x, "1": value}, call=call)
+
+
+def nothing(machine: Machine, call: Call) -> Value:
+    """A method that is called for its effect."""
+    return NONE
