@@ -11,8 +11,8 @@ from tflint_nan.build import builtins
 from tflint_nan.build.fold import fold, truth
 from tflint_nan.build.guards import Guards
 from tflint_nan.build.names import normalise
-from tflint_nan.ops.data import is_column
 from tflint_nan.ops.table import APIS, BASES, CONSTANTS
+from tflint_nan.ops.tables import is_column
 from tflint_nan.value import (
     NONE,
     Const,

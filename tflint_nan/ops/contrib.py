@@ -7,7 +7,7 @@ import dataclasses
 from tflint_nan.ops.handlers import unknown
 from tflint_nan.ops.layers import APPLY, CONV, DENSE, activate, emitter, layer
 from tflint_nan.ops.table import BASES, Call, Handler, Machine, api
-from tflint_nan.value import NONE, UNKNOWN, Items, Object, Symbol, Value
+from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Symbol, Value
 
 
 def linear(operator: str, activation: Value = NONE) -> Handler:
@@ -46,6 +46,12 @@ def as_layer(name: str) -> Handler:
         return APPLY[name](machine, made, call.arg("x"))
 
     return handler
+
+
+def dropout(machine: Machine, call: Call) -> Value:
+    """`slim.dropout(inputs, keep_prob)`."""
+    kept = call.args.get("keep_prob", Const(0.5))
+    return machine.emit("dropout", {"x": call.arg("x"), "keep_prob": kept}, call=call)
 
 
 def run_cell(machine: Machine, call: Call) -> Value:
@@ -186,7 +192,7 @@ _slim(
     "avg_pool2d", as_layer("keras.layers.AveragePooling2D"), "inputs:x kernel_size stride padding data_format"
 )
 _slim("flatten", as_layer("keras.layers.Flatten"), "inputs:x outputs_collections scope")
-_slim("dropout", as_layer("keras.layers.Dropout"), "inputs:x keep_prob noise_shape is_training")
+_slim("dropout", dropout, "inputs:x keep_prob noise_shape is_training")
 _slim("softmax", as_layer("keras.layers.Softmax"), "logits:x scope")
 
 # Losses of tf.contrib take the prediction first.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tflint_nan.ops.data import IMAGES, images, labels
 from tflint_nan.ops.handlers import harmless, number, receiver, text, truth, unknown
 from tflint_nan.ops.table import Call, Facts, Machine, api, operator
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Table, Tensor, Value
+from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Table, Value
 
 
 @operator("batch", flow=("x",))
@@ -39,7 +39,7 @@ def each(machine: Machine, operator: str, value: Value, args: dict[str, Value]) 
     if isinstance(value, Table):
         items = {key: each(machine, operator, item, args) for key, item in value.items.items()}
         return Table(items, value.complete)
-    return machine.emit(operator, {"x": value, **args}) if isinstance(value, Tensor) else UNKNOWN
+    return value if value.op is None else machine.emit(operator, {"x": value, **args})
 
 
 def from_slices(machine: Machine, call: Call) -> Value:
@@ -214,7 +214,9 @@ def tfds_load(machine: Machine, call: Call) -> Value:
 
 
 def _example(machine: Machine, call: Call, name: str) -> Value:
-    pixels = machine.emit("slice", {"x": images(machine, call, name), "index": Const(0)}, call=call)
+    pixels = machine.emit(
+        "slice", {"x": images(machine, call, name, channels=True), "index": Const(0)}, call=call
+    )
     ids = machine.emit("slice", {"x": labels(machine, call, IMAGES[name][1]), "index": Const(0)}, call=call)
     supervised = truth(call.arg("as_supervised"), False)
     if supervised is None:

@@ -39,7 +39,7 @@ def _preprocessing(*stems: str) -> str:
 _START = "filters kernel_size strides padding"
 _DILATED = f"data_format dilation_rate activation use_bias {_KERNEL}"
 
-layer("keras.layers.Dense", DENSE, f"units activation use_bias {_KERNEL}")
+layer("keras.layers.Dense", DENSE, f"units activation use_bias {_KERNEL} output_dim:units")
 layer(
     "keras.layers.EinsumDense",
     activated(emitter("dense")),
@@ -160,7 +160,7 @@ layer("keras.layers.Softmax", emitter("softmax", "axis"), "axis")
 _POOL = "pool_size strides padding data_format"
 layer("keras.layers.Flatten", emitter("flatten"), "data_format")
 layer("keras.layers.Reshape", layers.reshape, "target_shape")
-layer("keras.layers.Permute", emitter("transpose"), "dims")
+layer("keras.layers.Permute", layers.permute, "dims")
 layer("keras.layers.RepeatVector", emitter("tile"), "n")
 layer("keras.layers.UpSampling1D", emitter("resize"), "size")
 layer("keras.layers.UpSampling2D", emitter("resize"), "size data_format interpolation")

@@ -219,6 +219,13 @@ def reshape(machine: Machine, layer: Object, x: Value) -> Value:
     return machine.emit("reshape", {"x": x, "shape": shape, "layer": layer}, at=layer.made)
 
 
+def permute(machine: Machine, layer: Object, x: Value) -> Value:
+    """`Permute(dims)`: axes are counted from 1, the batch stays."""
+    dims = layer.config("dims")
+    order = Items((Const(0), *dims.items)) if isinstance(dims, Items) else UNKNOWN
+    return machine.emit("transpose", {"x": x, "perm": order, "layer": layer}, at=layer.made)
+
+
 def encoding(machine: Machine, layer: Object, x: Value) -> Value:
     """`CategoryEncoding`: zeros and ones, unless it counts."""
     if text(layer.config("output_mode")) == "count":

@@ -12,7 +12,7 @@ import math
 from tflint_nan.interval import Interval
 from tflint_nan.ops.handlers import harmless, nothing, number
 from tflint_nan.ops.table import APIS, BASES, Call, Facts, Machine, api, operator
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, Op, Value, Witness
+from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Op, Value, Witness
 
 #: The string in `compile(optimizer=...)`, in lower case -> the Keras class.
 STRINGS: dict[str, str] = {}
@@ -66,8 +66,10 @@ def schedule(op: Op) -> Facts:
 
 
 def minimize(machine: Machine, call: Call) -> Value:
-    """`optimizer.minimize(loss)`."""
+    """`optimizer.minimize(loss)`; in TensorFlow 2 the loss is a function without parameters."""
     args = {name: value for name, value in call.args.items() if name != "self"}
+    if isinstance(call.arg("loss"), Function):
+        args["loss"] = machine.call(call.arg("loss"), [], {})
     return machine.emit("minimize", {"optimizer": call.arg("self"), **args}, call=call)
 
 
