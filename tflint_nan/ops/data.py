@@ -13,7 +13,7 @@ from tflint_nan.ops.points import dtype_named, fresh, integer
 from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Op, Shape, Value
 
-_PIXELS = Interval(0.0, 255.0)
+PIXELS = Interval(0.0, 255.0)
 #: Image data sets: the shape of one example, and how many classes there are.
 IMAGES: dict[str, tuple[tuple[int | None, ...], int]] = {
     "mnist": ((28, 28), 10),
@@ -44,7 +44,7 @@ def _shape(op: Op) -> Shape:
 def _pixels(op: Op) -> Facts:
     """Raw pixels: black and white are 0 and 255."""
     dtype = dtype_named(op.arg("dtype")) or "uint8"
-    return Facts(_PIXELS, fresh(op, 0.0, 255.0), dtype, _shape(op))
+    return Facts(PIXELS, fresh(op, 0.0, 255.0), dtype, _shape(op))
 
 
 @operator("scaled_images")

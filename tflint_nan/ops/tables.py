@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from tflint_nan.interval import Interval
+from tflint_nan.ops.data import PIXELS, normalise
 from tflint_nan.ops.handlers import float_dtype, number, receiver, text, unknown
 from tflint_nan.ops.points import facts, fresh, integer, is_given
 from tflint_nan.ops.table import Call, Facts, Machine, api, operator
@@ -23,7 +24,7 @@ def _csv(op: Op) -> Facts:
     path = text(op.arg("path"))
     if path is None or not _PIXEL_TABLE.search(path):
         return Facts()
-    return Facts(_PIXELS, fresh(op, 0.0, 255.0), "int64")
+    return Facts(PIXELS, fresh(op, 0.0, 255.0), "int64")
 
 
 @operator("column")
