@@ -1,0 +1,281 @@
+"""How a file spells things at a place: which name holds a value there, what it calls a library function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+import libcst as cst
+
+from tflint_nan.build.state import unrefined
+from tflint_nan.graph import Graph
+from tflint_nan.ops.generations import is_v1_only, is_v2_only
+from tflint_nan.value import NONE, Binding, Object, Op, Scope, Symbol, Value
+
+#: library -> the import that binds it, and the name bound.
+_IMPORTS = {
+    "tf": ("import tensorflow as tf", "tf"),
+    "keras": ("import keras", "keras"),
+    "np": ("import numpy as np", "np"),
+}
+_V1_IMPORT = "import tensorflow.compat.v1 as tf"
+_BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.TryStar, cst.Match)
+
+
+class Spelling:
+    """The names that can be read where `op` stands."""
+
+    def __init__(self, graph: Graph, op: Op) -> None:
+        self._graph = graph
+        self._op = op
+        self._source = op.source
+
+    @cached_property
+    def identifiers(self) -> frozenset[str]:
+        """Every word of the file."""
+        return frozenset(re.findall(r"[^\W\d]\w*", self._source.text))
+
+    # Places.
+
+    @cached_property
+    def _around(self) -> frozenset[int]:
+        """The op's statement and what it stands in, by identity."""
+        return frozenset(id(node) for node in self._ancestors(self._op.statement or self._op.node))
+
+    def _ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        current: cst.CSTNode | None = node
+        while current is not None:
+            yield current
+            current = self._source.parent(current)
+
+    def _arms(self, statement: cst.CSTNode) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
+        """The branching statements around a statement in its function, each with the branch it is in."""
+        child = statement
+        for parent in self._ancestors(statement):
+            if isinstance(parent, (cst.FunctionDef, cst.ClassDef)) and parent is not statement:
+                return
+            if isinstance(parent, _BRANCHES) and parent is not child:
+                yield parent, child
+            child = parent
+
+    def surely_before(self, statement: cst.CSTNode | None) -> bool:
+        """Whether the op is only reached through the branches that `statement` stands in."""
+        return statement is None or all(id(arm) in self._around for _, arm in self._arms(statement))
+
+    def _in_other_branch(self, statement: cst.CSTNode | None) -> bool:
+        """Whether `statement` stands in one branch of an `if`, and the op in another."""
+        return statement is not None and any(
+            isinstance(parent, cst.If) and id(parent) in self._around and id(arm) not in self._around
+            for parent, arm in self._arms(statement)
+        )
+
+    # Names.
+
+    def scopes(self, scope: Scope | None = None) -> Iterator[Scope]:
+        """The scopes whose names can be read at the op (or from `scope`), innermost first."""
+        innermost = current = scope or self._op.scope
+        while True:
+            if current is innermost or not isinstance(current.node, cst.ClassDef):
+                yield current
+            if current.parent is None:
+                return
+            current = current.parent
+
+    def _bindings(self, scope: Scope, serial: int) -> dict[str, Binding]:
+        latest: dict[str, Binding] = {}
+        for binding in scope.history:
+            if binding.serial <= serial and not self._in_other_branch(binding.statement):
+                latest[binding.name] = binding
+        return latest
+
+    @cached_property
+    def _visible(self) -> dict[str, Binding]:
+        """Name -> its latest binding before the op, innermost scopes first."""
+        found: dict[str, Binding] = {}
+        for scope in self.scopes():
+            for name, binding in self._bindings(scope, self._op.serial).items():
+                found.setdefault(name, binding)
+        return found
+
+    def value_at(self, name: str, scope: Scope, serial: int) -> Value | None:
+        """What `name` holds at another place, None where nothing binds it."""
+        for outer in self.scopes(scope):
+            binding = self._bindings(outer, serial).get(name)
+            if binding is not None:
+                return binding.value
+        return None
+
+    def value_here(self, name: str) -> Value | None:
+        """What `name` holds at the op, None where nothing binds it."""
+        binding = self._visible.get(name)
+        return None if binding is None else binding.value
+
+    def name_of(self, value: Value) -> str | None:
+        """A name that is sure to hold `value` at the op, or `object.attribute`."""
+        if value is NONE:
+            return None
+        root = unrefined(value)
+        for name, binding in self._visible.items():
+            if unrefined(binding.value) is root and self.surely_before(binding.statement):
+                return name
+        return self._attribute_of(value)
+
+    def _attribute_of(self, value: Value) -> str | None:
+        """`self.logits` where the statement that computed the value stored it there."""
+        made = value.op
+        if made is None or made.statement is None or made.source is not self._source:
+            return None
+        stored = _stored_attribute(made.statement)
+        if stored is None:
+            return None
+        for name, binding in self._visible.items():
+            held = binding.value
+            if isinstance(held, Object) and held.attrs.get(stored) is value:
+                return f"{name}.{stored}"
+        return None
+
+    def free_name(self, wanted: str, taken: set[str]) -> str:
+        """`wanted`, with a number where the function around the op (the file, outside of one) uses it."""
+        function = self._op.scope.node
+        used = self.identifiers
+        if isinstance(function, cst.FunctionDef):
+            used = frozenset(re.findall(r"[^\W\d]\w*", self._source.code(function)))
+        number, name = 0, wanted
+        while name in used or name in taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        return name
+
+    # Library names.
+
+    @cached_property
+    def _symbols(self) -> list[tuple[str, str, bool]]:
+        """Normalised name, name in the file, and whether it is of `tensorflow.compat.v1`."""
+        return [
+            (binding.value.name, name, "compat.v1" in self._code(binding.statement))
+            for name, binding in self._visible.items()
+            if isinstance(binding.value, Symbol)
+        ]
+
+    def _code(self, statement: cst.CSTNode | None) -> str:
+        return "" if statement is None else self._source.code(statement)
+
+    @cached_property
+    def is_v1(self) -> bool:
+        """Whether the file is written for TensorFlow 1: it calls what TensorFlow 2 does not have."""
+        return any(op.source is self._source and is_v1_only(op.api) for op in self._graph.ops())
+
+    def _exists(self, name: str) -> bool:
+        """Whether the libraries that the file is written for have `name`."""
+        if name.startswith("keras.ops."):
+            return any(symbol.startswith("keras.ops") for symbol, _, _ in self._symbols) or any(
+                op.source is self._source and op.api.startswith("keras.ops.") for op in self._graph.ops()
+            )
+        return not is_v2_only(name) if self.is_v1 else True
+
+    def api(self, *names: str) -> tuple[str, str | None] | None:
+        """The file's spelling of the first of these names that it has, and the import that it takes.
+
+        Names are normalised (`tf.`, `keras.`, `np.`). None where the file has none of them.
+        """
+        existing = [name for name in names if self._exists(name)]
+        for name in existing:
+            spelled = self._spelled(name)
+            if spelled is not None:
+                return spelled, None
+        for name in existing:
+            imported = self._imported(name)
+            if imported is not None:
+                return imported
+        return None
+
+    def _spelled(self, name: str) -> str | None:
+        """By the binding that leaves least to write."""
+        best: tuple[int, str] | None = None
+        for target, prefix in ((name, ""), (f"tf.{name}", "keras.")):
+            if not name.startswith(prefix):
+                continue
+            for symbol, bound, v1 in self._symbols:
+                if target != symbol and not target.startswith(symbol + "."):
+                    continue
+                rest = target[len(symbol) :]
+                if symbol == "tf" and is_v1_only(name) and not (self.is_v1 or v1):
+                    rest = ".compat.v1" + rest
+                candidate = (len(rest), bound + rest)
+                if best is None or candidate < best:
+                    best = candidate
+            if best is not None:
+                return best[1]
+        return None
+
+    def _imported(self, name: str) -> tuple[str, str] | None:
+        library, _, rest = name.partition(".")
+        if library not in _IMPORTS:
+            return None
+        line, bound = _IMPORTS[library]
+        if library == "tf" and is_v1_only(name):
+            line = _V1_IMPORT
+        if library == "keras" and any(
+            isinstance(binding.value, Symbol) and "tensorflow" in self._code(binding.statement)
+            for binding in self._visible.values()
+        ):
+            line = "from tensorflow import keras"
+        if bound in self.identifiers and bound in self._visible:
+            return None
+        return f"{bound}.{rest}", line
+
+    def first_import(self) -> cst.CSTNode | None:
+        """The top-level import before which a new one goes: TensorFlow's in a notebook, else the first."""
+        module = self._source.tree
+        of_library = {
+            id(binding.statement)
+            for scope in self.scopes()
+            for binding in scope.history
+            if isinstance(binding.value, Symbol) and binding.value.name.split(".")[0] in _IMPORTS
+        }
+        imports = [
+            statement
+            for statement in module.body
+            if isinstance(statement, cst.SimpleStatementLine)
+            and any(isinstance(part, (cst.Import, cst.ImportFrom)) for part in statement.body)
+            and not _is_future(statement)
+        ]
+        if self._source.is_notebook:
+            imports = [statement for statement in imports if id(statement) in of_library] or imports
+        if imports:
+            return imports[0]
+        rest = [statement for statement in module.body if not _is_preamble(statement)]
+        return rest[0] if rest else None
+
+
+def _is_future(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and any(
+        isinstance(part, cst.ImportFrom)
+        and isinstance(part.module, cst.Name)
+        and part.module.value == "__future__"
+        for part in statement.body
+    )
+
+
+def _is_preamble(statement: cst.CSTNode) -> bool:
+    """Whether it is a docstring, or an import from `__future__`."""
+    if _is_future(statement):
+        return True
+    return (
+        isinstance(statement, cst.SimpleStatementLine)
+        and isinstance(statement.body[0], cst.Expr)
+        and isinstance(statement.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+    )
+
+
+def _stored_attribute(statement: cst.CSTNode) -> str | None:
+    """`logits` for the statement `self.logits = ...`."""
+    if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+        return None
+    assign = statement.body[0]
+    if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
+        target = assign.targets[0].target
+        if isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name):
+            return target.attr.value
+    return None
