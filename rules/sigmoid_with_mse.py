@@ -101,10 +101,10 @@ def _witness(sigmoid: Op) -> str | None:
         return None
     s = output(found.value)
     label = 1 - s
-    gradient = 2 * (s - label) * s * (1 - s)
+    gradient = abs(2 * (s - label) * s * (1 - s))
     return (
         f"logit = {found.value:g}, label = {label:g} -> sigmoid = {s:g}, squared error = {(s - label) ** 2:g}, "
-        f"gradient = {gradient:g} (cross entropy: {s - label:g})"
+        f"|gradient| = {gradient:g} (of the cross entropy: {abs(s - label):g})"
     )
 
 

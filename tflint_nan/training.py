@@ -7,7 +7,7 @@ answer is None or empty, and the rule that asked stays silent.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from tflint_nan.evidence import number, onward
@@ -25,10 +25,10 @@ _MODELLED = (*LINEAR, "sigmoid", "softmax", "tanh", "relu", "variable", "predict
 _GUARDS = ("clip", "maximum", "minimum", "add", "sub", "refine")
 
 
-def ends(value: Value) -> tuple[Op, ...]:
+def ends(value: Value, through: Sequence[str] = ()) -> tuple[Op, ...]:
     """The ops that computed the numbers of `value`, looking through ops that hand numbers on unchanged.
 
-    Literal branches are left out. Empty where some branch is not known.
+    The ops named in `through` are looked through as well. Literal branches are left out. Empty where some branch is not known.
     """
     found: list[Op] = []
     todo = [value]
@@ -44,9 +44,9 @@ def ends(value: Value) -> tuple[Op, ...]:
             if op.serial in seen:
                 continue
             seen.add(op.serial)
-            if op.flow:
-                todo.extend(op.args[name] for name in op.flow if name in op.args)
-            else:
+            handed_on = op.flow or (("x",) if op.name in through else ())
+            todo.extend(op.args[name] for name in handed_on if name in op.args)
+            if not handed_on:
                 found.append(op)
     return tuple(sorted(found, key=lambda op: op.serial))
 
@@ -101,18 +101,19 @@ def units(activation: Op) -> int | None:
         shape = op.value.shape
         if shape is not None and (not shape or shape[-1] is not None):
             return shape[-1] if shape else 1
-    sizes = [_size(op) for op in _parameters(activation.arg("x")) or ()]
-    return 1 if sizes and all(size == 1 for size in sizes) else None
+    sizes = {_size(op) for op in _parameters(activation.arg("x")) or ()}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _size(op: Op) -> int | None:
-    """The number of elements of a variable, of outputs of a layer."""
+    """How many outputs a linear op has; for a variable by itself 1 where it is a scalar, else unknown."""
+    declared = number(op.arg("filters" if op.name == "conv" else "units"))
+    if declared is not None:
+        return int(declared)
     shape = op.value.shape
-    if op.name != "variable":
-        return shape[-1] if shape else None
-    if shape is None or None in shape:
-        return None
-    return math.prod(length for length in shape if length is not None)
+    if op.name == "variable":
+        return 1 if shape is not None and all(length == 1 for length in shape) else None
+    return shape[-1] if shape else None
 
 
 # What an output is trained towards.
@@ -135,9 +136,26 @@ def squared_errors(graph: Graph) -> Iterator[tuple[Op, Value, Value]]:
             yield op, difference.arg("x"), difference.arg("y")
 
 
+def ancestors(value: Value) -> dict[int, Op]:
+    """The ops that a value is computed from, its own included, by serial."""
+    found: dict[int, Op] = {}
+    todo = list(sources(value))
+    while todo:
+        op = todo.pop()
+        if op.serial not in found:
+            found[op.serial] = op
+            todo.extend(source for operand in op.args.values() for source in sources(operand))
+    return found
+
+
+def compiles(graph: Graph, model: Value) -> Iterator[Op]:
+    """The `compile`s of a model."""
+    return (op for op in graph.ops("compile") if op.arg("model") is model)
+
+
 def compiled(graph: Graph, loss: Op) -> Op | None:
-    """The `compile` that the loss belongs to, None where the program applies the loss itself."""
-    return next((op for op in graph.ops("compile") if any(s is loss for s in sources(op.arg("loss")))), None)
+    """The `compile` whose loss `loss` is a part of, None where the program applies the loss itself."""
+    return next((op for op in graph.ops("compile") if loss.serial in ancestors(op.arg("loss"))), None)
 
 
 def examples(graph: Graph, loss: Op, output: Op, labels: Value) -> Iterator[tuple[Value, Value]]:
@@ -182,7 +200,9 @@ def targets(value: Value) -> Targets:
         return Targets.CLASSES
     if (value.dtype or "").startswith(("int", "uint", "bool")):
         return Targets.CLASSES
-    if any(number != round(number) for number in numbers if math.isfinite(number)) or made_only_by(value, "scaled_images"):
+    if any(number != round(number) for number in numbers if math.isfinite(number)) or made_only_by(
+        value, "scaled", "scaled_images", "rescaling", "normalization", "div"
+    ):
         return Targets.CONTINUOUS
     return Targets.UNKNOWN
 
@@ -228,10 +248,15 @@ def _metric(value: Value) -> str:
     return name.rpartition(".")[2].replace("_", "").lower() if isinstance(name, str) else ""
 
 
+def read_by(graph: Graph, op: Op) -> Iterator[Op]:
+    """What reads the numbers of `op`, as they are or handed on unchanged."""
+    return onward(graph, op, lambda step: bool(step.flow))
+
+
 def counted(graph: Graph, output: Op) -> bool:
     """True where the program turns the output into a class: rounds it, compares it with a threshold, takes the
     largest."""
-    for consumer, _ in onward(graph, output, ()):
+    for consumer in read_by(graph, output):
         if consumer.name in ("round", "argmax"):
             return True
         if consumer.name in ("greater", "greater_equal", "less", "less_equal"):
@@ -278,15 +303,7 @@ def _as_wide_as_input(compile_: Op | None, output: Op) -> bool:
 def minimised(graph: Graph) -> Iterator[dict[int, Op]]:
     """The ops that each loss is computed from, itself included, by serial."""
     for step in graph.ops("minimize", "gradients", "compile", "add_loss"):
-        found: dict[int, Op] = {}
-        todo = list(sources(step.arg("loss")))
-        while todo:
-            op = todo.pop()
-            if op.serial not in found:
-                found[op.serial] = op
-                todo.extend(source for value in op.args.values() for source in sources(value))
-        if found:
-            yield found
+        yield ancestors(step.arg("loss"))
 
 
 def is_label(value: Value) -> bool:
@@ -296,7 +313,7 @@ def is_label(value: Value) -> bool:
 
 def compared(graph: Graph, op: Op) -> bool:
     """True where the program asks whether a prediction equals `op`, or which class `op` stands for."""
-    return any(consumer.name in ("equal", "not_equal", "argmax") for consumer, _ in onward(graph, op, ()))
+    return any(consumer.name in ("equal", "not_equal", "argmax") for consumer in read_by(graph, op))
 
 
 # Rates.

@@ -1,0 +1,101 @@
+"""NAN301 missing-normalization: raw data, such as pixels from 0 to 255, is trained on unscaled.
+
+## Why is this bad?
+
+Initial weights are scaled for inputs of about unit size. With inputs up to 255 the first layer's sums are some hundred
+times too large: sigmoids and softmaxes saturate (a softmax whose logits are 104 apart gives exactly 0, its log -inf),
+gradients, which are proportional to the input, are as much too large, and the loss is NaN or does not move from log(n).
+
+Inputs in [0, 1] or [-1, 1], or standardised, are fine. So is a model that scales what it gets: `Rescaling`,
+`Normalization`, a batch normalisation first, a `preprocess_input`, a division in the model. What is not known is silent.
+
+## Example
+
+```python
+import tensorflow as tf
+
+(x_train, y_train), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+model = tf.keras.Sequential([
+    tf.keras.layers.Flatten(input_shape=(28, 28)),
+    tf.keras.layers.Dense(128, activation="relu"),
+    tf.keras.layers.Dense(10, activation="softmax"),
+])
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+model.fit(x_train, y_train, epochs=5)
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+(x_train, y_train), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+x_train, x_test = x_train / 255.0, x_test / 255.0
+model = tf.keras.Sequential([
+    tf.keras.layers.Flatten(input_shape=(28, 28)),
+    tf.keras.layers.Dense(128, activation="relu"),
+    tf.keras.layers.Dense(10, activation="softmax"),
+])
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+model.fit(x_train, y_train, epochs=5)
+```
+
+## Fix safety
+
+Unsafe: the model is trained on other numbers, and weights that were saved before do not fit them. The division is
+written where the arrays get their last name, for training and test data alike.
+
+## References
+
+* E. Schoop, F. Huang, B. Hartmann, "UMLAUT", CHI 2021; M. Wardat et al., "DeepDiagnosis", ICSE 2022; H. Ben Braiek,
+  F. Khomh, "TheDeepChecker", TOSEM 2022: all three count [-1, 1], [0, 1] and standardised inputs as normalised.
+* Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998, section 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.finding import Applicability, Fix, Level, Severity
+from tflint_nan.graph import Graph, Report
+from tflint_nan.inputs import RawData, raw_data
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+
+#: loader -> what it gives, and how to scale that.
+KINDS = {
+    "pixels": ("pixels", "divide by 255 where they are loaded, or start the model with Rescaling(1 / 255)"),
+    "csv": ("pixels", "divide by 255 where they are loaded, or start the model with Rescaling(1 / 255)"),
+    "tabular": ("measurements", "standardise them: StandardScaler, or a Normalization layer adapted to the training data"),
+}
+
+
+@rule("NAN301", "missing-normalization")
+def check(graph: Graph) -> Iterator[Report]:
+    """Raw arrays that a model is trained on, and the arrays beside them."""
+    for data in raw_data(graph):
+        interval = data.producer.value.interval
+        what, advice = KINDS[data.producer.name]
+        role = f"reach {data.sink.name}" if data.used else "are kept beside the training data"
+        yield Report(
+            op=data.sink,
+            node=data.node,
+            message=f"raw {what} from {interval.lo:g} to {interval.hi:g} {role}, unscaled: initial weights expect inputs "
+            "near 1, so activations saturate and gradients are as many times too large",
+            help=advice,
+            because=((data.producer, f"{data.producer.name}: values in {interval}"),),
+            fix=partial(_fix, data) if data.producer.name != "tabular" and data.bindings else None,
+            level=Level.STRICT if data.normalised_later else Level.DEFAULT,
+            severity=Severity.WARNING,
+        )
+
+
+def _fix(data: RawData, r: Rewriter) -> Fix | None:
+    """Divide the arrays where they get their last name, all that one statement gives at once."""
+    names = [binding.name for binding in data.bindings]
+    statement = data.bindings[0].statement
+    if statement is None:
+        return None
+    r.insert_after(statement, f"{', '.join(names)} = {', '.join(f'{name} / 255.0' for name in names)}")
+    return r.fix(Applicability.UNSAFE, f"Divide {' and '.join(names)} by 255")

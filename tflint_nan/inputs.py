@@ -1,0 +1,178 @@
+"""Questions about the data that enters a model: where it was loaded, and whether anything scaled it on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from tflint_nan.evidence import onward
+from tflint_nan.graph import Graph, sources
+from tflint_nan.training import LINEAR, ancestors, compiles, ends
+from tflint_nan.value import Binding, Items, Object, Op, Scope, Value
+
+#: Ops that produce data as it was measured.
+LOADERS = ("pixels", "csv", "tabular")
+#: Numbers within this count as normalised: five standard deviations, more than [-1, 1].
+NORMAL = 5.0
+#: Ops that, though they do not hand on every number, leave the scale of their input as it is.
+_KEEP = ("dropout",)
+#: Ops that sum over their input with trained weights: what comes in large goes on large.
+_SUMS = (*LINEAR, "lstm", "gru", "rnn")
+
+
+@dataclass(frozen=True, slots=True)
+class RawData:
+    """Raw data that reaches a model, or stands beside data that does.
+
+    Attributes:
+        producer: the loader.
+        sink: the op that trains on it.
+        node: where to point: the argument of `fit`, or the statement that names an array.
+        used: False for an array beside the one that is trained on.
+        bindings: the names to scale, all given by one statement; empty where the data has no name.
+        normalised_later: the first layer is followed by a batch normalisation.
+    """
+
+    producer: Op
+    sink: Op
+    node: cst.CSTNode
+    used: bool
+    bindings: tuple[Binding, ...]
+    normalised_later: bool
+
+
+def raw(value: Value) -> Op | None:
+    """The loader of data that nothing has scaled, None where that is not known."""
+    found = ends(value, _KEEP)
+    if not found or any(op.name not in LOADERS for op in found):
+        return None
+    return found[0] if any(op.value.reaches(lambda v: abs(v) > NORMAL) for op in found) else None
+
+
+def raw_data(graph: Graph) -> Iterator[RawData]:
+    """Raw data that models are trained on, once for each place where it would have to be scaled."""
+    seen: set[int] = set()
+    for sink, node, value, first in _entries(graph):
+        producer = raw(value)
+        if producer is None or not first or any(op.name not in _SUMS for op in first):
+            continue
+        scope, name = _named(sink, value)
+        bindings = _together(graph, scope, name) if scope is not None and name is not None else ()
+        place = id(name.statement) if name is not None else producer.serial
+        if place in seen:
+            continue
+        seen.add(place)
+        later = all(_normalised(graph, op) for op in first)
+        yield RawData(producer, sink, node, True, bindings, later)
+        for group in _beside(graph, scope, name) if scope is not None and name is not None else ():
+            other, statement = raw(group[0].value), group[0].statement
+            if other is not None and other.name == producer.name and statement is not None and id(statement) not in seen:
+                seen.add(id(statement))
+                yield RawData(other, sink, statement, False, group, later)
+
+
+def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op]]]:
+    """Where data enters a model that is trained: (op, place, data, the first ops that compute with it)."""
+    for fit in graph.ops("fit"):
+        start = _start(graph, fit.arg("model"))
+        if start is not None:
+            yield fit, fit.nodes.get("x", fit.node), _batch(fit.arg("x")), first_ops(graph, *start)
+    for feed in graph.ops("feed"):
+        for placeholder in sources(feed.arg("placeholder")):
+            first = [op for op in first_ops(graph, placeholder, None) if graph.differentiated(op)]
+            yield feed, feed.node, feed.arg("data"), first
+    for op in graph.ops(*_SUMS):
+        if graph.differentiated(op):
+            yield op, op.node, op.arg("x"), (op,)
+
+
+def _batch(x: Value) -> Value:
+    """The input in what `fit` is given: the array, or the first part of a dataset's element."""
+    if isinstance(x, Object):
+        x = x.attrs.get("element", x)
+        if isinstance(x, Items) and x.items:
+            return x.items[0]
+    return x
+
+
+def _start(graph: Graph, model: Value) -> tuple[Op, frozenset[int]] | None:
+    """A model's one input and the ops between it and the output (or the loss, for a subclass)."""
+    if not isinstance(model, Object):
+        return None
+    output = model.attrs.get("output")
+    reached = ancestors(output) if output is not None else {}
+    if not reached:
+        reached = {serial: op for step in compiles(graph, model) for serial, op in ancestors(step.arg("loss")).items()}
+    labels = {source.serial for op in reached.values() for source in sources(op.arg("y_true"))}
+    inputs = [op for op in reached.values() if op.name == "placeholder" and op.serial not in labels]
+    inputs = [op for op in inputs if any(op is not end and graph.path(op, end) for end in reached.values() if end.name in _SUMS)]
+    return (inputs[0], frozenset(reached)) if len(inputs) == 1 else None
+
+
+def first_ops(graph: Graph, start: Op, within: frozenset[int] | None) -> list[Op]:
+    """The ops (of those numbered `within`) that compute with the numbers of `start` before any other does."""
+
+    def keeps(op: Op) -> bool:
+        return bool(op.flow) or op.name in _KEEP
+
+    return [op for op in onward(graph, start, keeps) if not keeps(op) and (within is None or op.serial in within)]
+
+
+def _normalised(graph: Graph, op: Op) -> bool:
+    """True where a linear layer's output goes straight into a batch normalisation, which undoes any scale."""
+    after = [step for step in onward(graph, op, lambda step: bool(step.flow) or step.name == "add")]
+    return any(step.name == "batch_norm" for step in after)
+
+
+# Names.
+
+
+def _scopes(*ops: Op) -> Iterator[Scope]:
+    for op in ops:
+        scope: Scope | None = op.scope
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+
+def _named(sink: Op, value: Value) -> tuple[Scope, Binding] | tuple[None, None]:
+    """The assignment that last named the data, before it was reshaped, sliced or batched on the way to `sink`."""
+    for op in value.producers():
+        for scope in _scopes(sink, op):
+            for binding in reversed(scope.history):
+                if binding.value.op is op and binding.statement is not None:
+                    return scope, binding
+    return None, None
+
+
+def _latest(scope: Scope) -> dict[str, Binding]:
+    return {binding.name: binding for binding in scope.history}
+
+
+def _together(graph: Graph, scope: Scope, binding: Binding) -> tuple[Binding, ...]:
+    """The names of raw data that one statement gives, in its order."""
+    others = [
+        other
+        for other in _latest(scope).values()
+        if other.statement is binding.statement and (other.name == binding.name or _unscaled(graph, other.value))
+    ]
+    return tuple(others) if any(other.name == binding.name for other in others) else (binding,)
+
+
+def _beside(graph: Graph, scope: Scope, binding: Binding) -> Iterator[tuple[Binding, ...]]:
+    """The other statements that give names to raw data in the same scope."""
+    groups: dict[int, list[Binding]] = {}
+    for other in _latest(scope).values():
+        if other.statement is not None and other.statement is not binding.statement and _unscaled(graph, other.value):
+            groups.setdefault(id(other.statement), []).append(other)
+    yield from (tuple(group) for group in groups.values())
+
+
+def _unscaled(graph: Graph, value: Value) -> bool:
+    """True for raw data that goes into nothing but models, and is not taken apart into something else."""
+    op = value.op
+    if op is None or raw(value) is None:
+        return False
+    return all(step.name in ("fit", "evaluate", "predict", "feed") for step in graph.consumers(op))
