@@ -105,8 +105,7 @@ def check(
     """Check files and folders (the current one where none is named; `-` is standard input)."""
     from tflint_nan import config, runner
 
-    if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    runner.log_to_stderr(logging.INFO if verbose else logging.WARNING)
     if STDIN in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be mixed with other paths")
     if stdin_filename is not None and STDIN not in paths:
@@ -183,7 +182,7 @@ def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) ->
     """The result of standard input; none where its file name is excluded."""
     from tflint_nan import files, runner
 
-    data = click.get_binary_stream("stdin").read()
+    data = sys.stdin.buffer.read()
     path = Path(os.path.abspath(filename)) if filename else working / STDIN
     config = configs.of(path.parent)
     name = files.display_name(path, working) if filename else STDIN
@@ -219,15 +218,15 @@ def _print(
         click.echo("".join(result.diff for result in results), nl=False)
         faults = [finding for result in results if result.failed for finding in result.findings]
         for finding in faults:
-            click.echo(f"{concise.place(finding)}: {finding.code} {finding.message}", err=True)
+            click.echo(concise.line(finding), nl=False, err=True)
         count = sum(fixed.values())
         click.echo(
             f"Would fix {count} error{'s' if count != 1 else ''}, {len(findings)} would remain.", err=True
         )
         return
     if aside:
-        data = results[0].data
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(results[0].data)
+        sys.stdout.buffer.flush()
     text = counts.render(content, output_format) if statistics else report.render(output_format, content)
     click.echo(text, nl=False, err=aside, color=content.colour)
 

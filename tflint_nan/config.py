@@ -75,7 +75,7 @@ class Config:
         return GitIgnoreSpec.from_lines([*self.exclude, *self.extend_exclude])
 
     def excludes(self, path: Path, *, folder: bool, below: Path | None = None) -> bool:
-        """True where `exclude` or `extend-exclude` name `path`, or a folder between it and `below` (the root)."""
+        """True where `exclude` or `extend-exclude` name `path`, or a folder from `below` (the root) to it."""
         return self._excluded.match_file(_relative(path, below or self.root) + ("/" if folder else ""))
 
     @cached_property

@@ -11,7 +11,7 @@ from pathlib import PurePath
 import libcst as cst
 
 from tflint_nan import build
-from tflint_nan.finding import Finding, Fix, Level, Position, Related, Severity, Span
+from tflint_nan.finding import Finding, Level, Position, Related, Severity, Span
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import Rule, rules
 from tflint_nan.rewrite import Rewriter
@@ -50,8 +50,8 @@ UNREADABLE = Rule(
 ## Why is this bad?
 A file that was not checked must not look like one that is clean. The finding stands where reading stopped
 and says why: a syntax error, bytes that are not in the file's encoding, a file that may not be opened, a
-notebook that is not JSON. The other files of the run are checked. The exit status is 2, and neither
-`ignore` nor a `noqa` comment changes that.
+notebook that is not JSON, a fixed file that may not be written. The other files of the run are checked. The
+exit status is 2, and neither `ignore` nor a `noqa` comment changes that.
 """,
     _nothing,
     {},
@@ -75,11 +75,6 @@ that.
 FAULTS = {rule.code: rule for rule in (UNREADABLE, CRASH)}
 
 
-def unreadable(filename: str, message: str, position: Position = START, cell: int | None = None) -> Finding:
-    """The NAN900 finding for a file that cannot be read beyond `position`."""
-    return _fault(UNREADABLE, filename, message, "nothing in this file was checked", position, cell)
-
-
 def crash(filename: str, what: str, error: BaseException) -> Finding:
     """The NAN901 finding for an exception that `what` (a rule, the build) raised."""
     log.info("%s: %s failed", filename, what, exc_info=error)
@@ -88,12 +83,12 @@ def crash(filename: str, what: str, error: BaseException) -> Finding:
     words = " ".join(str(error).split())
     described = f"{type(error).__name__}: {words}" if words else type(error).__name__
     message = f"{what} failed: {described[:200]}{place}"
-    return _fault(
+    return fault(
         CRASH, filename, message, "this is a fault in tflint-nan; please report it together with the file"
     )
 
 
-def _fault(
+def fault(
     rule: Rule,
     filename: str,
     message: str,
@@ -101,6 +96,7 @@ def _fault(
     position: Position = START,
     cell: int | None = None,
 ) -> Finding:
+    """The finding that says why a file was not checked, or not written."""
     return Finding(
         code=rule.code,
         name=rule.name,
@@ -116,13 +112,13 @@ def _fault(
 
 
 def lint(source: Source, settings: Settings) -> list[Finding]:
-    """Check one source. Places are those of `source.text`, also in a notebook.
+    """Check one source.
 
     Returns:
         Findings of this file, sorted, each code once at a place. A rule that fails is a NAN901 finding.
 
     Raises:
-        libcst.ParserSyntaxError: the text is not Python.
+        SourceError: the text is not Python.
     """
     graph = build.build(source, settings.thresholds)
     faults: list[Finding] = []
@@ -139,60 +135,61 @@ def lint(source: Source, settings: Settings) -> list[Finding]:
         except Exception as error:
             faults.append(crash(source.filename, f"rule {rule.code}", error))
 
-    findings: list[Finding] = []
+    findings = list(faults)
     if reports:
         suppressions = Suppressions(source.text)
         for (code, span), same in reports.items():
             rows = _rows(source, same[0][1].op, span)
             if not suppressions.silences(code, rows):
-                findings.append(_best(graph, same, span, rows, faults))
-    return sorted(findings + faults, key=lambda finding: finding.sort_key)
+                findings += _best(graph, same, span, rows)
+    return sorted(findings, key=lambda finding: finding.sort_key)
 
 
 def _best(
-    graph: Graph, same: list[tuple[Rule, Report]], span: Span, rows: tuple[int, int], faults: list[Finding]
-) -> Finding:
+    graph: Graph, same: list[tuple[Rule, Report]], span: Span, rows: tuple[int, int]
+) -> Iterator[Finding]:
     """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
     strongest = min(RANK[report.level] for _, report in same)
     candidates = [(rule, report) for rule, report in same if RANK[report.level] == strongest]
     fix = None
     for rule, report in candidates:
-        fix = _fix(graph, rule, report, faults)
+        if report.fix is None:
+            continue
+        try:
+            fix = report.fix(Rewriter(graph, report.op))
+        except Exception as error:
+            yield crash(report.op.source.filename, f"the fix of rule {rule.code}", error)
         if fix is not None:
             break
     else:
         rule, report = candidates[0]
-    return Finding(
+    source = report.op.source
+    cell, place = source.locate(span)
+    # In a notebook, rows count inside the cell.
+    above = span.start.row - place.start.row
+    yield Finding(
         code=rule.code,
         name=rule.name,
         message=report.message,
-        filename=report.op.source.filename,
-        span=span,
+        filename=source.filename,
+        span=place,
         severity=report.severity,
         level=max(rule.level, report.level, key=RANK.__getitem__),
         help=report.help,
-        statement=rows,
+        statement=(rows[0] - above, rows[1] - above),
         related=tuple(_related(report)),
         witness=report.witness,
-        fix=fix,
+        fix=None if fix is None else source.located(fix),
+        cell=cell,
     )
-
-
-def _fix(graph: Graph, rule: Rule, report: Report, faults: list[Finding]) -> Fix | None:
-    if report.fix is None:
-        return None
-    try:
-        return report.fix(Rewriter(graph, report.op))
-    except Exception as error:
-        faults.append(crash(report.op.source.filename, f"the fix of rule {rule.code}", error))
-        return None
 
 
 def _related(report: Report) -> Iterator[Related]:
     """The chain to the sink, without the steps that stand at the same place and say the same."""
     seen: set[Related] = set()
     for op, message in report.because:
-        step = Related(message, op.source.filename, op.source.span(op.node))
+        cell, span = op.source.locate(op.source.span(op.node))
+        step = Related(message, op.source.filename, span, cell)
         if step not in seen:
             seen.add(step)
             yield step

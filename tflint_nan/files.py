@@ -40,13 +40,13 @@ class _Ignore:
     spec: GitIgnoreSpec
 
 
-def mentions_tensorflow(data: bytes) -> bool:
-    """False for the bytes of a file that no rule can say anything about.
+def mentions_tensorflow(text: str) -> bool:
+    """False for the text of a file that no rule can say anything about.
 
     Every op comes from a library that the file imports, and every way to TensorFlow or Keras
     spells one of the two names.
     """
-    return b"tensorflow" in data or b"keras" in data
+    return "tensorflow" in text or "keras" in text
 
 
 def display_name(path: Path, working: Path) -> str:

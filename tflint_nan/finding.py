@@ -74,11 +74,12 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A step on the way from the producer to the sink."""
+    """A step on the way from the producer to the sink; `cell` and `span` count as a finding's do."""
 
     message: str
     filename: str
     span: Span
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,12 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "name": finding.name,
         "noqa_row": finding.statement[1],
         "related": [
-            {"message": step.message, "filename": _absolute(step.filename), **_place(step.span)}
+            {
+                "message": step.message,
+                "filename": _absolute(step.filename),
+                **_place(step.span),
+                **_cell(step.cell),
+            }
             for step in finding.related
         ],
         "severity": finding.severity.value,
@@ -50,9 +55,14 @@ def _place(span: Span) -> dict[str, dict[str, int]]:
     return {"location": _position(span.start), "end_location": _position(span.end)}
 
 
+def _cell(cell: int | None) -> dict[str, int]:
+    # An import goes into another cell than the finding's; Ruff's objects have no word for that.
+    return {} if cell is None else {"cell": cell}
+
+
 def _fix(fix: Fix) -> dict[str, Any]:
     return {
         "applicability": fix.applicability.value,
         "message": fix.message,
-        "edits": [{"content": edit.content, **_place(edit.span)} for edit in fix.edits],
+        "edits": [{"content": edit.content, **_place(edit.span), **_cell(edit.cell)} for edit in fix.edits],
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from tflint_nan.finding import Applicability, Edit, Finding, Position, Severity, Span
+from tflint_nan.finding import Applicability, Edit, Finding, Severity, Span
 from tflint_nan.report import Lines, Report
 from tflint_nan.report.concise import place
 from tflint_nan.report.summary import summary
@@ -63,48 +63,38 @@ def _finding(finding: Finding, lines: Lines, paint: _Painter) -> Iterator[str]:
         f": {_clean(finding.message)}", bold=True
     )
 
-    marks: dict[str, list[_Mark]] = {finding.filename: []}
+    here = (finding.filename, finding.cell)
+    marks: dict[tuple[str, int | None], list[_Mark]] = {here: []}
     said = ""
     for step in finding.related:
-        if (step.filename, step.span) == (finding.filename, finding.span):
+        if (step.filename, step.cell, step.span) == (*here, finding.span):
             said = step.message
         else:
-            marks.setdefault(step.filename, []).append(_Mark(step.span, step.message, False))
-    marks[finding.filename].append(_Mark(finding.span, said, True))
-
-    snippets = [
-        (filename, lines.get((filename, finding.cell if filename == finding.filename else None), ()), there)
-        for filename, there in marks.items()
-    ]
+            marks.setdefault((step.filename, step.cell), []).append(_Mark(step.span, step.message, False))
+    marks[here].append(_Mark(finding.span, said, True))
     width = max(
-        (
-            len(str(row))
-            for _, text, there in snippets
-            for mark in there
-            for row in (min(mark.span.end.row, len(text)),)
-        ),
-        default=1,
+        len(str(min(mark.span.end.row, max(len(lines.get(key, ())), mark.span.start.row))))
+        for key, there in marks.items()
+        for mark in there
     )
     blank = " " * width
-    for filename, text, there in snippets:
-        first = filename == finding.filename
-        where = place(finding) if first else _place(filename, there[0].span.start)
-        yield f"{blank}{paint.gutter('-->' if first else ':::')} {_clean(where)}"
+    for key, there in marks.items():
+        arrow, start = ("-->", finding.span.start) if key == here else (":::", there[0].span.start)
+        yield f"{blank}{paint.gutter(arrow)} {_clean(place(*key, start))}"
+        text = lines.get(key, ())
         if text:
             yield paint.gutter(f"{blank} |")
             yield from _snippet(text, there, width, tone, paint)
-    if any(text for _, text, _ in snippets):
+    if any(lines.get(key) for key in marks):
         yield paint.gutter(f"{blank} |")
     if finding.witness:
         yield f"{blank} {paint.gutter('=')} {paint('witness', bold=True)}: {_clean(finding.witness)}"
     yield f"{paint('help', 'cyan', True)}: {_clean(finding.help)}"
     if finding.fix:
         yield f"{paint(RISK[finding.fix.applicability], 'cyan', True)}: {_clean(finding.fix.message)}"
-        yield from _preview(snippets[0][1], finding.fix.edits, width, paint)
-
-
-def _place(filename: str, start: Position) -> str:
-    return f"{filename}:{start.row}:{start.column}"
+        for cell in sorted({edit.cell or 0 for edit in finding.fix.edits}):
+            edits = [edit for edit in finding.fix.edits if (edit.cell or 0) == cell]
+            yield from _preview(lines.get((finding.filename, cell or None), ()), edits, width, paint)
 
 
 def _snippet(

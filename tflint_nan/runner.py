@@ -1,0 +1,237 @@
+"""Many files, one result each: reads, lints, fixes, writes. A file that fails does not stop the others."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import errno
+import io
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
+from tflint_nan.files import File, mentions_tensorflow
+from tflint_nan.finding import Finding, Span
+from tflint_nan.source import Source, SourceError
+
+log = logging.getLogger("tflint_nan")
+#: Fewer files than this are faster in one process than in several.
+FEW = 8
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+#: filename, notebook cell -> lines, as reports want them.
+_Lines = dict[tuple[str, "int | None"], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What is done with fixes: made (`fix`), the risky ones too (`unsafe`), written to the file (`write`)."""
+
+    write: bool = False
+    fix: bool = False
+    unsafe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one file.
+
+    Attributes:
+        findings: what remains, sorted.
+        fixed: code -> how many findings were fixed.
+        diff: the change as a unified diff.
+        data: the content with the fixes; empty where the file could not be read.
+        lines: the texts that the findings are about, see `report.Report`.
+    """
+
+    filename: str
+    findings: Sequence[Finding] = ()
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    diff: str = ""
+    data: bytes = b""
+    lines: Mapping[tuple[str, int | None], Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """True where the file, or a part of it, could not be checked or written."""
+        return any(finding.code in FAULTS for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    file: str
+    name: str
+    settings: Settings
+    mode: Mode
+
+
+def log_to_stderr(level: int) -> None:
+    """Print what tflint-nan logs from `level` on, in this process."""
+    log.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    log.setLevel(level)
+
+
+def run(files: Sequence[File], mode: Mode) -> list[Result]:
+    """One result for each file, in the same order."""
+    jobs = [_Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
+    workers = min(os.cpu_count() or 1, len(jobs))
+    if workers < 2 or len(jobs) < FEW:
+        return [_check_file(job) for job in jobs]
+    with ProcessPoolExecutor(workers, initializer=log_to_stderr, initargs=(log.level,)) as pool:
+        futures = [pool.submit(_check_file, job) for job in jobs]
+        results: list[Result | None] = []
+        for future in futures:
+            try:
+                results.append(future.result())
+            except BrokenProcessPool:
+                results.append(None)
+    # One file that kills its process takes the others with it: each gets a process of its own.
+    return [
+        _check_alone(job) if result is None else result for job, result in zip(jobs, results, strict=True)
+    ]
+
+
+def _check_alone(job: _Job) -> Result:
+    with ProcessPoolExecutor(1) as pool:
+        try:
+            return pool.submit(_check_file, job).result()
+        except BrokenProcessPool as error:
+            return Result(job.name, [crash(job.name, "the process", error)])
+
+
+def _check_file(job: _Job) -> Result:
+    try:
+        source = Source.read(job.file)
+    except SourceError as error:
+        return Result(job.name, [_unreadable(job.name, error)])
+    source.filename = job.name
+    result = _check(source, job.settings, job.mode)
+    if job.mode.write and result.diff:
+        try:
+            _write(job.file, result.data)
+        except OSError as error:
+            # Nothing was changed, so all that was found remains.
+            result = _check(source, job.settings, Mode())
+            message = f"cannot be written: {error.strerror or error}"
+            refused = fault(UNREADABLE, job.name, message, "the file is as it was")
+            return replace(result, findings=[refused, *result.findings])
+    return result
+
+
+def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Result:
+    """The result for a content that is called `name`; nothing is written."""
+    try:
+        source = Source.from_bytes(name, data)
+    except SourceError as error:
+        return Result(name, [_unreadable(name, error)], data=data)
+    return _check(source, settings, mode)
+
+
+def _check(source: Source, settings: Settings, mode: Mode) -> Result:
+    try:
+        if not mentions_tensorflow(source.text):
+            _parse(source)
+            return Result(source.filename, data=source.data)
+        findings = lint(source, settings)
+        counts: Mapping[str, int] = {}
+        after = source
+        # What a rule that failed would have said of a fix is not known.
+        if mode.fix and not any(finding.code in FAULTS for finding in findings):
+            from tflint_nan.fix import fix_source
+
+            fixed = fix_source(source, partial(lint, settings=settings), mode.unsafe)
+            after, findings, counts = fixed.source, fixed.findings, fixed.counts
+        findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
+        return Result(
+            source.filename, findings, counts, _diff(source, after), after.data, _lines(after, findings)
+        )
+    except SourceError as error:
+        finding = _unreadable(source.filename, error, source)
+    except Exception as error:
+        finding = crash(source.filename, "the check", error)
+    return Result(source.filename, [finding], data=source.data, lines=_lines(source, [finding]))
+
+
+def _parse(source: Source) -> None:
+    """Reads a file that no rule has a word on only for its syntax.
+
+    Raises:
+        SourceError: the text is not Python.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Odd escapes and the like are not our business.
+            warnings.simplefilter("ignore")
+            ast.parse(source.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # Newer or older than the running Python, a notebook's magic, or broken: the true parser knows.
+        _ = source.tree
+
+
+def _unreadable(name: str, error: SourceError, source: Source | None = None) -> Finding:
+    cell, position = None, error.position or START
+    if source is not None:
+        cell, span = source.locate(Span(position, position))
+        position = span.start
+    return fault(UNREADABLE, name, error.reason, "nothing in this file was checked", position, cell)
+
+
+def _broken_cells(source: Source) -> Iterator[Finding]:
+    for cell in source.broken_cells:
+        yield fault(UNREADABLE, source.filename, "not Python", "this cell was not checked", cell=cell)
+
+
+def _lines(source: Source, findings: Sequence[Finding]) -> _Lines:
+    if not findings:
+        return {}
+    if source.is_notebook:
+        return {(source.filename, cell.number): _NEWLINE.split(cell.text) for cell in source.cells}
+    return {(source.filename, None): _NEWLINE.split(source.text)}
+
+
+def _diff(before: Source, after: Source) -> str:
+    """What the fixes change in the file, as a unified diff."""
+    if before is after:
+        return ""
+    # A StringIO ends its lines at "\n" alone: a form feed in a string is no end of line.
+    old, new = (list(io.StringIO(_content(source))) for source in (before, after))
+    lines = difflib.unified_diff(old, new, before.filename, before.filename)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _content(source: Source) -> str:
+    return source.data.decode() if source.is_notebook else source.text
+
+
+def _write(path: str, data: bytes) -> None:
+    """Replace the content of a file as a whole; a link stays one, and permissions stay as they are.
+
+    Raises:
+        OSError: the file may not be written; it is as it was.
+    """
+    real = os.path.realpath(path)
+    if not os.access(real, os.W_OK):
+        # The folder's permission is enough to replace a file that is protected itself.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(real), prefix=".tflint-nan-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        shutil.copymode(real, temporary)
+        os.replace(temporary, real)
+    except BaseException:
+        os.unlink(temporary)
+        raise
