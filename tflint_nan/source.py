@@ -332,6 +332,17 @@ class Source:
         Raises:
             ValueError: two edits overlap, or one begins in one cell and ends in another.
         """
+        changes = self.changes(edits)
+        if self._document is not None:
+            return self._edited_notebook(changes)
+        return Source(self.filename, _applied(self.text, changes), encoding=self._encoding)
+
+    def changes(self, edits: Sequence[Edit]) -> list[tuple[int, int, str]]:
+        """The edits as (start, end, new text) in `text`, sorted.
+
+        Raises:
+            ValueError: two edits overlap.
+        """
         changes: list[tuple[int, int, str]] = []
         for edit in sorted(edits, key=lambda edit: self.joined_span(edit.span, edit.cell)):
             span = self.joined_span(edit.span, edit.cell)
@@ -339,10 +350,7 @@ class Source:
             if changes and start < changes[-1][1]:
                 raise ValueError(f"edits overlap in row {span.start.row}")
             changes.append((start, end, _NEWLINE.sub(self._newline(span.start.row), edit.content)))
-        if self._document is None:
-            text = _applied(self.text, changes)
-            return Source(self.filename, text, encoding=self._encoding)
-        return self._edited_notebook(changes)
+        return changes
 
     def _edited_notebook(self, changes: Sequence[tuple[int, int, str]]) -> Source:
         assert self._document is not None
