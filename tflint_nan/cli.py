@@ -283,9 +283,8 @@ def main(argv: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return FAILED
-    except BrokenPipeError:
-        # Whoever read the report has seen enough; the interpreter must not try to flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # Click leaves this way, with status 1, where the reader of the report has gone away.
         return FAILED
     except Exception:
         traceback.print_exc()

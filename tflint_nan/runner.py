@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import errno
-import io
 import logging
 import os
 import re
@@ -22,6 +20,7 @@ from functools import partial
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
 from tflint_nan.files import File, mentions_tensorflow
 from tflint_nan.finding import Finding, Span
+from tflint_nan.fix import fix_source, unified_diff
 from tflint_nan.source import Source, SourceError
 
 log = logging.getLogger("tflint_nan")
@@ -146,13 +145,16 @@ def _check(source: Source, settings: Settings, mode: Mode) -> Result:
         after = source
         # What a rule that failed would have said of a fix is not known.
         if mode.fix and not any(finding.code in FAULTS for finding in findings):
-            from tflint_nan.fix import fix_source
-
             fixed = fix_source(source, partial(lint, settings=settings), mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
         return Result(
-            source.filename, findings, counts, _diff(source, after), after.data, _lines(after, findings)
+            source.filename,
+            findings,
+            counts,
+            unified_diff(source, after),
+            after.data,
+            _lines(after, findings),
         )
     except SourceError as error:
         finding = _unreadable(source.filename, error, source)
@@ -196,22 +198,6 @@ def _lines(source: Source, findings: Sequence[Finding]) -> _Lines:
     if source.is_notebook:
         return {(source.filename, cell.number): _NEWLINE.split(cell.text) for cell in source.cells}
     return {(source.filename, None): _NEWLINE.split(source.text)}
-
-
-def _diff(before: Source, after: Source) -> str:
-    """What the fixes change in the file, as a unified diff."""
-    if before is after:
-        return ""
-    # A StringIO ends its lines at "\n" alone: a form feed in a string is no end of line.
-    old, new = (list(io.StringIO(_content(source))) for source in (before, after))
-    lines = difflib.unified_diff(old, new, before.filename, before.filename)
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
-    )
-
-
-def _content(source: Source) -> str:
-    return source.data.decode() if source.is_notebook else source.text
 
 
 def _write(path: str, data: bytes) -> None:
