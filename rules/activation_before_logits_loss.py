@@ -141,8 +141,8 @@ def _least(n: int, own: str) -> float:
 
 
 def _fix_fused(op: Op, activation: Op, r: Rewriter) -> Fix | None:
-    node, logits = op.nodes.get("logits"), r.spell(activation.arg("x"))
-    if node is None or logits is None or made_only_by(op.arg("logits")) is not None:
+    node, logits = op.nodes.get("logits"), r.spell(activation.arg("x"), "logits")
+    if node is None or logits is None:
         return None
     r.replace(node, logits)
     return r.fix(Applicability.UNSAFE, f"Pass the logits, before the {activation.name}")
@@ -150,8 +150,6 @@ def _fix_fused(op: Op, activation: Op, r: Rewriter) -> Fix | None:
 
 def _fix_keras(graph: Graph, op: Op, activation: Op, r: Rewriter) -> Fix | None:
     loss = op.arg("loss").op or op
-    if "from_logits" not in loss.nodes:
-        return None
-    r.remove_argument(loss.node, "from_logits")
+    r.remove_argument(loss.node, "from_logits", position=0 if loss is not op else None)
     safe = compiled(graph, op) is not None
     return r.fix(Applicability.SAFE if safe else Applicability.UNSAFE, "Drop from_logits=True")

@@ -58,9 +58,10 @@ above the default bound is reported by `--strict` only.
 
 ## Fix safety
 
-Unsafe: training takes another course. The rate becomes the one that the optimizer's own Keras class has
-as its default (0.001 for Adam and its relatives, RMSprop, Adagrad and Adadelta; 0.01 for gradient descent), where
-a literal stands; a rate that is computed is left to you.
+Unsafe: training takes another course. The rate becomes the one that the optimizer's own Keras class has as its default
+(0.001 for Adam and its relatives, RMSprop, Adagrad and Adadelta; 0.01 for gradient descent), where the number is written:
+in the call, in a constant, as the default of an option, as the start of a schedule. A rate that is computed or passed in
+is left to you.
 
 ## References
 
@@ -81,7 +82,7 @@ from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import clipped_by_norm, rate, replaced_rate
+from tflint_nan.training import clipped_by_norm, rate, replace_number, replaced_rate
 from tflint_nan.value import Op
 
 #: algorithm -> (family of thresholds, the rate that its Keras class has as its default).
@@ -126,16 +127,13 @@ def check(graph: Graph) -> Iterator[Report]:
             "loss becomes NaN",
             help=f"start with {usual:g}",
             because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
-            fix=None if schedule else partial(_fix, op, usual),
+            fix=partial(_fix, graph, schedule or op, usual),
             level=Level.DEFAULT if known > bound * TOLERANCE and not bounded_steps else Level.STRICT,
             severity=Severity.WARNING,
         )
 
 
-def _fix(op: Op, usual: float, r: Rewriter) -> Fix | None:
-    """The literal where it stands as the argument."""
-    node = op.nodes.get("learning_rate")
-    if node is None:
+def _fix(graph: Graph, op: Op, usual: float, r: Rewriter) -> Fix | None:
+    if not replace_number(graph, r, op, "learning_rate", f"{usual:g}"):
         return None
-    r.replace(node, f"{usual:g}")
     return r.fix(Applicability.UNSAFE, f"Use a learning rate of {usual:g}")

@@ -82,9 +82,10 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _fix(op: Op, r: Rewriter) -> Fix | None:
     loss = op.arg("loss")
-    made = loss.op or (op if loss is NONE else None)
-    if made is not None:
-        r.set_argument(made.node, "from_logits", "True")
+    if loss.op is not None:
+        r.set_argument(loss.op.node, "from_logits", "True", position=0)
+    elif loss is NONE:
+        r.set_argument(op.node, "from_logits", "True", position=2)
     elif not replace_loss(r, op, op.name, "from_logits=True"):
         return None
     return r.fix(Applicability.UNSAFE, "Add from_logits=True")

@@ -134,7 +134,7 @@ def _classes(graph: Graph, op: Op, sigmoid: Op, labels: Value) -> bool:
 
 def _fix(op: Op, labels: Value, sigmoid: Op, r: Rewriter) -> Fix | None:
     fused = r.api("tf.nn.sigmoid_cross_entropy_with_logits")
-    logits, targets_ = r.spell(sigmoid.arg("x")), r.spell(labels)
+    logits, targets_ = r.spell(sigmoid.arg("x"), "logits"), r.spell(labels)
     if fused is None or logits is None or targets_ is None:
         return None
     minus = "" if any(made_only_by(op.arg(side), "neg") for side in ("x", "y")) else "-"

@@ -92,14 +92,15 @@ def _fix_loss(op: Op, r: Rewriter) -> Fix | None:
 
 def _fix_activation(sigmoid: Op, r: Rewriter) -> Fix | None:
     node = sigmoid.nodes.get("activation")
+    if node is not None and r.text(node)[-1:] in ("'", '"'):
+        r.replace(node, quoted_as(r.text(node), "softmax"))
+        return r.fix(Applicability.UNSAFE, "Use a softmax")
     softmax = r.api("tf.nn.softmax")
+    if softmax is None:
+        return None
     if node is not None:
-        text = sigmoid.source.code(node)
-        literal = text[-1:] in ("'", '"')
-        if not literal and softmax is None:
-            return None
-        r.replace(node, quoted_as(text, "softmax") if literal else softmax)
-    elif softmax is not None and sigmoid.nodes.keys() == {"x"}:
+        r.replace(node, softmax)
+    elif sigmoid.nodes.keys() == {"x"}:
         r.replace(sigmoid.node, "{f}({x})", f=softmax, x=sigmoid.nodes["x"])
     else:
         return None

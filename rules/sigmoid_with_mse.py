@@ -114,7 +114,7 @@ def _fix(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix |
         return r.fix(Applicability.UNSAFE, message) if replace_loss(r, op, "binary_crossentropy") else None
     fused, logits, targets = (
         r.api("tf.nn.sigmoid_cross_entropy_with_logits"),
-        r.spell(sigmoid.arg("x")),
+        r.spell(sigmoid.arg("x"), "logits"),
         r.spell(labels),
     )
     text = "{f}(labels={labels}, logits={logits})"

@@ -142,7 +142,7 @@ def _named(sink: Op, value: Value) -> tuple[Scope, Binding] | tuple[None, None]:
     for op in value.producers():
         for scope in _scopes(sink, op):
             for binding in reversed(scope.history):
-                if binding.value.op is op and binding.statement is not None:
+                if binding.value.op is op and isinstance(binding.statement, cst.SimpleStatementLine):
                     return scope, binding
     return None, None
 
@@ -165,7 +165,8 @@ def _beside(graph: Graph, scope: Scope, binding: Binding) -> Iterator[tuple[Bind
     """The other statements that give names to raw data in the same scope."""
     groups: dict[int, list[Binding]] = {}
     for other in _latest(scope).values():
-        if other.statement is not None and other.statement is not binding.statement and _unscaled(graph, other.value):
+        simple = isinstance(other.statement, cst.SimpleStatementLine)
+        if simple and other.statement is not binding.statement and _unscaled(graph, other.value):
             groups.setdefault(id(other.statement), []).append(other)
     yield from (tuple(group) for group in groups.values())
 

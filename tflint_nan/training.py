@@ -13,7 +13,7 @@ from enum import Enum
 from tflint_nan.evidence import number, onward
 from tflint_nan.graph import Graph, sources
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Table, Value
+from tflint_nan.value import NONE, Const, Items, Object, Op, Scope, Symbol, Table, Value
 
 #: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
 LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
@@ -358,6 +358,37 @@ def clipped_by_norm(graph: Graph, optimizer: Op) -> bool:
 # Mending.
 
 
+def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) -> bool:
+    """Write another number where the number that reaches an argument is written: there, as the default of an option of
+    the command line, or as a constant. False where that is somewhere else."""
+    value, node = op.arg(argument), op.nodes.get(argument)
+    if node is not None and _is_number(r.text(node)):
+        r.replace(node, text)
+        return True
+    for option in graph.ops("option"):
+        if option.arg("default") is value:
+            r.set_argument(option.node, "default", text, position=1)
+            return True
+    scope: Scope | None = op.scope
+    while scope is not None:
+        for binding in scope.history:
+            if binding.value is value and binding.statement is not None:
+                row = r.text(binding.statement).strip().partition("#")[0]
+                name, _, literal = row.partition("=")
+                if name.strip() == binding.name and _is_number(literal):
+                    r.replace(binding.statement, f"{binding.name} = {text}")
+                    return True
+        scope = scope.parent
+    return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text.strip()))
+    except ValueError:
+        return False
+
+
 def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> bool:
     """Write another Keras loss in the place of `loss`, the way that one is written: string, function or object.
 
@@ -365,27 +396,31 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
     rewritten: it has settings of its own.
     """
     given = loss.arg("loss")
-    made = r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
-    plain = r.api(f"keras.losses.{function}")
-    if given.op is not None and not given.op.nodes and made is not None:
-        r.replace(given.op.node, "{f}({arguments})", f=made, arguments=arguments)
-        return True
-    if given is NONE and plain is not None and loss.nodes.keys() == {"y_true", "y_pred"}:
-        operands = {"labels": loss.nodes["y_true"], "output": loss.nodes["y_pred"]}
-        rest = f", {arguments}" if arguments else ""
-        r.replace(loss.node, "{f}({labels}, {output}{rest})", f=plain, rest=rest, **operands)
-        return True
-    if given is NONE or given.op is not None:
-        return False
-    if arguments and made is not None:
-        r.replace(loss.node, "{f}({arguments})", f=made, arguments=arguments)
-        return True
-    if isinstance(given.literal, str):
-        r.replace(loss.node, quoted_as(loss.source.code(loss.node), function))
-        return True
-    if plain is not None:
-        r.replace(loss.node, plain)
-    return plain is not None
+    if given.op is not None:
+        made = _class(r, function) if not given.op.nodes else None
+        if made is not None:
+            r.replace(given.op.node, f"{made}({arguments})")
+        return made is not None
+    if given is NONE:
+        plain = r.api(f"keras.losses.{function}") if loss.nodes.keys() == {"y_true", "y_pred"} else None
+        if plain is not None:
+            operands = {"labels": loss.nodes["y_true"], "output": loss.nodes["y_pred"]}
+            r.replace(loss.node, "{f}({labels}, {output})", f=plain, **operands)
+        return plain is not None
+    if arguments:
+        text = _class(r, function)
+        text = f"{text}({arguments})" if text is not None else None
+    elif isinstance(given.literal, str):
+        text = quoted_as(r.text(loss.node), function)
+    else:
+        text = r.api(f"keras.losses.{function}")
+    if text is not None:
+        r.replace(loss.node, text)
+    return text is not None
+
+
+def _class(r: Rewriter, function: str) -> str | None:
+    return r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
 
 
 def quoted_as(text: str, word: str) -> str:

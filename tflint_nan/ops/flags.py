@@ -31,6 +31,7 @@ def define(machine: Machine, call: Call) -> Value:
         flags = machine.get(Symbol(module), "FLAGS")
         if name is not None and isinstance(flags, Object):
             machine.set(flags, name, UNKNOWN if default.literal is None else default)
+    machine.emit("option", {"default": default}, call=call)
     return UNKNOWN
 
 
@@ -52,7 +53,9 @@ def add_argument(machine: Machine, call: Call) -> Value:
     namespace = machine.get(made, "namespace")
     if name is None or not isinstance(namespace, Object):
         return UNKNOWN
-    machine.set(namespace, name.lstrip("-").replace("-", "_"), _default(call))
+    default = _default(call)
+    machine.set(namespace, name.lstrip("-").replace("-", "_"), default)
+    machine.emit("option", {"default": default}, call=call)
     return UNKNOWN
 
 
