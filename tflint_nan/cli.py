@@ -30,6 +30,8 @@ STDIN = "-"
 
 def _codes(context: click.Context, parameter: click.Parameter, groups: tuple[str, ...]) -> tuple[str, ...]:
     """Rule codes or prefixes, each option's separated by commas."""
+    if not groups:
+        return ()
     from tflint_nan.config import ConfigError, check_codes
 
     try:
