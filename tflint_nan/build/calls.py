@@ -35,7 +35,7 @@ MAX_CALLS = 20
 MAX_RECURSION = 2
 #: Work (statements) that following calls may take: for each statement of the text, and at least.
 WORK_PER_STATEMENT = 40
-MIN_WORK = 20_000
+MIN_WORK = 5_000
 
 #: Kinds whose instances Keras calls through their `call`.
 CALLED_BY_KERAS = frozenset({"layer", "model", "module", "loss", "metric"})

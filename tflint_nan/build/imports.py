@@ -16,7 +16,7 @@ from tflint_nan.build.state import Frame
 from tflint_nan.value import Const, Import, Module, Scope, Symbol, Unknown, Value
 
 #: Characters of the project's other files that one program may bring in.
-MAX_IMPORTED = 1_000_000
+MAX_IMPORTED = 40_000
 
 
 class Imports(Expressions):

@@ -12,7 +12,9 @@ _TOP = (".git", "pyproject.toml", "setup.py", "setup.cfg", ".hg")
 #: Folders that are looked at upwards from a script without such a mark.
 _MAX_LEVELS = 6
 #: Characters of text that are kept parsed; a tree takes about 300 bytes for each.
-_MAX_KEPT = 400_000
+_MAX_KEPT = 500_000
+#: A longer module is not followed: reading it would cost more than the file that is checked.
+_MAX_MODULE = 80_000
 #: Libraries are described by the operator table, even where their own source is in reach.
 _LIBRARIES = frozenset(
     {"tensorflow", "keras", "numpy", "tf_keras", "pandas", "sklearn", "tensorflow_probability"}
@@ -23,7 +25,8 @@ class Project:
     """Finds and keeps the sources that programs import."""
 
     def __init__(self) -> None:
-        self._sources: dict[Path, Source | None] = {}
+        self._sources: dict[Path, Source] = {}
+        self._unreadable: set[Path] = set()
         self._exists: dict[Path, bool] = {}
         self._tops: dict[Path, tuple[Path, ...]] = {}
         self._kept = 0
@@ -52,20 +55,27 @@ class Project:
 
     def source(self, path: Path) -> Source | None:
         """The source of a file; None where it cannot be read or is not Python."""
-        if path not in self._sources:
-            source: Source | None
-            try:
-                source = Source.read(path)
-                assert source.tree is not None
-            except SourceError:
-                source = None  # a check of that file itself reports it
-            size = len(source.text) if source is not None else 0
-            if self._kept + size > _MAX_KEPT:
-                self._sources.clear()
-                self._kept = 0
-            self._kept += size
-            self._sources[path] = source
-        return self._sources[path]
+        source = self._sources.pop(path, None)
+        if source is None and path not in self._unreadable:
+            source = self._read(path)
+        if source is not None:
+            self._sources[path] = source  # the latest used stands last
+        return source
+
+    def _read(self, path: Path) -> Source | None:
+        try:
+            source = Source.read(path)
+            if len(source.text) > _MAX_MODULE:
+                raise SourceError(source.filename, f"longer than {_MAX_MODULE} characters")
+            assert source.tree is not None  # parsed here, where a syntax error is expected
+        except SourceError:
+            self._unreadable.add(path)  # a check of that file itself reports what is wrong with it
+            return None
+        self._kept += len(source.text)
+        while self._kept > _MAX_KEPT and self._sources:
+            oldest = next(iter(self._sources))
+            self._kept -= len(self._sources.pop(oldest).text)
+        return source
 
     def _search_path(self, folder: Path) -> tuple[Path, ...]:
         """The script's own folder, as Python has it, then those above it up to the project's top."""
