@@ -58,8 +58,10 @@ def activate(machine: Machine, activation: Value, x: Value, at: Op | None) -> Va
     if isinstance(activation, Symbol) and activation.name in APIS:
         target = APIS[activation.name]
         if isinstance(target.target, str):
-            first = target.params[0][1]
-            return machine.emit(target.target, {**target.fixed, first: x}, at=at)
+            args = {**target.fixed, target.params[0][1]: x}
+            if at is not None and isinstance(at.value, Object):
+                args["layer"] = at.value
+            return machine.emit(target.target, args, at=at)
     if isinstance(activation, Unknown):
         return unknown(machine, x, at=at)
     return machine.call(activation, [x], {})

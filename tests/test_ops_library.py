@@ -1,0 +1,712 @@
+"""What layers, models, losses, optimizers, sessions, data and flags mean.
+
+Shapes, ranges, losses and schedules are compared with the installed TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import libcst as cst
+import numpy as np
+import pytest
+
+from tflint_nan.build import build
+from tflint_nan.build.program import Program
+from tflint_nan.graph import Graph
+from tflint_nan.ops.losses import STRINGS as LOSS_STRINGS
+from tflint_nan.ops.optimizers import STRINGS as OPTIMIZER_STRINGS
+from tflint_nan.ops.table import APIS
+from tflint_nan.source import Source
+from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Object, Op, Symbol, Table, Value
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+IMPORTS = """
+import argparse
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from tensorflow import keras
+from tensorflow.keras import layers
+from tensorflow.contrib import slim
+from absl import flags
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.model_selection import train_test_split
+"""
+
+
+MNIST = "(a, b), (c, d) = keras.datasets.mnist.load_data()\n"
+GENERATOR = "g = keras.preprocessing.image.ImageDataGenerator"
+PARSER = "p = argparse.ArgumentParser()\n"
+
+
+def read(text: str) -> Graph:
+    return build(Source("case.py", IMPORTS + text), {})
+
+
+def only(graph: Graph, *names: str) -> Op:
+    found = list(graph.ops(*names))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def names(graph: Graph) -> list[str]:
+    return [op.name for op in graph.ops()]
+
+
+# ---- layers
+
+#: A layer and the shape of its input, without the batch. `tf` computes the same with random weights.
+LAYERS = [
+    ("layers.Dense(5)", (4,)),
+    ("layers.Dense(5, activation='softmax')", (3, 4)),
+    ("layers.Dense(units=2, activation=tf.nn.sigmoid)", (4,)),
+    ("layers.Dense(2, activation=keras.activations.tanh)", (4,)),
+    ("layers.Dense(2, 'relu')", (4,)),
+    ("layers.Conv1D(5, 3)", (8, 2)),
+    ("layers.Conv2D(5, (3, 3), padding='same', activation='relu')", (8, 8, 2)),
+    ("layers.Conv2DTranspose(5, 3, strides=2)", (8, 8, 2)),
+    ("layers.SeparableConv2D(5, 3)", (8, 8, 2)),
+    ("layers.MaxPooling2D()", (8, 8, 2)),
+    ("layers.AveragePooling1D(2)", (8, 2)),
+    ("layers.GlobalAveragePooling2D()", (8, 8, 2)),
+    ("layers.GlobalMaxPooling1D()", (8, 2)),
+    ("layers.GlobalMaxPooling1D(keepdims=True)", (8, 2)),
+    ("layers.Flatten()", (8, 3, 2)),
+    ("layers.Reshape((4, 2))", (8,)),
+    ("layers.Reshape((-1, 2))", (8,)),
+    ("layers.Permute((2, 1))", (8, 3)),
+    ("layers.RepeatVector(3)", (8,)),
+    ("layers.UpSampling2D(2)", (4, 4, 1)),
+    ("layers.ZeroPadding2D(1)", (4, 4, 1)),
+    ("layers.Cropping2D(1)", (4, 4, 1)),
+    ("layers.BatchNormalization()", (4, 4, 1)),
+    ("layers.LayerNormalization()", (4,)),
+    ("layers.UnitNormalization()", (4,)),
+    ("layers.Embedding(10, 6)", (4,)),
+    ("layers.LSTM(5)", (4, 3)),
+    ("layers.LSTM(5, return_sequences=True)", (4, 3)),
+    ("layers.GRU(5)", (4, 3)),
+    ("layers.SimpleRNN(5)", (4, 3)),
+    ("layers.SimpleRNN(5, activation='relu')", (4, 3)),
+    ("layers.RNN(layers.GRUCell(5))", (4, 3)),
+    ("layers.Bidirectional(layers.LSTM(5))", (4, 3)),
+    ("layers.Bidirectional(layers.LSTM(5), merge_mode='sum')", (4, 3)),
+    ("layers.TimeDistributed(layers.Dense(5, activation='sigmoid'))", (4, 3)),
+    ("layers.ReLU()", (4,)),
+    ("layers.ReLU(max_value=6.0)", (4,)),
+    ("layers.ReLU(negative_slope=0.1)", (4,)),
+    ("layers.LeakyReLU(0.2)", (4,)),
+    ("layers.ELU()", (4,)),
+    ("layers.Softmax()", (4,)),
+    ("layers.Activation('sigmoid')", (4,)),
+    ("layers.Activation('exponential')", (4,)),
+    ("layers.Dropout(0.5)", (4,)),
+    ("layers.Rescaling(1. / 127.5, offset=-1)", (4,)),
+    ("layers.Resizing(6, 6)", (4, 4, 1)),
+    ("layers.CenterCrop(2, 2)", (4, 4, 1)),
+    ("layers.RandomFlip()", (4, 4, 1)),
+    ("layers.Lambda(lambda x: tf.square(x))", (4,)),
+    ("layers.MultiHeadAttention(2, 3)", (4, 3)),
+]
+
+
+@pytest.mark.parametrize(("expression", "shape"), LAYERS)
+def test_a_layer_computes_what_keras_computes(expression: str, shape: tuple[int, ...]) -> None:
+    """The predicted shape and range hold the values that Keras computes, trained or not."""
+    import keras
+    import tensorflow as tf
+
+    call = "layer(x, x)" if "MultiHead" in expression else "layer(x)"
+    graph = read(f"x = keras.Input({shape})\nlayer = {expression}\ny = {call}\nkeras.Model(x, y)\n")
+    predicted = next(op for op in reversed(list(graph.ops("model")))).arg("outputs")
+    assert predicted.made_by("unknown_call") is None
+    layer = eval(expression, {"layers": keras.layers, "tf": tf, "keras": keras})
+    rng = np.random.default_rng(0)
+    whole = "Embedding" in expression
+    for scale in (1.0, 200.0):
+        x = rng.integers(0, 10, (2, *shape)) if whole else rng.normal(0, scale, (2, *shape)).astype("float32")
+        y = np.asarray(layer(x, x) if "MultiHead" in expression else layer(x))
+        if predicted.shape is not None:
+            assert len(predicted.shape) == y.ndim
+            assert all(a in (None, b) for a, b in zip(predicted.shape[1:], y.shape[1:], strict=True))
+        assert float(y.min()) in predicted.interval
+        assert float(y.max()) in predicted.interval
+
+
+@pytest.mark.parametrize(
+    ("expression", "operator"),
+    [
+        ("layers.Add()([a, b])", "add"),
+        ("layers.add([a, b])", "add"),
+        ("layers.Subtract()([a, b])", "sub"),
+        ("layers.Multiply()([a, b])", "mul"),
+        ("layers.Maximum()([a, b])", "maximum"),
+        ("layers.Concatenate()([a, b])", "concat"),
+        ("layers.concatenate([a, b], axis=1)", "concat"),
+        ("layers.Average()([a, b])", "div"),
+        ("layers.Dot(axes=1)([a, b])", "tensordot"),
+    ],
+)
+def test_merging_layers(expression: str, operator: str) -> None:
+    graph = read(f"a = keras.Input((4,))\nb = keras.Input((4,))\nkeras.Model([a, b], {expression})\n")
+    outputs = only(graph, "model").arg("outputs")
+    assert outputs.op is not None
+    assert outputs.op.name == operator
+
+
+def test_activation_by_string_symbol_layer_and_function() -> None:
+    for spelling in (
+        "'sigmoid'",
+        "tf.nn.sigmoid",
+        "tf.sigmoid",
+        "keras.activations.sigmoid",
+        "layers.Activation('sigmoid')",
+        "lambda x: tf.sigmoid(x)",
+        "project",
+    ):
+        graph = read(
+            f"def project(x):\n    return tf.sigmoid(x)\nlayers.Dense(1, activation={spelling})(x)\n"
+        )
+        dense = only(graph, "dense")
+        assert any(sigmoid.arg("x").op is dense for sigmoid in graph.ops("sigmoid")), spelling
+
+
+def test_the_ops_of_a_layer_stand_at_its_constructor() -> None:
+    graph = read("d = layers.Dense(\n    3, activation='softmax'\n)\ny = d(x)\nz = d(x)\n")
+    layer = only(graph, "layer")
+    softmaxes = list(graph.ops("softmax"))
+    assert len(softmaxes) == 2
+    for op in softmaxes:
+        assert op.node is layer.node
+        assert "activation" in op.nodes
+
+
+def test_an_unknown_activation_is_no_linear_output() -> None:
+    graph = read("y = layers.Dense(1, activation=something())(x)\nz = tf.log(y)\n")
+    assert not only(graph, "log").arg("x").witnesses
+    graph = read("z = tf.log(layers.Dense(1)(x))\n")
+    assert only(graph, "log").arg("x").reaches(lambda v: v < 0) is not None
+
+
+def test_tensorflow_1_layers() -> None:
+    graph = read("a = tf.layers.dense(x, 3, tf.nn.relu)\nb = tf.layers.dense(a, 1)\nc = tf.log(b)\n")
+    assert only(graph, "log").arg("x").op is list(graph.ops("dense"))[1]
+    graph = read("tf.log(slim.fully_connected(x, 3))")
+    assert only(graph, "log").arg("x").made_by("relu") is not None
+    graph = read("tf.log(slim.fully_connected(x, 3, activation_fn=None))")
+    assert only(graph, "log").arg("x").made_by("dense") is not None
+    graph = read("tf.log(slim.fully_connected(x, 3, **options))")
+    assert not only(graph, "log").arg("x").witnesses
+
+
+def test_an_rnn_cell_of_tensorflow_1() -> None:
+    graph = read(
+        "cell = tf.nn.rnn_cell.MultiRNNCell([tf.nn.rnn_cell.BasicLSTMCell(8), tf.nn.rnn_cell.GRUCell(8)])\n"
+        "outputs, state = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)\ntf.log(outputs)\n"
+    )
+    assert only(graph, "log").arg("x").made_by("gru") is not None
+
+
+# ---- models and losses
+
+HEAD = "x = keras.Input((4,))\n"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "m = keras.Sequential([layers.Dense(3, input_shape=(4,)), layers.Dense(1, activation='sigmoid')])",
+        "m = keras.Sequential()\nm.add(layers.Dense(3, input_dim=4))\nm.add(layers.Dense(1))\n"
+        "m.add(layers.Activation('sigmoid'))",
+        "m = keras.Sequential([keras.Input((4,)), layers.Dense(1, activation='sigmoid')])",
+        "m = keras.Sequential([layers.InputLayer((4,)), layers.Dense(1, activation='sigmoid')])",
+        "m = keras.Sequential([layers.Dense(1), layers.Dense(1, activation='sigmoid'), layers.Dense(2)])\n"
+        "m.pop()",
+        f"{HEAD}m = keras.Model(inputs=x, outputs=layers.Dense(1, activation='sigmoid')(x))",
+        f"{HEAD}inner = keras.Model(x, layers.Dense(1, activation='sigmoid')(x))\n"
+        "y = keras.Input((4,))\nm = keras.Model(y, inner(y))",
+        f"{HEAD}inner = keras.Model(x, layers.Dense(1, activation='sigmoid')(x))\n"
+        "m = keras.Sequential([inner])",
+        "class M(keras.Model):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.d = layers.Dense(1, activation='sigmoid')\n"
+        "    def call(self, x):\n        return self.d(x)\nm = M()",
+        "class L(layers.Layer):\n    def call(self, x):\n        return tf.sigmoid(tf.matmul(x, self.w))\n"
+        "    def build(self, shape):\n        self.w = self.add_weight(shape=(4, 1))\n"
+        "m = keras.Sequential([L()])",
+    ],
+)
+def test_the_loss_of_a_compiled_model_is_of_its_output(model: str) -> None:
+    graph = read(f"{model}\nm.compile('sgd', 'mse')\n")
+    loss = only(graph, "mean_squared_error")
+    assert loss.arg("y_pred").made_by("sigmoid") is not None
+    compiled = only(graph, "compile")
+    assert compiled.arg("loss").op is loss
+    assert graph.differentiated(loss)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "'mse'",
+        "'MSE'",
+        "'mean_squared_error'",
+        "keras.losses.mean_squared_error",
+        "keras.losses.mse",
+        "tf.keras.losses.MeanSquaredError()",
+        "keras.losses.MeanSquaredError",
+        "keras.losses.get('mse')",
+        "['mse']",
+        "mine",
+        "lambda t, p: tf.losses.mean_squared_error(t, p)",
+        "Mine()",
+    ],
+)
+def test_every_spelling_of_a_loss(loss: str) -> None:
+    graph = read(
+        "def mine(t, p):\n    return keras.losses.mean_squared_error(t, p)\n"
+        "class Mine(keras.losses.Loss):\n    def call(self, t, p):\n"
+        "        return tf.losses.mean_squared_error(t, p)\n"
+        f"m = keras.Sequential([layers.Dense(1)])\nm.compile(loss={loss}, optimizer='adam')\n"
+    )
+    op = only(graph, "compile").arg("loss").op
+    assert op is not None
+    assert op.name == "mean_squared_error"
+    assert op.arg("y_pred").made_by("dense") is not None
+    assert op.arg("y_true").made_by("placeholder") is not None
+
+
+def test_a_loss_stands_at_the_argument_and_keeps_its_options() -> None:
+    graph = read(
+        "m = keras.Sequential([layers.Dense(3)])\n"
+        "m.compile('sgd', loss=keras.losses.CategoricalCrossentropy(from_logits=True))\n"
+    )
+    loss, made = only(graph, "categorical_crossentropy"), only(graph, "loss")
+    assert loss.arg("from_logits").literal is True
+    assert loss.node is made.node
+    assert loss.arg("loss").op is made
+    graph = read("m = keras.Sequential([layers.Dense(3)])\nm.compile('sgd', loss='mse')\n")
+    assert isinstance(only(graph, "mean_squared_error").node, cst.SimpleString)
+
+
+def test_a_loss_object_that_is_called() -> None:
+    graph = read("f = keras.losses.BinaryCrossentropy(from_logits=True)\nf(labels, layers.Dense(1)(x))\n")
+    loss = only(graph, "binary_crossentropy")
+    assert loss.arg("from_logits").literal is True
+    assert loss.arg("y_pred").made_by("dense") is not None
+
+
+@pytest.mark.parametrize("losses", ["['mse', 'mae']", "{'a': 'mse', 'b': 'mae'}", "[mse, mae]"])
+def test_losses_of_several_outputs(losses: str) -> None:
+    graph = read(
+        "from tensorflow.keras.losses import mse, mae\n"
+        f"{HEAD}a = layers.Dense(1, activation='sigmoid', name='a')(x)\nb = layers.Dense(1, name='b')(x)\n"
+        f"m = keras.Model(x, [a, b])\nm.compile('sgd', {losses})\n"
+    )
+    assert only(graph, "mean_squared_error").arg("y_pred").made_by("sigmoid") is not None
+    assert only(graph, "mean_absolute_error").arg("y_pred").made_by("dense") is not None
+
+
+def test_positional_metrics_of_keras_2() -> None:
+    graph = read("m = keras.Sequential([layers.Dense(1)])\nm.compile('sgd', 'mse', ['accuracy'])\n")
+    metrics = only(graph, "compile").arg("metrics")
+    assert isinstance(metrics, Items)
+    assert metrics.items[0].literal == "accuracy"
+
+
+def test_a_functional_model_is_repeated_over_new_inputs() -> None:
+    graph = read(
+        f"{HEAD}h = layers.Dense(3)(x)\nm = keras.Model(x, layers.Softmax()(layers.add([h, h])))\n"
+        "z = tf.placeholder(tf.float32, [None, 4])\ntf.log(m(z))\n"
+    )
+    log = only(graph, "log")
+    softmax = log.arg("x").made_by("softmax")
+    own, given = graph.ops("placeholder")
+    assert softmax is not None
+    assert graph.path(given, log)
+    assert not graph.path(own, log)
+
+
+def test_fit_names_the_data() -> None:
+    graph = read("m = keras.Sequential([layers.Dense(1)])\nm.fit(a, b, validation_data=(c, d), epochs=3)\n")
+    fit = only(graph, "fit")
+    assert fit.arg("epochs").literal == 3
+    assert set(fit.nodes) == {"x", "y", "validation_data", "epochs"}
+
+
+def test_pretrained_models() -> None:
+    for call, made in (
+        ("keras.applications.VGG16()", "softmax"),
+        ("keras.applications.MobileNetV2((96, 96, 3))", "softmax"),
+        ("keras.applications.VGG16(classifier_activation=None)", "dense"),
+        ("keras.applications.VGG16(include_top=False)", "unknown_call"),
+    ):
+        graph = read(f"m = {call}\ntf.log(m.output)\n")
+        assert next(only(graph, "log").arg("x").producers()).name == made
+
+
+def test_loss_strings_are_those_of_keras() -> None:
+    import keras
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    p, y = rng.dirichlet([1.0, 1.0, 1.0], 8), np.eye(3)[rng.integers(0, 3, 8)]
+    for name, operator in LOSS_STRINGS.items():
+        if name in ("logcosh", "kullback_leibler_divergence"):  # known to Keras 2
+            continue
+        labels = y.argmax(axis=1) if operator.startswith("sparse") else y
+        found = np.mean(keras.losses.get(name)(labels, p))
+        assert np.allclose(found, np.mean(getattr(keras.losses, operator)(labels, p))), name
+    for name in ("logcosh", "kullback_leibler_divergence"):
+        assert getattr(tf.keras.losses, name).__name__ == LOSS_STRINGS[name]
+
+
+@pytest.mark.parametrize("operator", sorted(set(LOSS_STRINGS.values())))
+def test_a_loss_lies_in_its_range(operator: str) -> None:
+    import keras
+
+    graph = read(f"keras.losses.{operator}(a, b)\n")
+    interval = only(graph, operator).value.interval
+    rng = np.random.default_rng(1)
+    for scale in (1.0, 50.0):
+        y_true = rng.normal(0, scale, (64, 3)).astype("float32")
+        y_pred = rng.normal(0, scale, (64, 3)).astype("float32")
+        if operator == "sparse_categorical_crossentropy":
+            y_true = rng.integers(0, 3, (64,))
+        values = np.asarray(getattr(keras.losses, operator)(y_true, y_pred))
+        for value in values[np.isfinite(values)]:
+            assert float(value) in interval
+
+
+def test_argument_order_of_losses() -> None:
+    graph = read(
+        "tf.losses.mean_squared_error(a, layers.Dense(1)(x))\n"
+        "tf.contrib.losses.mean_squared_error(layers.Dense(1)(x), a)\n"
+        "keras.losses.mean_squared_error(a, layers.Dense(1)(x))\n"
+    )
+    losses = list(graph.ops("mean_squared_error"))
+    assert len(losses) == 3
+    assert all(loss.arg("y_pred").made_by("dense") for loss in losses)
+    graph = read(
+        "tf.losses.softmax_cross_entropy(a, layers.Dense(3)(x))\n"
+        "tf.contrib.losses.softmax_cross_entropy(layers.Dense(3)(x), a)\n"
+    )
+    fused = list(graph.ops("softmax_cross_entropy_with_logits"))
+    assert len(fused) == 2
+    assert all(loss.arg("logits").made_by("dense") for loss in fused)
+
+
+# ---- optimizers
+
+
+def test_optimizer_strings_are_those_of_keras() -> None:
+    import keras
+
+    for name, api in OPTIMIZER_STRINGS.items():
+        if name in ("lamb",):  # Keras has the class, not the string
+            continue
+        assert type(keras.optimizers.get(name)).__name__ == api.rpartition(".")[2]
+
+
+@pytest.mark.parametrize(
+    ("expression", "algorithm", "rate"),
+    [
+        ("keras.optimizers.SGD(0.3)", "sgd", 0.3),
+        ("keras.optimizers.SGD(lr=0.3)", "sgd", 0.3),
+        ("keras.optimizers.Adam(learning_rate=0.3)", "adam", 0.3),
+        ("keras.optimizers.legacy.Adam(0.3)", "adam", 0.3),
+        ("tf.train.GradientDescentOptimizer(0.3)", "sgd", 0.3),
+        ("tf.compat.v1.train.AdamOptimizer(learning_rate=0.3)", "adam", 0.3),
+        ("tf.train.MomentumOptimizer(0.3, 0.9)", "momentum", 0.3),
+        ("tf.contrib.opt.AdamWOptimizer(1e-4, 0.3)", "adamw", 0.3),
+        ("tf.train.SyncReplicasOptimizer(tf.train.AdamOptimizer(0.3), 2)", "adam", 0.3),
+        ("tf.contrib.tpu.CrossShardOptimizer(tf.train.AdamOptimizer(0.3))", "adam", 0.3),
+        ("'adam'", "adam", None),
+        ("'SGD'", "sgd", None),
+    ],
+)
+def test_optimizers(expression: str, algorithm: str, rate: float | None) -> None:
+    graph = read(f"m = keras.Sequential([layers.Dense(1)])\nm.compile({expression}, 'mse')\n")
+    optimizer = only(graph, "optimizer")
+    assert only(graph, "compile").arg("optimizer").op is optimizer
+    assert optimizer.arg("algorithm").literal == algorithm
+    assert optimizer.arg("learning_rate").literal == rate
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "ExponentialDecay(0.3, 100, 0.9)",
+        "ExponentialDecay(initial_learning_rate=0.3, decay_steps=100, decay_rate=0.9, staircase=True)",
+        "InverseTimeDecay(0.3, 10, 0.5)",
+        "PolynomialDecay(0.3, 100, 0.01)",
+        "PolynomialDecay(0.01, 100, end_learning_rate=0.3)",
+        "PiecewiseConstantDecay([10, 20], [0.1, 0.3, 0.05])",
+        "CosineDecay(0.3, 100)",
+        "CosineDecay(0.0, 100, warmup_target=0.3, warmup_steps=10)",
+        "CosineDecayRestarts(0.3, 50)",
+    ],
+)
+def test_the_range_of_a_schedule_ends_at_its_peak(schedule: str) -> None:
+    import keras
+
+    graph = read(f"keras.optimizers.SGD(keras.optimizers.schedules.{schedule})")
+    rate = only(graph, "optimizer").arg("learning_rate")
+    made = eval(f"keras.optimizers.schedules.{schedule}", {"keras": keras})
+    rates = [float(made(step)) for step in range(200)]
+    assert math.isclose(max(rates), rate.interval.hi, rel_tol=1e-5)
+    assert min(rates) >= rate.interval.lo - 1e-6
+    assert rate.reaches(lambda value: value > 0.29) is not None
+
+
+def test_a_schedule_that_grows_has_no_known_peak() -> None:
+    graph = read("tf.train.exponential_decay(0.1, step, 100, 1.5)")
+    assert only(graph, "schedule").value.interval.hi == math.inf
+
+
+def test_minimize_and_gradients_differentiate() -> None:
+    graph = read(
+        "loss = tf.square(tf.Variable(1.0))\nopt = tf.train.AdamOptimizer(0.1)\n"
+        "pairs = opt.compute_gradients(loss)\nopt.apply_gradients(pairs)\n"
+    )
+    assert graph.differentiated(only(graph, "square"))
+    assert only(graph, "apply_gradients").arg("optimizer").op is only(graph, "optimizer")
+    graph = read("v = tf.Variable(1.0)\nkeras.optimizers.SGD(0.1).minimize(lambda: tf.square(v), [v])\n")
+    assert graph.differentiated(only(graph, "square"))
+    graph = read(
+        "v = tf.Variable(1.0)\nwith tf.GradientTape() as tape:\n    loss = tf.square(v)\n"
+        "g = tape.gradient(loss, [v])\nkeras.optimizers.SGD(0.1).apply_gradients(zip(g, [v]))\n"
+    )
+    assert graph.differentiated(only(graph, "square"))
+
+
+# ---- sessions
+
+
+def test_a_session_hands_out_what_is_fetched_and_feeds_what_is_given() -> None:
+    graph = read(
+        "x = tf.placeholder(tf.float32, [None, 2])\ny = tf.nn.softmax(x)\nlayers.Dense(1)(x)\n"
+        "with tf.Session() as sess:\n    p, (q, _) = sess.run([y, (y, 'name')], feed_dict={x: np.ones(2)})\n"
+        "    np.log(p)\n    tf.log(q)\n    tf.exp(y.eval({x: np.zeros(2)}))\n"
+    )
+    for op in graph.ops("log", "exp"):
+        assert op.arg("x").made_by("softmax") is not None
+    feeds = list(graph.ops("feed"))
+    assert [next(feed.arg("data").producers()).name for feed in feeds] == ["ones", "zeros"]
+    assert all(feed.arg("placeholder").made_by("placeholder") for feed in feeds)
+
+
+def test_variables() -> None:
+    for expression in (
+        "tf.Variable(tf.ones([2]))",
+        "tf.get_variable('w', [2])",
+        "tf.get_variable('w', shape=[2], initializer=tf.zeros_initializer())",
+        "keras.Variable(np.zeros(2))",
+    ):
+        value = only(read(expression), "variable").value
+        assert value.reaches(lambda v: v < 0) is not None, expression
+    for expression in (
+        "tf.Variable(0, trainable=False)",
+        "tf.get_variable('w', [2], trainable=False)",
+        "tf.train.get_or_create_global_step()",
+    ):
+        assert not only(read(expression), "variable").value.witnesses, expression
+
+
+# ---- data
+
+
+def _fed(text: str, name: str = "x") -> Value:
+    return only(read(f"m = keras.Sequential([layers.Dense(1)])\n{text}\n"), "fit").arg(name)
+
+
+CSV = "t = pd.read_csv('data/mnist_train.csv')\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{MNIST}m.fit(a, b)",
+        "(a, b), (c, d) = keras.datasets.cifar10.load_data()\nm.fit(a.astype('float32'), b)",
+        f"{MNIST}m.fit(a.reshape(-1, 784), b)",
+        f"{MNIST}m.fit(tf.data.Dataset.from_tensor_slices((a, b)).batch(8))",
+        "m.fit(tfds.load('mnist', split='train', as_supervised=True).batch(32))",
+        "m.fit(tfds.load('mnist', split='train').map(lambda e: (e['image'], e['label'])).batch(32))",
+        "m.fit(keras.utils.image_dataset_from_directory('d'))",
+        "m.fit(keras.preprocessing.image.ImageDataGenerator().flow_from_directory('d'))",
+        f"{CSV}m.fit(t.loc[:, '1x1':'28x28'].values, t['label'])",
+        f"{CSV}m.fit(t.iloc[:, 1:], t.iloc[:, 0])",
+        f"{CSV}m.fit(t.drop('label', axis=1), t['label'])",
+        f"{CSV}t = t.loc['1':'50', :].sample(frac=1).reset_index(drop=True)\n"
+        "m.fit(t.loc[:, 'a':'b'].values, t['label'])",
+        f"{MNIST}a, c, b, d = train_test_split(a, b, test_size=0.1)\nm.fit(a, b)",
+        "import cv2\nm.fit(cv2.resize(cv2.imread('a.png'), (8, 8)), b)",
+        "from PIL import Image\nm.fit(np.array(Image.open('a.png')), b)",
+        "a = keras.utils.img_to_array(keras.utils.load_img('a.png'))\nm.fit(a, b)",
+        "m.fit(tf.image.resize(tf.io.decode_jpeg(tf.io.read_file('a.jpg')), [8, 8]), b)",
+    ],
+)
+def test_raw_pixels_reach_fit(text: str) -> None:
+    x = _fed(text)
+    assert x.made_by("pixels", "csv") is not None
+    assert x.interval.hi == 255
+    assert x.reaches(lambda v: v == 255) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{MNIST}m.fit(a / 255.0, b)",
+        f"{MNIST}a = a.astype('float32')\na /= 255\nm.fit(a, b)",
+        f"{GENERATOR}(rescale=1. / 255)\nm.fit(g.flow_from_directory('d'))",
+        "m.fit(keras.utils.image_dataset_from_directory('d').map(lambda x, y: (x / 255., y)))",
+        f"{CSV}m.fit(t.iloc[:, 1:].values / 255., t['label'])",
+        f"{CSV}m.fit(MinMaxScaler().fit_transform(t), t['label'])",
+        f"{MNIST}m.fit(tf.image.convert_image_dtype(a, tf.float32), b)",
+        "from tensorflow.examples.tutorials.mnist import input_data\n"
+        "x, y = input_data.read_data_sets('d').train.next_batch(8)\nm.fit(x, y)",
+    ],
+)
+def test_scaled_pixels_are_known_to_be_scaled(text: str) -> None:
+    interval = _fed(text).interval
+    assert interval.lo >= -1e-6
+    assert interval.hi <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "t = pd.read_csv('houses.csv')\nm.fit(t.iloc[:, 1:], t['price'])",
+        f"{MNIST}m.fit(StandardScaler().fit_transform(a), b)",
+        f"{MNIST}m.fit(keras.applications.vgg16.preprocess_input(a), b)",
+        f"{MNIST}m.fit(tf.image.per_image_standardization(a), b)",
+        "m.fit(pd.read_csv(path), b)",
+        f"{GENERATOR}(preprocessing_function=f)\nm.fit(g.flow_from_directory('d'))",
+    ],
+)
+def test_what_is_not_known_to_be_raw_has_no_witness(text: str) -> None:
+    x = _fed(text)
+    assert x.reaches(lambda v: abs(v) > 1) is None
+
+
+def test_labels_are_no_pixels() -> None:
+    for text in (
+        f"{CSV}m.fit(t.iloc[:, 1:], t['label'])",
+        f"{CSV}m.fit(t.iloc[:, 1:], t.iloc[:, 0])",
+        f"{CSV}m.fit(t.iloc[:, 1:], t.pop('label'))",
+    ):
+        assert _fed(text, "y").made_by("csv") is None
+    labels = _fed(f"{MNIST}m.fit(a, keras.utils.to_categorical(b, 10))", "y")
+    assert (labels.interval.lo, labels.interval.hi) == (0, 1)
+
+
+def test_convert_image_dtype_scales_as_tensorflow_does() -> None:
+    import tensorflow as tf
+
+    graph = read("tf.image.convert_image_dtype(tf.io.decode_png(f), tf.float32)")
+    interval = only(graph, "rescaling").value.interval
+    for pixel in (0, 1, 128, 254, 255):
+        value = float(tf.image.convert_image_dtype(tf.constant(pixel, tf.uint8), tf.float32))
+        assert value in interval
+
+
+def test_a_pipeline_yields_its_elements() -> None:
+    graph = read(
+        "a = tf.nn.softmax(tf.placeholder(tf.float32, [8, 4]))\n"
+        "for x, y in tf.data.Dataset.from_tensor_slices((a, a)).shuffle(9).repeat().batch(2).prefetch(1):\n"
+        "    tf.log(x)\n"
+    )
+    x = next(graph.ops("log")).arg("x")
+    assert x.made_by("softmax") is not None
+    assert x.shape == (None, 4)
+    graph = read(
+        "d = tf.data.Dataset.zip((tf.data.Dataset.from_tensor_slices(tf.ones([3])), other))\n"
+        "a, b = d.make_one_shot_iterator().get_next()\ntf.log(a)\n"
+    )
+    assert only(graph, "log").arg("x").made_by("ones") is not None
+
+
+# ---- flags
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tf.app.flags.DEFINE_float('rate', 0.25, 'help')\nF = tf.app.flags.FLAGS\nprobe = F.rate",
+        "F = flags.FLAGS\nflags.DEFINE_float('rate', 0.25, 'help')\nprobe = F.rate",
+        "flags.DEFINE_float(name='rate', default=0.25, help='h')\nprobe = tf.app.flags.FLAGS.rate",
+        f"{PARSER}p.add_argument('--rate', type=float, default=0.25)\nprobe = p.parse_args().rate",
+        f"{PARSER}p.add_argument('-r', '--the-rate', default=0.25)\n"
+        "a, _ = p.parse_known_args()\nprobe = a.the_rate",
+        f"{PARSER}p.add_argument('--x', dest='rate', default='0.25', type=float)\n"
+        "probe = p.parse_args().rate",
+        f"{PARSER}g = p.add_argument_group('g')\ng.add_argument('rate', default=0.25)\n"
+        "probe = p.parse_args().rate",
+        f"{PARSER}p.add_argument('--rate')\np.set_defaults(rate=0.25)\nprobe = p.parse_args().rate",
+    ],
+)
+def test_the_default_of_a_setting_is_its_value(text: str) -> None:
+    graph = read(f"{text}\nkeras.optimizers.SGD(probe)\n")
+    assert only(graph, "optimizer").arg("learning_rate").literal == 0.25
+
+
+def test_a_switch_has_no_known_value() -> None:
+    graph = read(
+        f"{PARSER}p.add_argument('--fast', action='store_true')\n"
+        "p.add_argument('--rate', type=float)\na = p.parse_args()\nkeras.optimizers.SGD(a.rate, a.fast)\n"
+    )
+    optimizer = only(graph, "optimizer")
+    assert not optimizer.arg("learning_rate").witnesses
+    assert optimizer.arg("momentum").literal not in (True, False)
+
+
+# ---- all of them
+
+HOSTILE = {
+    "nothing": lambda walk: [],
+    "unknown": lambda walk: [UNKNOWN] * 6,
+    "none": lambda walk: [NONE] * 6,
+    "text": lambda walk: [Const("mnist")] * 6,
+    "numbers": lambda walk: [
+        Const(-1),
+        Const(math.nan),
+        Const(1e400),
+        Const(10**400),
+        Const(True),
+        Const(b""),
+    ],
+    "empty": lambda walk: [Items(()), Table({}), Items((), "list", complete=False), Items((), "slice")],
+    "nested": lambda walk: [Items((Items((Const(1), UNKNOWN)), NONE)), Table({None: UNKNOWN, 1: Const("a")})],
+    "symbols": lambda walk: [Symbol("keras.layers.Dense"), Symbol("nowhere")] * 3,
+    "objects": lambda walk: [Object("layer", "keras.layers.Dense"), Object("model", "keras.Sequential")] * 3,
+    "functions": lambda walk: [walk.evaluate(cst.parse_expression("lambda *a: a"))] * 3,
+    "tensors": lambda walk: [walk.emit("variable", {}), walk.emit("placeholder", {})] * 3,
+}
+
+
+class Walk(Program):
+    """A walk that stands in an empty module."""
+
+    def __init__(self) -> None:
+        super().__init__(Source("case.py", "x = 0\n"), None)
+        self.run()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_handlers_are_total(kind: str) -> None:
+    """Whatever a library name is called with, there is a value."""
+    for name, api in APIS.items():
+        walk = Walk()
+        args: list[Any] = HOSTILE[kind](walk)
+        if api.params and api.params[0][0] == "self":
+            receiver = Object(name.partition(".")[0], name)
+            args = [receiver, *args]
+        assert isinstance(walk.call(Symbol(name), args, {}), Value), name
+        keywords = dict(zip((real for real, _ in api.params), args, strict=False))
+        assert isinstance(walk.call(Symbol(name), [], keywords), Value), name
+    assert isinstance(HOSTILE["functions"](Walk())[0], Function)
