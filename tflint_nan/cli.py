@@ -7,10 +7,8 @@ read or parsed, an internal error), whatever else was found.
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
-import traceback
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -105,6 +103,8 @@ def check(
     verbose: bool,
 ) -> int:
     """Check files and folders (the current one where none is named; `-` is standard input)."""
+    import logging
+
     from tflint_nan import config, runner
 
     runner.log_to_stderr(logging.INFO if verbose else logging.WARNING)
@@ -289,6 +289,8 @@ def main(argv: list[str] | None = None) -> int:
         # Click leaves this way, with status 1, where the reader of the report has gone away.
         return FAILED
     except Exception:
+        import traceback
+
         traceback.print_exc()
         click.echo("error: this is a fault in tflint-nan; please report it with the lines above", err=True)
         return FAILED

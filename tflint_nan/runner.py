@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import logging
 import os
@@ -193,8 +194,17 @@ def _broken_cells(source: Source) -> Iterator[Finding]:
 
 
 def _lines(source: Source, findings: Sequence[Finding]) -> _Lines:
+    """The lines of the source, if there is anything to say of it, and of other files that chains lead to."""
     if not findings:
         return {}
+    lines = _split(source)
+    for filename in {step.filename for finding in findings for step in finding.related} - {source.filename}:
+        with contextlib.suppress(SourceError):  # It was read before; without it, the place is shown alone.
+            lines.update(_split(Source.read(filename)))
+    return lines
+
+
+def _split(source: Source) -> _Lines:
     if source.is_notebook:
         return {(source.filename, cell.number): _NEWLINE.split(cell.text) for cell in source.cells}
     return {(source.filename, None): _NEWLINE.split(source.text)}
