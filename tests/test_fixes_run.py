@@ -9,10 +9,10 @@ import pytest
 from cases_reader import case_files
 from lint import check, fix
 from tensorflow_run import Outcome, execute, is_tensorflow_1, read_inputs
-from test_pages import WITH_EXAMPLE, code
+from test_pages import code
 
 from tflint_nan.finding import Level
-from tflint_nan.registry import Rule
+from tflint_nan.registry import Rule, rules
 
 #: Relative and absolute difference that rounding makes: some ulps for each operation of a small loss.
 TOLERANCE = {
@@ -38,7 +38,7 @@ class Program:
 
 def programs() -> list[Program]:
     found = []
-    for rule in WITH_EXAMPLE:
+    for rule in rules():
         file = FILES.get(rule.name)
         if file is None:
             continue
@@ -94,7 +94,7 @@ def test_witness(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [r for r in WITH_EXAMPLE if r.code.startswith("NAN1")], ids=lambda rule: rule.name
+    "rule", [r for r in rules() if r.code.startswith("NAN1")], ids=lambda rule: rule.name
 )
 def test_every_value_rule_is_run(rule: Rule) -> None:
     found = check(code(rule.page, "Example"), strict=rule.level is Level.STRICT)
