@@ -180,10 +180,10 @@ def test_an_internal_error_is_a_finding_and_status_2(run, monkeypatch: pytest.Mo
     rules = (*engine.rules(), Rule("NAN301", "fails", engine.Level.DEFAULT, "", fail, {}))
     for module in (config, engine):
         monkeypatch.setattr(module, "rules", lambda: rules)
-    path = _write("a.py", SAFE)
+    path = _write("a.py", SAFE, NONE)
     ran = run("check", "--fix", "--ignore", "NAN9", "--output-format", "json", "--exit-zero")
-    assert (ran.status, _codes(ran)) == (2, ["NAN901", "NAN101"])
-    assert path.read_text() == HEAD + SAFE
+    assert (ran.status, _codes(ran)) == (2, ["NAN901", "NAN201"])
+    assert path.read_text() == HEAD + "a = tf.math.log1p(2.0)\n" + NONE
     assert "Traceback" not in ran.err
     assert "RuntimeError: boom" in run("check", "--verbose").err
 
@@ -478,6 +478,82 @@ def test_fix_keeps_line_ends_and_encoding(run) -> None:
     Path("a.py").write_bytes(data)
     assert run("check", "--fix").status == 0
     assert Path("a.py").read_bytes() == data.replace(b"log(", b"log1p(")
+
+
+# Notebooks.
+
+
+def _notebook(name: str, *cells: str) -> Path:
+    """A notebook with a Markdown cell before the code cells."""
+    texts = [("markdown", "# log\n"), *(("code", cell) for cell in cells)]
+    path = Path(name)
+    document = {
+        "cells": [
+            {
+                "cell_type": kind,
+                "metadata": {},
+                "source": text.splitlines(keepends=True),
+                **({"execution_count": 1, "outputs": []} if kind == "code" else {}),
+            }
+            for kind, text in texts
+        ],
+        "metadata": {"kernelspec": {"language": "python", "name": "python3", "display_name": "p"}},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    }
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    return path
+
+
+def _cells(path: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
+
+
+def test_places_in_a_notebook_count_in_their_cell(run) -> None:
+    _notebook(
+        "n.ipynb", HEAD + "%matplotlib inline\n", CLEAN + SAFE, "b = [\n  tf.math.exp(1.0),\n]  # end\n"
+    )
+    found = json.loads(run("check", "--output-format", "json").out)
+    assert [(f["cell"], f["code"], f["location"], f["noqa_row"]) for f in found] == [
+        (3, "NAN101", {"row": 2, "column": 5}, 2),
+        (4, "NAN102", {"row": 2, "column": 3}, 3),
+    ]
+    assert [[edit["cell"] for edit in f["fix"]["edits"]] for f in found] == [[3], [4]]
+    assert run("check", "--output-format", "concise").out.startswith("n.ipynb:cell 3:2:5: NAN101 a log\n")
+    assert "2 | a = tf.math.log(2.0)\n  |     ^^^^^" in run("check").out
+
+
+def test_noqa_in_a_notebook(run) -> None:
+    _notebook("n.ipynb", HEAD, SAFE.rstrip() + "  # noqa: NAN101", UNSAFE, SAFE)
+    found = json.loads(run("check", "--output-format", "json").out)
+    assert [(f["cell"], f["code"]) for f in found] == [(4, "NAN102"), (5, "NAN101")]
+
+
+def test_a_notebook_is_fixed_in_place(run) -> None:
+    path = _notebook("n.ipynb", HEAD, "!pip list\n" + SAFE, CLEAN)
+    before = path.read_text()
+    ran = run("check", "--diff")
+    assert (ran.status, path.read_text()) == (1, before)
+    assert "-a = tf.math.log(2.0)\n+a = tf.math.log1p(2.0)\n" in ran.out
+    assert run("check", "--fix").status == 0
+    assert path.read_text() == before.replace("log(2.0)", "log1p(2.0)")
+
+
+def test_a_broken_cell_is_nan900_and_the_others_are_checked_and_fixed(run) -> None:
+    path = _notebook("n.ipynb", HEAD, "x = (\n", SAFE + UNSAFE)
+    ran = run("check", "--fix", "--output-format", "json", "--exit-zero")
+    assert ran.status == 2
+    assert [(f["cell"], f["code"]) for f in json.loads(ran.out)] == [(3, "NAN900"), (4, "NAN102")]
+    assert _cells(path)[1:] == [HEAD, "x = (\n", SAFE.replace("log", "log1p") + UNSAFE]
+
+
+def test_a_broken_notebook_without_tensorflow(run) -> None:
+    _notebook("n.ipynb", "import os\n", "x = (\n")
+    _notebook("m.ipynb", "import os\n", "%time x = 1\n")
+    ran = run("check", "--output-format", "concise")
+    assert ran.status == 2
+    assert "n.ipynb:cell 3:1:1: NAN900" in ran.out
+    assert "m.ipynb" not in ran.out
 
 
 # Diff.

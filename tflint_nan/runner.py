@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -80,20 +81,30 @@ def log_to_stderr(level: int) -> None:
     log.setLevel(level)
 
 
+def _start(level: int) -> None:
+    """Prepare a process of the pool; an interrupt is its parent's business, files are never half written."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_to_stderr(level)
+
+
 def run(files: Sequence[File], mode: Mode) -> list[Result]:
     """One result for each file, in the same order."""
     jobs = [_Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers < 2 or len(jobs) < FEW:
         return [_check_file(job) for job in jobs]
-    with ProcessPoolExecutor(workers, initializer=log_to_stderr, initargs=(log.level,)) as pool:
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(log.level,)) as pool:
         futures = [pool.submit(_check_file, job) for job in jobs]
         results: list[Result | None] = []
-        for future in futures:
-            try:
-                results.append(future.result())
-            except BrokenProcessPool:
-                results.append(None)
+        try:
+            for future in futures:
+                try:
+                    results.append(future.result())
+                except BrokenProcessPool:
+                    results.append(None)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     # One file that kills its process takes the others with it: each gets a process of its own.
     return [
         _check_alone(job) if result is None else result for job, result in zip(jobs, results, strict=True)
@@ -139,24 +150,16 @@ def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Resul
 def _check(source: Source, settings: Settings, mode: Mode) -> Result:
     try:
         if not mentions_tensorflow(source.text):
-            _parse(source)
-            return Result(source.filename, data=source.data)
-        findings = lint(source, settings)
-        counts: Mapping[str, int] = {}
-        after = source
-        # What a rule that failed would have said of a fix is not known.
-        if mode.fix and not any(finding.code in FAULTS for finding in findings):
+            findings = _syntax(source)
+            return Result(source.filename, findings, data=source.data, lines=_lines(source, findings))
+        if mode.fix:
             fixed = fix_source(source, partial(lint, settings=settings), mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
+            diff = unified_diff(source, after) if counts else ""
+        else:
+            after, findings, counts, diff = source, lint(source, settings), {}, ""
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
-        return Result(
-            source.filename,
-            findings,
-            counts,
-            unified_diff(source, after),
-            after.data,
-            _lines(after, findings),
-        )
+        return Result(source.filename, findings, counts, diff, after.data, _lines(after, findings))
     except SourceError as error:
         finding = _unreadable(source.filename, error, source)
     except Exception as error:
@@ -164,8 +167,8 @@ def _check(source: Source, settings: Settings, mode: Mode) -> Result:
     return Result(source.filename, [finding], data=source.data, lines=_lines(source, [finding]))
 
 
-def _parse(source: Source) -> None:
-    """Reads a file that no rule has a word on only for its syntax.
+def _syntax(source: Source) -> list[Finding]:
+    """What is wrong with a file that no rule has a word on.
 
     Raises:
         SourceError: the text is not Python.
@@ -175,9 +178,10 @@ def _parse(source: Source) -> None:
             # Odd escapes and the like are not our business.
             warnings.simplefilter("ignore")
             ast.parse(source.text)
+        return []
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Newer or older than the running Python, a notebook's magic, or broken: the true parser knows.
-        _ = source.tree
+        return list(_broken_cells(source))
 
 
 def _unreadable(name: str, error: SourceError, source: Source | None = None) -> Finding:
