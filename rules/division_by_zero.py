@@ -34,10 +34,10 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-`divide_no_nan` is safe where the dividend is 0 whenever the divisor is, which is so for a deviation from the mean
-over the standard deviation of data: the same value wherever the original is finite, 0 where it was `0 / 0`.
-Elsewhere an epsilon is added to the divisor (inside of its root, since the root has no gradient at 0), or
-the variable is bounded from below: unsafe, since the values change.
+`divide_no_nan` is safe where the dividend is 0 whenever the divisor is, which is so for a deviation from the
+mean over the standard deviation of data: the same value wherever the original is finite, 0 where it was
+`0 / 0`. Elsewhere an epsilon is added to the divisor (inside of its root, since the root has no gradient
+at 0), or the variable is bounded from below: unsafe, since the values change.
 
 ## References
 * [tf.math.divide_no_nan](https://www.tensorflow.org/api_docs/python/tf/math/divide_no_nan)
@@ -52,8 +52,9 @@ from functools import partial
 from tflint_nan.evidence import (
     Trail,
     because,
-    from_weights,
     guard,
+    is_made_up,
+    is_trained,
     monitored_only,
     number,
     shielded,
@@ -67,8 +68,10 @@ from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, same, spelled
 from tflint_nan.value import Op
 
+#: 0 where a feature is constant.
+_SPREADS = frozenset({"std", "variance"})
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
-_STRONG = frozenset({"std", "variance", "sigmoid", "softmax", "relu", "variable"})
+_STRONG = _SPREADS | {"sigmoid", "softmax", "relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
 _WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
 
@@ -82,11 +85,15 @@ def check(graph: Graph) -> Iterator[Report]:
         if not found:
             continue
         trail = next((t for t in found if _is_strong(t)), found[0])
+        # The spread of literals or of a random sample is not 0.
+        if trail.producer.name in _SPREADS and is_made_up(trail.producer):
+            continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
         if trail.witness.value == 0:
-            what, result = "reaches 0, so this division is infinite or NaN", "nan" if _is_spread(trail) else "inf"
+            what = "reaches 0, so this division is infinite or NaN"
+            result = "nan" if _is_spread(trail) else "inf"
         else:
             what, result = "has either sign and passes 0 despite the added epsilon", "±inf on the way"
         yield Report(
@@ -122,7 +129,7 @@ def _is_strong(trail: Trail) -> bool:
 def _is_spread(trail: Trail) -> bool:
     """Whether the dividend is the deviation of the very data whose spread is the divisor."""
     deviation = trail.sink.arg("x").op if trail.sink.name == "div" else None
-    if trail.producer.name not in ("std", "variance") or deviation is None or deviation.name != "sub":
+    if trail.producer.name not in _SPREADS or deviation is None or deviation.name != "sub":
         return False
     return same(deviation.arg("x"), trail.producer.arg("x"))
 
@@ -133,7 +140,7 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
         return None
     low = bounds(trail.value)[0]
     # The root of a variance has no gradient at 0, whatever is done afterwards.
-    trained = producer.name in ("std", "variance") and from_weights(producer)
+    trained = producer.name in _SPREADS and is_trained(producer)
     safe = spelled(r, sink, "divide_no_nan")
     if _is_spread(trail) and not trained and safe is not None and "x" in sink.nodes:
         r.replace(sink.node, "{f}({x}, {y})", f=safe, x=sink.nodes["x"], y=node)

@@ -2,8 +2,9 @@
 
 ## Why is this bad?
 `exp(89)` is infinite in float32 (`exp(12)` in float16, `exp(710)` in float64). A softmax written as
-`exp(z) / sum(exp(z))` is then `inf / inf`, NaN; `log(sum(exp(z)))` and `log(1 + exp(z))` are infinite although
-their values are near `z`; the gradient of `1 / (1 + exp(-z))` is NaN. Each has a form that does not overflow.
+`exp(z) / sum(exp(z))` is then `inf / inf`, NaN; `log(sum(exp(z)))` and `log(1 + exp(z))` are infinite
+although their values are near `z`; the gradient of `1 / (1 + exp(-z))` is NaN. Each has a form that does
+not overflow.
 
 With `--strict`, the bare `exp` of a layer's output or a trained variable is reported too.
 
@@ -34,8 +35,8 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-`softmax`, `reduce_logsumexp`, `softplus` and `sigmoid` are safe: the same value and gradient wherever both are
-finite. In NumPy the largest element is subtracted first, which changes neither.
+`softmax`, `reduce_logsumexp`, `softplus` and `sigmoid` are safe: the same value and gradient wherever both
+are finite. In NumPy the largest element is subtracted first, which changes neither.
 
 ## References
 * Blanchard, Higham, Higham: Accurately computing the log-sum-exp and softmax functions. IMA J. Numer.
@@ -88,7 +89,7 @@ def check(graph: Graph) -> Iterator[Report]:
         if form is None and (large is None or not _is_free(graph, exp)):
             continue
         shown = f"z = {large.value if large else math.ceil(limit):g} -> exp = inf"
-        sure = form is not None and (large is not None or _is_plain(exp, form))
+        sure = form is not None and (large is not None or _is_general(exp, form))
         yield Report(
             op=exp,
             message=f"exp overflows {dtype} from {limit:.4g} on, and nothing bounds its operand"
@@ -105,9 +106,9 @@ def _result(form: _Form) -> str:
     return {"softmax": "nan", "sigmoid": "0, its gradient nan"}.get(form.stable, "inf")
 
 
-def _is_plain(exp: Op, form: _Form) -> bool:
-    """Whether nothing hints that the operand, of which nothing is known, is a distance or an energy."""
-    return form.stable != "sigmoid" and exp.arg("x").made_by("neg", "mul", "sub") is None
+def _is_general(exp: Op, form: _Form) -> bool:
+    """Whether the operand is a parameter itself: a function that anyone calls with any logits."""
+    return form.stable != "sigmoid" and exp.arg("x").made_by("parameter") is not None
 
 
 def _is_free(graph: Graph, exp: Op) -> bool:

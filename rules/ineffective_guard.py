@@ -2,8 +2,8 @@
 
 ## Why is this bad?
 Guards are written over the real numbers and run in floats. In float32 `1e-10 + 1` is 1, so
-`log(1e-10 + 1 - p)` is `log(1 - p)`; `1 - 1e-9` is 1, so a clip to it leaves 1; `1e-8` is 0 in float16, `1e-46`
-in float32. An epsilon that is added to something of either sign moves the place where the log is
+`log(1e-10 + 1 - p)` is `log(1 - p)`; `1 - 1e-9` is 1, so a clip to it leaves 1; `1e-8` is 0 in float16,
+`1e-46` in float32. An epsilon that is added to something of either sign moves the place where the log is
 undefined and does not remove it; one that is added to the log itself comes too late. The code looks safe,
 and nobody looks there when the loss is NaN.
 
@@ -86,7 +86,7 @@ def _why(bad: BadLog) -> str:
         return f"the operand goes below 0, past the added {guard.given:g}"
     if guard.stored != guard.given:
         return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
-    return f"the bound {guard.given:g} lets {bad.trail.witness.value:g} through to the log"
+    return f"the bound {guard.given:g} lets {bad.trail.witness.value + 0.0:g} through to the log"
 
 
 def _fix(bad: BadLog, r: Rewriter) -> Fix | None:

@@ -32,9 +32,9 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 
 ## Fix safety
 Safe: `log(sigmoid(z))` is `log_sigmoid(z)`, `log(1 - sigmoid(z))` is `log_sigmoid(-z)`, and
-`-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value and gradient, for every label.
-Where the logits have no name (`Dense(1, activation="sigmoid")`) the output is clipped: unsafe, since a clipped
-output has no gradient.
+`-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value and gradient, for every
+label. Where the logits have no name (`Dense(1, activation="sigmoid")`) the output is clipped: unsafe,
+since a clipped output has no gradient.
 
 ## References
 * tf.nn.sigmoid_cross_entropy_with_logits, whose
@@ -54,7 +54,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, complement, cross_entropy_text, sigmoid_cross_entropy, spelled
+from tflint_nan.stable import clipped, complement, cross_entropy_text, own, sigmoid_cross_entropy, spelled
 
 
 @rule("NAN102", "log-of-sigmoid")
@@ -83,9 +83,8 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
         return None
     operand = sink.arg("x")
     complemented = complement(operand)
-    bare = (complemented or operand).op is sigmoid and sigmoid.scope is sink.scope
-    # Only in one activation are the logits certain to belong to this log, whoever else calls the function.
-    logits = r.spell(sigmoid.arg("x")) if bare else None
+    bare = (complemented or operand).op is sigmoid
+    logits = own(r, sigmoid.arg("x"), sigmoid, sink) if bare else None
     if logits is None:
         return clipped(r, sink, "x")
     whole = sigmoid_cross_entropy(graph, sink)
@@ -96,5 +95,5 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     stable = spelled(r, sink, "log_sigmoid")
     if stable is None:
         return clipped(r, sink, "x")
-    r.replace(sink.node, "{f}(-({x}))" if complemented is not None else "{f}({x})", f=stable, x=logits)
+    r.replace(sink.node, "{f}(-{x})" if complemented is not None else "{f}({x})", f=stable, x=logits)
     return r.fix(Applicability.SAFE, f"Use {stable}")

@@ -35,8 +35,8 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 `log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite. Where the
 labels are known to be one-hot, the whole `-sum(labels * log(softmax(logits)))` becomes
 `softmax_cross_entropy_with_logits`, whose gradient, `softmax - labels`, is the same exactly when the labels
-sum to 1. Where the logits have no name (`Dense(10, activation="softmax")`) the output is clipped: unsafe, since
-a clipped output has no gradient.
+sum to 1. Where the logits have no name (`Dense(10, activation="softmax")`) the output is clipped: unsafe,
+since a clipped output has no gradient.
 
 ## References
 * [tf.nn.log_softmax](https://www.tensorflow.org/api_docs/python/tf/nn/log_softmax)
@@ -50,13 +50,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, bad_logs, because, gap, tell
+from tflint_nan.evidence import BadLog, at, bad_logs, because, gap, tell
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, cross_entropy_text, softmax_cross_entropy, spelled
+from tflint_nan.stable import clipped, cross_entropy_text, own, softmax_cross_entropy, spelled
 
 
 @rule("NAN101", "log-of-softmax")
@@ -65,13 +65,13 @@ def check(graph: Graph) -> Iterator[Report]:
     for bad in bad_logs(graph):
         if bad.cause != "softmax":
             continue
-        softmax = bad.trail.producer
+        softmax, sink = bad.trail.producer, bad.trail.sink
         dtype = softmax.value.dtype or DEFAULT_FORMAT
-        edge = "1" if bad.trail.witness.value == 0 and _complemented(bad) else "0"
+        edge = "1" if at(softmax, bad.trail.witness) == 1 else "0"
         yield Report(
-            op=bad.trail.sink,
-            message=f"softmax reaches exactly {edge} in {dtype} when one logit is {gap(softmax.value)} or more "
-            f"above another, so this {bad.trail.sink.name} is {bad.result}",
+            op=sink,
+            message=f"softmax reaches exactly {edge} in {dtype} when one logit is {gap(softmax.value)} "
+            f"or more above another, so this {sink.name} is {bad.result}",
             help="compute the log from the logits: log_softmax, or the fused cross entropy",
             because=because(bad.trail),
             witness=tell(bad.trail, bad.result),
@@ -79,15 +79,10 @@ def check(graph: Graph) -> Iterator[Report]:
         )
 
 
-def _complemented(bad: BadLog) -> bool:
-    return any(step.name == "sub" for step in bad.trail.steps)
-
-
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     sink, softmax = bad.trail.sink, bad.trail.producer
-    # Only in one activation are the logits certain to belong to this log, whoever else calls the function.
-    bare = sink.name == "log" and sink.arg("x").op is softmax and softmax.scope is sink.scope
-    logits = r.spell(softmax.arg("x")) if bare else None
+    bare = sink.name == "log" and sink.arg("x").op is softmax
+    logits = own(r, softmax.arg("x"), softmax, sink) if bare else None
     if logits is None:
         return clipped(r, sink, "x") if sink.name == "log" else None
     whole = softmax_cross_entropy(graph, sink)

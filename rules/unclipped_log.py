@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, bad_logs, because, tell
+from tflint_nan.evidence import BadLog, bad_logs, because, is_made_up, tell
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -64,13 +64,13 @@ def check(graph: Graph) -> Iterator[Report]:
         producer, sink = bad.trail.producer, bad.trail.sink
         yield Report(
             op=sink,
-            message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value:g}, "
+            message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}, "
             f"so this {sink.name} is {bad.result}",
             help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
             because=because(bad.trail),
             witness=tell(bad.trail, bad.result),
             fix=partial(_fix, graph, bad),
-            level=Level.STRICT if producer.name in _WEAK else Level.DEFAULT,
+            level=Level.STRICT if producer.name in _WEAK or is_made_up(producer) else Level.DEFAULT,
         )
 
 

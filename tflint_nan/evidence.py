@@ -27,6 +27,10 @@ LARGEST_EPSILON = 1e-2
 GAPS = {"float16": 18, "bfloat16": 104, "float32": 104, "float64": 746}
 #: Library calls that show a value to a human and nothing else.
 MONITORS = ("tf.summary.", "tf.metrics.", "tf.contrib.metrics.", "tf.Print", "tf.print", "print", "logging.")
+#: Ops that hold weights.
+_WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
+#: Ops whose numbers the program itself gives.
+_GIVEN = frozenset({"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"})
 #: Ops through which data goes into training without a gradient.
 _FEEDS = ("fit", "feed")
 
@@ -62,15 +66,14 @@ def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> l
     """
     value = sink.arg(name)
     found: list[Trail] = []
-    for witness in value.witnesses:
+    for witness in value.witnesses if value.op is not None else ():
         if not bad(witness.value):
             continue
-        if not witness.inputs and value.op is not None:
-            found.append(_trail(value, witness, (value.op, sink)))
-        for source, _ in witness.inputs:
-            chain = graph.path(source, sink)
+        for source in [source for source, _ in witness.inputs] or [value.op]:
+            # Through this argument: the other one may lead to the source as well, and shorter.
+            chain = graph.path(source, value.op)
             if chain:
-                found.append(_trail(value, witness, chain))
+                found.append(_trail(value, witness, (*chain, sink)))
     return sorted(found, key=lambda trail: (len(trail.witness.inputs), -len(trail.chain)))
 
 
@@ -167,7 +170,7 @@ def tell(trail: Trail, result: str) -> str:
         if op.name == "softmax":
             words += [f"logits = [{gap(op.value)}., 0.]", "softmax = [1., 0.]"]
         elif value is not None:
-            words.append(f"{op.name} = {value:g}")
+            words.append(f"{op.name} = {value + 0.0:g}")
     return " -> ".join([*words, f"{trail.sink.name} = {result}"])
 
 
@@ -204,24 +207,24 @@ def shielded(graph: Graph, trail: Trail) -> bool:
 
     By a `where` that asks about the sink's operand or result, a product that ignores it, or a bound.
     """
-    arithmetic = ("neg", "mul", "add", "sub", "sum", "mean")
-    for consumer in onward(graph, trail.sink, lambda op: op.name in arithmetic or bool(op.flow)):
+    computed = {op.serial for op, leaf in ancestors(trail.sink) if not leaf}
+    through = PASSING | {"floor", "ceil", "round"}
+    for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
         if consumer.name == "multiply_no_nan":
             return True
         bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
         if any(number(value) is not None for value in bounds):
             return True
-        if consumer.name == "where":
-            asked = consumer.arg("condition").op
-            if asked is not None and any(graph.path(op, asked) for op in (trail.producer, trail.sink)):
-                return True
+        asked = consumer.arg("condition").op if consumer.name == "where" else None
+        if asked is not None and computed & {op.serial for op, _ in ancestors(asked)}:
+            return True
     return False
 
 
 def monitored_only(graph: Graph, op: Op) -> bool:
     """Whether the graph shows that training does not see `op`.
 
-    Something is trained, every loss is known, and neither a gradient nor code that was not read gets the value.
+    Something is trained, every loss is known, and neither a gradient nor unread code gets the value.
     """
     training = list(graph.ops("minimize", "gradients", "compile"))
     if not training or graph.differentiated(op) or (op.scope.parent is not None and not op.calls):
@@ -236,18 +239,28 @@ def monitored_only(graph: Graph, op: Op) -> bool:
     )
 
 
-def from_weights(op: Op) -> bool:
-    """Whether `op` computes from something that is trained, so that a gradient goes through it."""
+def ancestors(op: Op) -> Iterator[tuple[Op, bool]]:
+    """`op` and everything that it is computed from, each with whether it takes no tensor itself."""
     todo, seen = [op], {op.serial}
     for current in todo:
-        if current.name in ("variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"):
-            return True
-        for value in current.args.values():
-            for source in sources(value):
-                if source.serial not in seen:
-                    seen.add(source.serial)
-                    todo.append(source)
-    return False
+        # What a variable starts from is not what it is.
+        args = () if current.name == "variable" else current.args.values()
+        operands = [source for value in args for source in sources(value)]
+        yield current, not operands
+        for operand in operands:
+            if operand.serial not in seen:
+                seen.add(operand.serial)
+                todo.append(operand)
+
+
+def is_trained(op: Op) -> bool:
+    """Whether `op` computes from weights, so that a gradient goes through it."""
+    return any(source.name in _WEIGHTS for source, _ in ancestors(op))
+
+
+def is_made_up(op: Op) -> bool:
+    """Whether `op` computes from literals and random samples alone: its numbers are what its author gave."""
+    return all(source.name in _GIVEN for source, leaf in ancestors(op) if leaf)
 
 
 def thrown_away(graph: Graph, trail: Trail, *names: str) -> Op | None:

@@ -60,6 +60,17 @@ def spelled(r: Rewriter, op: Op, form: str) -> str | None:
     return None if name is None else r.api(name)
 
 
+def own(r: Rewriter, logits: Value, squashed: Op, sink: Op) -> str | None:
+    """Text for the logits of `squashed` at `sink`, where they surely belong together.
+
+    In one activation they do, and as attributes of one object; a variable of an outer scope may hold the
+    logits of this caller only.
+    """
+    text = r.spell(logits, "logits")
+    together = squashed.scope is sink.scope or (text is not None and "." in text)
+    return text if together else None
+
+
 def clipped(r: Rewriter, sink: Op, name: str) -> Fix | None:
     """Keep the argument `name` of `sink` away from 0; unsafe, since the gradient there becomes 0."""
     value, node = sink.arg(name), sink.nodes.get(name)
