@@ -23,8 +23,10 @@ from tflint_nan.ops.points import (
     corners,
     dtype_of,
     facts,
+    far,
     fresh,
     is_given,
+    is_unbounded,
     real_dtype,
     same,
     select,
@@ -160,6 +162,7 @@ def _sub(op: Op) -> Facts:
     x, y = _operands(op)
     dtype = dtype_of(op, x, y)
     a, b = _ends(x, y, dtype)
+    witnesses = combined(sub, (x, y), dtype)
     if same(x, y):
         interval = Interval(0.0, 0.0)
     else:
@@ -167,9 +170,10 @@ def _sub(op: Op) -> Facts:
         interval = Interval(-_INF if lo != lo else lo, _INF if hi != hi else hi)
         if is_maximum_of(y, x):
             interval = interval.clamped(Interval(-_INF, 0.0))
-    return facts(
-        interval.stored(dtype), combined(sub, (x, y), dtype), dtype, broadcast(x.shape, y.shape)
-    )
+            if is_unbounded(x):
+                # Another element than the largest one, far below it.
+                witnesses += fresh(op, -far(dtype))
+    return facts(interval.stored(dtype), witnesses, dtype, broadcast(x.shape, y.shape))
 
 
 def is_maximum_of(y: Value, x: Value) -> bool:

@@ -58,8 +58,9 @@ def is_unbounded(value: Value) -> bool:
 
 
 def select(witnesses: Iterable[Witness], interval: Interval = EVERYTHING) -> tuple[Witness, ...]:
-    """At most `LIMIT` of the witnesses, the telling ones first: 0, NaN, infinities, ±1, the extremes.
+    """At most `LIMIT` of the witnesses, the telling ones first: 0, NaN, infinities, the extremes, ±1.
 
+    Among equal numbers those come first that need the fewest inputs to be moved away from 0.
     What the interval excludes (a relation proves that two assumptions do not go together) is dropped;
     NaN is in no interval and stays.
     """
@@ -83,10 +84,14 @@ def select(witnesses: Iterable[Witness], interval: Interval = EVERYTHING) -> tup
             return 2
         return 3 if abs(number) == 1.0 else 4
 
+    def effort(witness: Witness) -> tuple[int, int, int]:
+        moved = sum(1 for _, number in witness.inputs if number != 0.0)
+        return rank(witness.value), moved, len(witness.inputs)
+
     first: list[Witness] = []
     again: list[Witness] = []
     values: set[str] = set()
-    for witness in sorted(kept, key=lambda w: (rank(w.value), len(w.inputs))):
+    for witness in sorted(kept, key=effort):
         name = repr(witness.value)
         (again if name in values else first).append(witness)
         values.add(name)

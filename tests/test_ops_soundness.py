@@ -1,0 +1,503 @@
+"""Transfer functions against TensorFlow: no result outside of its interval, every witness reproduced.
+
+For each operator Hypothesis draws operand ranges; numbers from inside them (the ends and their neighbours,
+zero, subnormals, infinities, random ones) go through the real operation in float32, float16, bfloat16 and
+float64. A second property feeds witnesses and compares the images that were predicted for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import libcst as cst
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tflint_nan.ops  # noqa: F401  (fills the tables)
+from tflint_nan.interval import EVERYTHING, UNIT, Interval, epsilon, largest, round_to, smallest
+from tflint_nan.ops.table import OPERATORS, Facts
+from tflint_nan.source import Source
+from tflint_nan.value import Const, Op, Scope, Tensor, Unknown, Value, Witness
+
+FLOATS = ("float32", "float16", "bfloat16", "float64")
+SIDE = 8
+COUNT = SIDE * SIDE
+SOURCE = Source("case.py", "")
+SCOPE = Scope(cst.Module([]), SOURCE, None)
+OUTSIDE = 0  # serials below 100 are operands
+#: A subnormal of these formats may be flushed to zero, or not.
+NORMAL = {"float32": 2.0**-126, "bfloat16": 2.0**-126, "float64": 2.0**-1022, "float16": 0.0}
+EXAMPLES = settings(max_examples=12, deadline=None, derandomize=True, database=None)
+
+np.seterr(all="ignore")
+
+
+def op_of(name: str, args: Mapping[str, Value], serial: int = 100, api: str = "tf.case") -> Op:
+    """An op that stands nowhere."""
+    flow = OPERATORS[name].flow if name in OPERATORS else ()
+    return Op(name, dict(args), serial, api, SOURCE, SCOPE, cst.Pass(), None, {}, flow)
+
+
+def run(name: str, args: Mapping[str, Value], serial: int = 100) -> Tensor:
+    """The value of an op with these arguments."""
+    op = op_of(name, args, serial)
+    facts: Facts = OPERATORS[name].transfer(op)
+    made = Tensor(op, facts.interval, facts.witnesses, facts.dtype, facts.shape)
+    op.value = made
+    return made
+
+
+def operand(
+    serial: int, interval: Interval, dtype: str, shape: Any = None, numbers: Sequence[float] = ()
+) -> Tensor:
+    """A tensor from outside, which reaches `numbers`."""
+    op = op_of("outside", {}, serial)
+    op.value = Tensor(op, interval, tuple(Witness(n, ((op, n),)) for n in numbers), dtype, shape)
+    return op.value
+
+
+def tensor(numbers: Any, dtype: str) -> tf.Tensor:
+    """float64 numbers as a tensor of the format."""
+    return tf.constant(np.asarray(numbers, np.float64).astype(tf.as_dtype(dtype).as_numpy_dtype))
+
+
+def numbers_of(result: Any) -> np.ndarray:
+    """A tensor's numbers as float64."""
+    return np.asarray(tf.cast(result, tf.float64), np.float64)
+
+
+# ---- what is drawn
+
+_EDGES = (
+    0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 6.0, 1e-7, -1e-7, 1e-10, 1e-3, 10.0, -10.0, 17.0, 88.5, -88.5, 104.0,
+    -104.0, 255.0, 710.0, -750.0, 1e4, -1e4, 1e10, 3e38, -3e38, 1e-38, -1e-38, 1e-40, 1e300, -1e-310, math.inf,
+    -math.inf,
+)  # fmt: skip
+ENDS = st.one_of(st.sampled_from(_EDGES), st.floats(-20.0, 20.0), st.floats(allow_nan=False))
+RANGES = st.tuples(ENDS, ENDS)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def interval_of(ends: tuple[float, float], dtype: str, within: Interval = EVERYTHING) -> Interval:
+    """The drawn range in the format, moved into `within`."""
+    a, b = (round_to(min(max(end, within.lo), within.hi), dtype) for end in ends)
+    return Interval(min(a, b), max(a, b))
+
+
+def sample(interval: Interval, dtype: str, random: np.random.Generator) -> np.ndarray:
+    """`COUNT` numbers of the format inside the interval, its ends among them.
+
+    The sign of a zero is not tracked by intervals: a zero is the positive one here.
+    """
+    lo, hi = interval.lo, interval.hi
+    low, high = max(lo, -largest(dtype)), min(hi, largest(dtype))
+    tiny = max(smallest(dtype), NORMAL[dtype])
+    chosen = [low, high, 0.0, tiny, -tiny, 1.0, -1.0]
+    for edge in (low, high):
+        step = abs(edge) * epsilon(dtype)
+        chosen += [edge + step, edge - step, edge + tiny, edge - tiny]
+    if dtype != "float16":
+        chosen += [tiny / 8, -tiny / 8]
+    part = random.uniform(0.0, 1.0, COUNT)
+    chosen += list(low * (1.0 - part) + high * part)
+    chosen += list(
+        np.exp(random.uniform(math.log(tiny), math.log(largest(dtype)), COUNT)) * random.choice([-1.0, 1.0], COUNT)
+    )
+    chosen += list(random.uniform(-30.0, 30.0, COUNT))
+    stored = np.asarray(chosen).astype(tf.as_dtype(dtype).as_numpy_dtype).astype(np.float64)
+    stored = np.concatenate([[lo, hi], stored[(stored >= lo) & (stored <= hi)]])
+    result = np.concatenate([stored[: SIDE * 2], random.choice(stored, COUNT)])[:COUNT]
+    return random.permutation(result) + 0.0
+
+
+def assert_inside(results: np.ndarray, value: Tensor, dtype: str, may_be_nan: np.ndarray) -> None:
+    """Every number lies in the interval, where a subnormal may have been flushed; NaN only where it may."""
+    interval = value.interval
+    nan = np.isnan(results)
+    assert not np.any(nan & ~may_be_nan), "NaN inside of the domain"
+    flushed = np.where(np.abs(results) < NORMAL.get(value.dtype or "float32", 0.0), 0.0, results)
+    good = nan | ((interval.lo <= results) & (results <= interval.hi))
+    good |= (interval.lo <= flushed) & (flushed <= interval.hi)
+    bad = np.flatnonzero(~good)
+    assert not bad.size, f"{results.ravel()[bad[:4]]!r} at {bad[:4]} outside of [{interval.lo!r}, {interval.hi!r}]"
+
+
+def close(predicted: float, computed: float, dtype: str | None, ulps: int) -> bool:
+    """Equal up to rounding and flushing."""
+    if math.isnan(predicted) or math.isnan(computed):
+        return math.isnan(predicted) and math.isnan(computed)
+    if math.isinf(predicted) or math.isinf(computed):
+        return predicted == computed
+    name = dtype if dtype in FLOATS else "float32"
+    units = min(ulps, 4) if name in ("float16", "bfloat16") else ulps
+    slack = units * epsilon(name) * max(abs(predicted), abs(computed))
+    return abs(predicted - computed) <= slack + 2.0 * max(smallest(name), NORMAL[name])
+
+
+# ---- cases
+
+Mask = Callable[..., Any]
+
+
+def not_finite(dtype: str, *x: np.ndarray) -> Any:
+    """NaN is right where an operand is infinite."""
+    return ~np.all([np.isfinite(v) for v in x], axis=0)
+
+
+def outside(lo: float, hi: float) -> Mask:
+    """NaN is right outside of [lo, hi], and for infinities."""
+    return lambda dtype, x: ~(np.isfinite(x) & (x >= lo) & (x <= hi))
+
+
+def huge(power: float) -> Mask:
+    """NaN is right where a row's numbers, raised to `power` and summed, overflow on the way."""
+
+    def mask(dtype: str, *x: np.ndarray) -> Any:
+        limit = (largest(dtype) / 1024.0) ** (1.0 / power)
+        return ~np.all([np.abs(v) < limit for v in x])
+
+    return mask
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operator: the real operation, the ranges of its operands, and where NaN is right.
+
+    `unsupported` are formats that TensorFlow's kernel refuses. `reaches` are operands whose real results
+    show the numbers that the operator claims to reach on its own. `rows` gives operands of shape (8, 8).
+    """
+
+    compute: Callable[..., Any]
+    nan: Mask = not_finite
+    within: tuple[Interval, ...] = (EVERYTHING,)
+    unsupported: tuple[str, ...] = ()
+    args: Mapping[str, Value] = field(default_factory=dict)
+    names: tuple[str, ...] = ("x",)
+    reaches: tuple[Any, ...] = ()
+    rows: bool = False
+    kinds: tuple[str, ...] = FLOATS
+    ulps: int = 16
+
+
+XY = ("x", "y")
+EVERY = (EVERYTHING, EVERYTHING)
+BIT = (UNIT, UNIT)
+HALVES = ("float16", "bfloat16")
+ONES = (np.ones(COUNT),)
+
+
+def tiny_both(dtype: str, x: Any, y: Any) -> Any:
+    """0 / 0, where subnormals count as 0."""
+    return not_finite(dtype, x, y) | ((np.abs(x) < 2.0**-126) & (np.abs(y) < 2.0**-126))
+
+
+def grid(x: Any) -> Any:
+    """64 numbers as 8 by 8."""
+    return tf.reshape(x, [SIDE, SIDE])
+
+
+CASES: dict[str, Case] = {
+    # element by element
+    "exp": Case(tf.exp),
+    "expm1": Case(tf.math.expm1),
+    "log": Case(tf.math.log, outside(0, math.inf)),
+    "log1p": Case(tf.math.log1p, outside(-1, math.inf)),
+    "log2": Case(keras.ops.log2, outside(0, math.inf)),
+    "log10": Case(keras.ops.log10, outside(0, math.inf)),
+    "sqrt": Case(tf.sqrt, outside(0, math.inf)),
+    "rsqrt": Case(tf.math.rsqrt, outside(0, math.inf)),
+    "square": Case(tf.square),
+    "abs": Case(tf.abs),
+    "neg": Case(tf.negative),
+    "sign": Case(tf.sign),
+    "reciprocal": Case(tf.math.reciprocal),
+    "sigmoid": Case(tf.sigmoid),
+    "log_sigmoid": Case(tf.math.log_sigmoid),
+    "tanh": Case(tf.tanh),
+    "relu": Case(tf.nn.relu),
+    "relu6": Case(tf.nn.relu6),
+    "leaky_relu": Case(tf.nn.leaky_relu),
+    "elu": Case(tf.nn.elu),
+    "selu": Case(tf.nn.selu),
+    "softplus": Case(tf.math.softplus),
+    "softsign": Case(tf.math.softsign),
+    "gelu": Case(tf.nn.gelu),
+    "swish": Case(tf.nn.silu),
+    "mish": Case(keras.activations.mish),
+    "hard_sigmoid": Case(keras.ops.hard_sigmoid),
+    "erf": Case(tf.math.erf),
+    "erfc": Case(tf.math.erfc),
+    "erfinv": Case(tf.math.erfinv, outside(-1, 1)),
+    "sin": Case(tf.sin),
+    "cos": Case(tf.cos),
+    "tan": Case(tf.tan),
+    "asin": Case(tf.asin, outside(-1, 1)),
+    "acos": Case(tf.acos, outside(-1, 1)),
+    "atan": Case(tf.atan),
+    "sinh": Case(tf.sinh),
+    "cosh": Case(tf.cosh),
+    "asinh": Case(tf.asinh),
+    "acosh": Case(tf.acosh, outside(1, math.inf)),
+    "atanh": Case(tf.atanh, outside(-1, 1)),
+    "floor": Case(tf.floor),
+    "ceil": Case(tf.math.ceil),
+    "round": Case(tf.round),
+    "lgamma": Case(tf.math.lgamma),
+    "digamma": Case(tf.math.digamma, outside(2.0**-1074, math.inf)),
+    "is_finite": Case(tf.math.is_finite),
+    "is_inf": Case(tf.math.is_inf),
+    "is_nan": Case(tf.math.is_nan),
+    "nan_to_num": Case(keras.ops.nan_to_num),
+    # two operands
+    "add": Case(tf.add, not_finite, EVERY, names=XY),
+    "sub": Case(tf.subtract, not_finite, EVERY, names=XY),
+    "mul": Case(tf.multiply, not_finite, EVERY, names=XY),
+    "div": Case(tf.divide, tiny_both, EVERY, names=XY),
+    "floordiv": Case(tf.math.floordiv, tiny_both, EVERY, names=XY),
+    "mod": Case(tf.math.floormod, lambda d, x, y: not_finite(d, x, y) | (np.abs(y) < 2.0**-126), EVERY, names=XY),
+    "pow": Case(
+        tf.pow, lambda d, x, y: not_finite(d, x, y) | ((x < 0) & (y != np.floor(y))), EVERY, names=XY, ulps=64
+    ),
+    "maximum": Case(tf.maximum, not_finite, EVERY, names=XY),
+    "minimum": Case(tf.minimum, not_finite, EVERY, names=XY),
+    "divide_no_nan": Case(tf.math.divide_no_nan, not_finite, EVERY, names=XY),
+    "multiply_no_nan": Case(tf.math.multiply_no_nan, not_finite, EVERY, names=XY),
+    "xlogy": Case(tf.math.xlogy, lambda d, x, y: not_finite(d, x, y) | (y < 0), EVERY, names=XY),
+    "xlog1py": Case(tf.math.xlog1py, lambda d, x, y: not_finite(d, x, y) | (y < -1), EVERY, names=XY),
+    "squared_difference": Case(tf.math.squared_difference, not_finite, EVERY, names=XY),
+    "greater": Case(tf.greater, not_finite, EVERY, names=XY),
+    "less": Case(tf.less, not_finite, EVERY, names=XY),
+    "greater_equal": Case(tf.greater_equal, not_finite, EVERY, names=XY),
+    "less_equal": Case(tf.less_equal, not_finite, EVERY, names=XY),
+    "equal": Case(tf.equal, not_finite, EVERY, names=XY),
+    "not_equal": Case(tf.not_equal, not_finite, EVERY, names=XY),
+    "logical_and": Case(tf.logical_and, not_finite, BIT, names=XY, kinds=("bool",)),
+    "logical_or": Case(tf.logical_or, not_finite, BIT, names=XY, kinds=("bool",)),
+    "logical_xor": Case(tf.math.logical_xor, not_finite, BIT, names=XY, kinds=("bool",)),
+    "logical_not": Case(tf.logical_not, within=(UNIT,), kinds=("bool",)),
+    "clip": Case(tf.clip_by_value, not_finite, EVERY + EVERY[:1], names=("x", "min", "max")),
+    # reductions of the second axis
+    "sum": Case(lambda x: tf.reduce_sum(x, 1), huge(1), rows=True, ulps=256),
+    "mean": Case(lambda x: tf.reduce_mean(x, 1), huge(1), rows=True, ulps=256),
+    "max": Case(lambda x: tf.reduce_max(x, 1), rows=True),
+    "min": Case(lambda x: tf.reduce_min(x, 1), rows=True),
+    "prod": Case(lambda x: tf.reduce_prod(x, 1), huge(SIDE), rows=True, ulps=256),
+    "std": Case(lambda x: tf.math.reduce_std(x, 1), huge(2), rows=True, reaches=(np.ones((SIDE, SIDE)),)),
+    "variance": Case(lambda x: tf.math.reduce_variance(x, 1), huge(2), rows=True, reaches=(np.ones((SIDE, SIDE)),)),
+    "norm": Case(lambda x: tf.norm(x, axis=1), huge(2), rows=True),
+    "logsumexp": Case(lambda x: tf.reduce_logsumexp(x, 1), huge(1), rows=True, ulps=64),
+    "cumsum": Case(lambda x: tf.cumsum(x, 1, exclusive=True), huge(1), rows=True),
+    "cumprod": Case(lambda x: tf.math.cumprod(x, 1), huge(SIDE), rows=True),
+    "argmax": Case(lambda x: tf.argmax(x, 1), rows=True),
+    "argmin": Case(lambda x: tf.argmin(x, 1), rows=True),
+    "count_nonzero": Case(lambda x: tf.math.count_nonzero(x, 1), rows=True, reaches=(np.zeros((SIDE, SIDE)),)),
+    "fraction": Case(tf.nn.zero_fraction, rows=True, reaches=(np.zeros((SIDE, SIDE)),)),
+    "any": Case(lambda x: tf.reduce_any(x, 1), within=(UNIT,), rows=True, kinds=("bool",)),
+    "all": Case(lambda x: tf.reduce_all(x, 1), within=(UNIT,), rows=True, kinds=("bool",)),
+    # whole rows
+    "softmax": Case(
+        tf.nn.softmax, huge(1), rows=True, reaches=(np.tile([800.0] + [-800.0] * (SIDE - 1), (SIDE, 1)),)
+    ),
+    "log_softmax": Case(
+        tf.nn.log_softmax,
+        huge(1),
+        rows=True,
+        reaches=(np.stack([[0.0] + [-104.0] * (SIDE - 1), [0.0] + [-750.0] * (SIDE - 1)]),),
+    ),
+    "l2_normalize": Case(lambda x: tf.nn.l2_normalize(x, 1), huge(2), rows=True),
+    # numbers handed on
+    "identity": Case(tf.identity),
+    "stop_gradient": Case(tf.stop_gradient),
+    "reverse": Case(lambda x: tf.reverse(x, [0])),
+    "roll": Case(lambda x: tf.roll(x, 3, 0)),
+    "sort": Case(tf.sort),
+    "gather": Case(lambda x: tf.gather(x, [3, 1, 1])),
+    "tile": Case(lambda x: tf.tile(x, [2])),
+    "split": Case(lambda x: tf.split(x, 2)[1]),
+    "unstack": Case(lambda x: tf.stack(tf.unstack(x)[2:5])),
+    "swap": Case(lambda x: tf.linalg.matrix_transpose(grid(x))),
+    "shuffle": Case(tf.random.shuffle),
+    "segment": Case(lambda x: tf.math.segment_max(x, [0] * (COUNT // 2) + [1] * (COUNT // 2))),
+    "segment_sum": Case(
+        lambda x: tf.math.unsorted_segment_sum(x, [0] * (COUNT // 2) + [2] * (COUNT // 2), 4), huge(1)
+    ),
+    "broadcast_to": Case(lambda x: tf.broadcast_to(x, [2, COUNT])),
+    "reshape": Case(grid),
+    "squeeze": Case(lambda x: tf.squeeze(x[None])),
+    "expand_dims": Case(lambda x: x[None]),
+    "transpose": Case(lambda x: tf.transpose(grid(x))),
+    "slice": Case(lambda x: x[3:9]),
+    "flatten": Case(grid),
+    "pad": Case(lambda x: tf.pad(x, [[1, 2]])),
+    "band_part": Case(lambda x: tf.linalg.band_part(grid(x), 0, -1), reaches=ONES),
+    "dropout": Case(lambda x: tf.nn.dropout(x, 0.25), args={"rate": Const(0.25)}, reaches=ONES),
+    "rescaling": Case(
+        lambda x: keras.layers.Rescaling(1 / 255, 0.5, dtype=x.dtype.name)(x),
+        args={"scale": Const(1 / 255), "offset": Const(0.5)},
+    ),
+    "max_pool": Case(lambda x: tf.nn.max_pool1d(grid(x)[..., None], 2, 2, "VALID")),
+    "avg_pool": Case(lambda x: tf.nn.avg_pool1d(grid(x)[..., None], 2, 2, "VALID"), huge(1)),
+    # products
+    "matmul": Case(tf.matmul, huge(2), EVERY, names=XY, rows=True),
+    "tensordot": Case(lambda x, y: tf.tensordot(x, y, 1), huge(2), EVERY, names=XY, rows=True),
+    "einsum": Case(lambda x, y: tf.einsum("ij,jk->ik", x, y), huge(2), EVERY, names=("0", "1"), rows=True),
+    # losses
+    "softmax_cross_entropy_with_logits": Case(
+        lambda y, z: tf.nn.softmax_cross_entropy_with_logits(y, z),
+        huge(2),
+        (Interval(0.0, math.inf), EVERYTHING),
+        names=("labels", "logits"),
+        rows=True,
+    ),
+    "sigmoid_cross_entropy_with_logits": Case(
+        tf.nn.sigmoid_cross_entropy_with_logits, huge(1), (UNIT, EVERYTHING), names=("labels", "logits")
+    ),
+    "weighted_cross_entropy_with_logits": Case(
+        lambda y, z: tf.nn.weighted_cross_entropy_with_logits(y, z, 3.0),
+        huge(1),
+        (UNIT, EVERYTHING),
+        names=("labels", "logits"),
+        args={"pos_weight": Const(3.0)},
+    ),
+    "mean_squared_error": Case(
+        keras.losses.mean_squared_error, huge(2), EVERY, names=("y_true", "y_pred"), rows=True
+    ),
+    "mean_absolute_error": Case(
+        keras.losses.mean_absolute_error, huge(1), EVERY, names=("y_true", "y_pred"), rows=True
+    ),
+    "huber": Case(keras.losses.huber, huge(2), EVERY, names=("y_true", "y_pred"), rows=True),
+    "hinge": Case(keras.losses.hinge, huge(2), EVERY, names=("y_true", "y_pred"), rows=True),
+    "squared_hinge": Case(keras.losses.squared_hinge, huge(4), EVERY, names=("y_true", "y_pred"), rows=True),
+}
+#: Tested by a property of their own below.
+APART = {
+    "where", "select", "join", "refine", "cast", "stack", "concat", "constant", "zeros", "ones", "one_hot",
+    "eye", "mask", "range", "linspace", "random_normal", "random_uniform", "random_integers", "size", "shape",
+    "sparse_softmax_cross_entropy_with_logits",
+}  # fmt: skip
+
+
+def kinds_of(cases: Mapping[str, Case]) -> list[tuple[str, str]]:
+    """Every operator with every format."""
+    return [(name, kind) for name, case in cases.items() for kind in case.kinds]
+
+
+def numbers_inside(interval: Interval, kind: str, random: np.random.Generator) -> np.ndarray:
+    """A sample; of truth values, those that the interval holds."""
+    if kind == "bool":
+        return random.choice([interval.lo, interval.hi], COUNT)
+    return sample(interval, kind, random)
+
+
+def computed(name: str, case: Case, kind: str, numbers: Sequence[np.ndarray]) -> np.ndarray:
+    """What TensorFlow computes."""
+    shaped = [n.reshape(SIDE, SIDE) if case.rows and n.size == COUNT else n for n in numbers]
+    return numbers_of(case.compute(*(tensor(n, kind) for n in shaped)))
+
+
+@pytest.mark.parametrize(("name", "kind"), kinds_of(CASES))
+def test_results_lie_in_the_interval(name: str, kind: str) -> None:
+    case = CASES[name]
+
+    @EXAMPLES
+    @given(st.lists(RANGES, min_size=3, max_size=3), SEEDS, st.booleans())
+    def check(ranges: list[tuple[float, float]], seed: int, shape_known: bool) -> None:
+        random = np.random.default_rng(seed)
+        integral = kind == "bool"
+        intervals = [
+            Interval(float(ends[0] > 0), 1.0) if integral else interval_of(ends, kind, within)
+            for ends, within in zip(ranges, case.within, strict=False)
+        ]
+        shape = ((SIDE, SIDE) if case.rows else (COUNT,)) if shape_known else None
+        operands = [operand(OUTSIDE + i, x, kind, shape) for i, x in enumerate(intervals)]
+        value = run(name, {**dict(zip(case.names, operands, strict=True)), **case.args, **axis(name)})
+        numbers = [numbers_inside(interval, kind, random) for interval in intervals]
+        results = computed(name, case, kind, numbers)
+        if shape_known and value.shape is not None:
+            matches = len(results.shape) == len(value.shape) and all(
+                a in (None, b) for a, b in zip(value.shape, results.shape, strict=True)
+            )
+            assert matches, f"shape {value.shape} is predicted, it is {results.shape}"
+        mask = np.asarray(case.nan(kind, *numbers))
+        if mask.shape != results.shape:
+            mask = np.any(mask)
+        assert_inside(results, value, kind, mask)
+
+    check()
+
+
+def axis(name: str) -> dict[str, Value]:
+    """The axis that the real operation of a reduction is given."""
+    along = {"sum", "mean", "max", "min", "prod", "std", "variance", "norm", "logsumexp", "cumsum", "cumprod",
+             "argmax", "argmin", "count_nonzero", "any", "all", "l2_normalize"}  # fmt: skip
+    return {"axis": Const(1)} if name in along else {}
+
+
+WITNESSES = st.lists(
+    st.one_of(st.sampled_from([0.0, 1.0, -1.0, 0.5, 104.0, -104.0, 750.0, 2.0, -3.0]), st.floats(-9.0, 9.0)),
+    min_size=1,
+    max_size=3,
+    unique=True,
+)
+
+
+@pytest.mark.parametrize(("name", "kind"), kinds_of(CASES))
+def test_witnesses_are_what_tensorflow_computes(name: str, kind: str) -> None:
+    case = CASES[name]
+
+    @EXAMPLES
+    @given(st.lists(WITNESSES, min_size=3, max_size=3), st.booleans(), st.booleans())
+    def check(drawn: list[list[float]], shared: bool, shape_known: bool) -> None:
+        shape = ((SIDE, SIDE) if case.rows else (COUNT,)) if shape_known else None
+        operands = []
+        for index, (numbers, within) in enumerate(zip(drawn, case.within, strict=False)):
+            stored = [round_to(n, kind if kind != "bool" else None) for n in numbers]
+            stored = [float(n > 0) if kind == "bool" else n for n in stored]
+            kept = tuple(dict.fromkeys(n for n in stored if n in within))
+            operands.append(operand(OUTSIDE + index, within, kind, shape, kept))
+        if shared and len(operands) == 2:
+            # Two tensors made of one: the numbers of both hang together.
+            first = operands[0]
+            other = run("identity", {"x": first}, 50)
+            operands = [first, other]
+        args = {**dict(zip(case.names, operands, strict=True)), **case.args, **axis(name)}
+        value = run(name, args)
+        for witness in value.witnesses:
+            assumed = dict(witness.inputs)
+            if value.op in assumed:
+                results = computed(name, case, kind, case.reaches)
+            else:
+                sources = [next(op for op in o.producers() if op.name == "outside") for o in operands]
+                results = computed(
+                    name, case, kind, [np.full(COUNT, assumed.get(source, 1.0)) for source in sources]
+                )
+            assert any(close(witness.value, r, value.dtype, case.ulps) for r in results.ravel()), (
+                f"{witness.value!r} is predicted for {witness.inputs}, it is {results.ravel()[:4]!r}"
+            )
+
+    check()
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if len(case.within) == 1])
+def test_what_is_assumed_of_unknown_input_is_reached(name: str) -> None:
+    """sigmoid, relu and softmax claim numbers although nothing is known of their input."""
+    case = CASES[name]
+    for kind in case.kinds:
+        unknown = Unknown(op_of("outside", {}, OUTSIDE))
+        value = run(name, {case.names[0]: unknown, **case.args, **axis(name)})
+        for witness in value.witnesses:
+            assumed = dict(witness.inputs)
+            if value.op in assumed and kind != "bool":
+                results = computed(name, case, kind, case.reaches) if case.reaches else np.array([0.0, 1.0])
+            else:
+                results = computed(name, case, kind, [np.full(COUNT, assumed.get(unknown.op, 1.0))])
+            if kind == "float64":
+                continue  # an unknown format is taken for float32
+            assert any(close(witness.value, r, kind, case.ulps) for r in results.ravel()), witness
