@@ -66,6 +66,8 @@ def _options(text: str) -> list[str]:
     """Ways to write an expression into another: bare, where it can stand alone, and in parentheses."""
     expression = parse_expression(text)
     if expression is None:
+        if not text.strip():
+            return [text]
         wrapped = f"({text})"
         return [wrapped] if parse_expression(wrapped) is not None else [text]
     if not expression.lpar:

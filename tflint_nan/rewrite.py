@@ -62,7 +62,8 @@ class Rewriter:
         self._replacements: list[_Replacement] = []
         self._edits: list[Edit] = []
         self._hoists: dict[int, _Hoist] = {}
-        self._imports: list[str] = []
+        #: Import line -> what it is needed for.
+        self._imports: dict[str, list[str]] = {}
         self._removed: set[int] = set()
         self._failed = False
 
@@ -77,8 +78,8 @@ class Rewriter:
         if found is None:
             return None
         spelled, line = found
-        if line is not None and line not in self._imports:
-            self._imports.append(line)
+        if line is not None:
+            self._imports.setdefault(line, []).append(spelled)
         return spelled
 
     def spell(self, value: Value, name: str = "value") -> str | None:
@@ -321,11 +322,13 @@ class Rewriter:
         self._place_hoists()
         for replacement in self._replacements:
             self._place(replacement)
-        first = self._spelling.first_import() if self._imports else None
-        for line in self._imports:
-            rest, self._edits = self._edits, []
-            self.insert_before(first, line)
-            self._edits += rest
+        written = [edit.content for edit in self._edits]
+        for line, spelled in self._imports.items():
+            # What a rule asked for and then did without needs no import.
+            if any(name in content for name in spelled for content in written):
+                rest, self._edits = self._edits, []
+                self.insert_before(self._spelling.first_import(), line)
+                self._edits += rest
         edits = sorted(self._edits, key=lambda edit: edit.span)
         overlap = any(before.span.end > after.span.start for before, after in pairwise(edits))
         if self._failed or overlap or not edits:

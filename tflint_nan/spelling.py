@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 
 import libcst as cst
 
 from tflint_nan.build.state import unrefined
+from tflint_nan.expression import names_in
 from tflint_nan.graph import Graph
 from tflint_nan.ops.generations import is_v1_only, is_v2_only
 from tflint_nan.value import NONE, Binding, Object, Op, Scope, Symbol, Value
@@ -30,11 +30,6 @@ class Spelling:
         self._graph = graph
         self._op = op
         self._source = op.source
-
-    @cached_property
-    def identifiers(self) -> frozenset[str]:
-        """Every word of the file."""
-        return frozenset(re.findall(r"[^\W\d]\w*", self._source.text))
 
     # Places.
 
@@ -138,9 +133,7 @@ class Spelling:
     def free_name(self, wanted: str, taken: set[str]) -> str:
         """`wanted`, with a number where the function around the op (the file, outside of one) uses it."""
         function = self._op.scope.node
-        used = self.identifiers
-        if isinstance(function, cst.FunctionDef):
-            used = frozenset(re.findall(r"[^\W\d]\w*", self._source.code(function)))
+        used = set(names_in(function if isinstance(function, cst.FunctionDef) else self._source.tree))
         number, name = 0, wanted
         while name in used or name in taken:
             number += 1
@@ -221,7 +214,7 @@ class Spelling:
             for binding in self._visible.values()
         ):
             line = "from tensorflow import keras"
-        if bound in self.identifiers and bound in self._visible:
+        if bound in names_in(self._source.tree):
             return None
         return f"{bound}.{rest}", line
 
