@@ -401,6 +401,29 @@ def test_argument_order_of_losses() -> None:
     assert all(loss.arg("logits").made_by("dense") for loss in fused)
 
 
+def test_a_subclassed_model_is_trained_in_training_mode() -> None:
+    graph = read(
+        "class M(keras.Model):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.d = layers.Dense(3)\n    def call(self, x, training=False):\n        x = self.d(x)\n"
+        "        return x if training else tf.nn.softmax(x)\nm = M()\nm.compile('sgd', 'mse')\n"
+    )
+    assert only(graph, "mean_squared_error").arg("y_pred").made_by("softmax") is None
+
+
+def test_callbacks_are_kept() -> None:
+    graph = read(
+        "m = keras.Sequential([layers.Dense(1)])\n"
+        "c = [keras.callbacks.TerminateOnNaN(), keras.callbacks.LearningRateScheduler(f)]\n"
+        "m.fit(a, b, callbacks=c)\n"
+    )
+    callbacks = only(graph, "fit").arg("callbacks")
+    assert isinstance(callbacks, Items)
+    assert [item.api for item in callbacks.items if isinstance(item, Object)] == [
+        "keras.callbacks.TerminateOnNaN",
+        "keras.callbacks.LearningRateScheduler",
+    ]
+
+
 # ---- optimizers
 
 
@@ -485,6 +508,18 @@ def test_minimize_and_gradients_differentiate() -> None:
     assert graph.differentiated(only(graph, "square"))
 
 
+def test_clipped_gradients_lie_within_the_norm() -> None:
+    import tensorflow as tf
+
+    graph = read("g = tf.gradients(loss, [v, w])\ng, _ = tf.clip_by_global_norm(g, 5.0)\nprobe(g[0])\n")
+    clipped = list(graph.ops("clip_by_norm"))
+    assert len(clipped) == 2
+    assert all(op.arg("x").op is not None and graph.path(only(graph, "gradients"), op) for op in clipped)
+    interval = clipped[0].value.interval
+    for value in tf.clip_by_norm(tf.constant([1e30, -3.0, 4.0]), 5.0).numpy():
+        assert float(value) in interval
+
+
 # ---- sessions
 
 
@@ -514,6 +549,9 @@ def test_variables() -> None:
         "tf.Variable(0, trainable=False)",
         "tf.get_variable('w', [2], trainable=False)",
         "tf.train.get_or_create_global_step()",
+        "tf.get_variable('w', [2], constraint=f)",
+        "tf.Variable(1.0, constraint=lambda s: tf.clip_by_value(s, 1e-3, 10.0))",
+        "layers.Layer().add_weight(shape=(2,), constraint='nonneg')",
     ):
         assert not only(read(expression), "variable").value.witnesses, expression
 

@@ -63,6 +63,12 @@ def not_known(machine: Machine, call: Call) -> Value:
     return dataset(machine, call, UNKNOWN)
 
 
+def queue(machine: Machine, call: Call) -> Value:
+    """`tf.train.batch(tensors, n)`: one more axis, unless each tensor is a batch already."""
+    operator = "batch" if truth(call.arg("enqueue_many"), False) is False else "slice"
+    return each(machine, operator, call.arg("tensors"), {})
+
+
 def zipped(machine: Machine, call: Call) -> Value:
     """`Dataset.zip((a, b))`, `Dataset.zip(a, b)`."""
     first = call.arg("datasets")
@@ -231,6 +237,12 @@ api(f"{_DATASET}from_generator", from_generator, "generator")
 api(f"{_DATASET}list_files", not_known, "file_pattern shuffle seed name")
 api(f"{_DATASET}range", not_known, "")
 api("tf.data.TFRecordDataset tf.data.TextLineDataset", not_known, "filenames")
+api("tf.train.batch", queue, "tensors batch_size num_threads capacity enqueue_many")
+api(
+    "tf.train.shuffle_batch",
+    queue,
+    "tensors batch_size capacity min_after_dequeue num_threads seed enqueue_many",
+)
 api(f"{_DATASET}zip", zipped, "datasets")
 api("dataset.map", mapped, "self map_func:function num_parallel_calls")
 api("dataset.interleave", flat_mapped, "self map_func:function cycle_length")

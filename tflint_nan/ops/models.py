@@ -6,17 +6,25 @@ and the layers that are known as `layers`. A subclassed model is called to learn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tflint_nan.ops.handlers import at_argument, harmless, nothing, receiver, text, truth, unknown
 from tflint_nan.ops.layers import activate, input_of
 from tflint_nan.ops.losses import apply_loss
 from tflint_nan.ops.optimizers import named
+from tflint_nan.ops.replay import replay
 from tflint_nan.ops.table import BASES, Call, Handler, Machine, api
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Table, Tensor, Unknown, Value, sources
-
-#: A call of a functional model repeats at most this many ops.
-MAX_REPLAY = 2000
+from tflint_nan.value import (
+    NONE,
+    UNKNOWN,
+    Const,
+    Function,
+    Items,
+    Object,
+    Table,
+    Tensor,
+    Value,
+)
 
 
 def sequential(machine: Machine, call: Call) -> Value:
@@ -108,78 +116,9 @@ def call_model(machine: Machine, call: Call) -> Value:
     model, x = receiver(call), call.arg("x")
     if model is None:
         return UNKNOWN
-    result = replay(machine, model, x)
-    return unknown(machine, x, call=call) if result is None else result
-
-
-def replay(machine: Machine, model: Object, x: Value) -> Value | None:
-    """The ops between a model's inputs and outputs once more, over other inputs; None where unknown."""
     inputs, output = model.attrs.get("input"), model.attrs.get("output")
-    if inputs is None or output is None or output is UNKNOWN:
-        return None
-    new: dict[int, Value] = {}
-    if not _pair(machine, inputs, x, new):
-        return None
-    between = _between(output, set(new))
-    if between is None:
-        return None
-    for op in between:
-        args = {name: _replaced(value, new) for name, value in op.args.items()}
-        new[op.serial] = machine.emit(op.name, args, at=op)
-    return _replaced(output, new)
-
-
-def _pair(machine: Machine, inputs: Value, given: Value, new: dict[int, Value]) -> bool:
-    """Note which op's output each given value stands for; False where the structures differ."""
-    if isinstance(inputs, Tensor):
-        values = machine.elements(given)
-        if values is not None:
-            given = values[0] if len(values) == 1 else UNKNOWN
-        new[inputs.made.serial] = given
-        return True
-    if isinstance(inputs, Table):
-        table = given.items if isinstance(given, Table) else {}
-        return all(_pair(machine, value, table.get(key, UNKNOWN), new) for key, value in inputs.items.items())
-    old, values = machine.elements(inputs), machine.elements(given)
-    if old is None:
-        return False
-    if len(old) == 1 and values is None:
-        values = [given]
-    if values is None or len(values) != len(old):
-        values = [UNKNOWN] * len(old)
-    return all(_pair(machine, one, value, new) for one, value in zip(old, values, strict=True))
-
-
-def _between(output: Value, starts: set[int]) -> list[Op] | None:
-    """The ops that depend on the ops numbered `starts` and that `output` depends on, in order."""
-    seen: dict[int, Op] = {}
-    todo = list(sources(output))
-    while todo:
-        op = todo.pop()
-        if op.serial in seen or op.serial in starts:
-            continue
-        seen[op.serial] = op
-        todo.extend(source for value in op.args.values() for source in sources(value))
-    reached: set[int] = set(starts)
-    result = []
-    for serial in sorted(seen):
-        op = seen[serial]
-        if isinstance(op.value, (Tensor, Unknown)) and any(
-            source.serial in reached for value in op.args.values() for source in sources(value)
-        ):
-            reached.add(serial)
-            result.append(op)
-    return result if len(result) <= MAX_REPLAY else None
-
-
-def _replaced(value: Value, new: Mapping[int, Value]) -> Value:
-    if isinstance(value, (Tensor, Unknown)):
-        return value if value.op is None else new.get(value.op.serial, value)
-    if isinstance(value, Items):
-        return Items(tuple(_replaced(item, new) for item in value.items), value.kind, value.complete)
-    if isinstance(value, Table):
-        return Table({key: _replaced(item, new) for key, item in value.items.items()}, value.complete)
-    return value
+    result = None if inputs is None or output is None else replay(machine, inputs, output, x)
+    return unknown(machine, x, call=call) if result is None else result
 
 
 def output_of(machine: Machine, model: Object) -> Value:
@@ -189,7 +128,28 @@ def output_of(machine: Machine, model: Object) -> Value:
         return UNKNOWN if output is None else output
     if isinstance(output, (Tensor, Items, Table)):
         return output
-    return machine.call(model, [machine.emit("placeholder", {}, at=model.op)], {})
+    # What is trained is what the model computes in training.
+    method = machine.get(model, "call")
+    takes = isinstance(method, Function) and "training" in parameters(method)
+    switch = {"training": Const(True)} if takes else {}
+    return machine.call(model, [machine.emit("placeholder", {}, at=model.op)], switch)
+
+
+def parameters(function: Function) -> list[str]:
+    """The names of a function's parameters."""
+    params = function.node.params
+    return [param.name.value for param in (*params.posonly_params, *params.params, *params.kwonly_params)]
+
+
+def add_loss(machine: Machine, call: Call) -> Value:
+    """`model.add_loss(term)`: minimised with the others."""
+    machine.emit("add_loss", {"loss": call.arg("loss")}, call=call)
+    return NONE
+
+
+def same_model(machine: Machine, call: Call) -> Value:
+    """A model of the same layers (`clone_model`, `multi_gpu_model`)."""
+    return call.arg("model")
 
 
 def compile_model(machine: Machine, call: Call) -> Value:
@@ -343,6 +303,9 @@ api(
     nothing,
     "self",
 )
+api("model.add_loss layer.add_loss", add_loss, "self loss")
+api("keras.models.clone_model", same_model, "model input_tensors")
+api("keras.utils.multi_gpu_model", same_model, "model gpus", removed="2.3")
 api("model.get_layer", harmless, "self name index")
 
 api("model.inputs", attribute("input"), "self")

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from tflint_nan.ops.handlers import unknown
-from tflint_nan.ops.table import Call, Handler, Machine, api
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, OneOf, Table, Tensor, Value
+from tflint_nan.interval import Interval
+from tflint_nan.ops.handlers import float_dtype, number, unknown
+from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
+from tflint_nan.value import NONE, UNKNOWN, Const, Items, OneOf, Op, Table, Tensor, Value
+
+
+@operator("assign", flow=("x",))
+def _assign(op: Op) -> Facts:
+    """The value that a variable gets."""
+    x = op.arg("x")
+    return Facts(x.interval, x.witnesses, x.dtype, x.shape)
+
+
+@operator("clip_by_norm")
+def _clip_by_norm(op: Op) -> Facts:
+    """A tensor scaled down where its length passes `norm`: each element lies in [-norm, norm]."""
+    x, norm = op.arg("x"), number(op.arg("norm"))
+    dtype = float_dtype(op, "x")
+    if norm is None or not norm >= 0.0:
+        return Facts(dtype=dtype, shape=x.shape)
+    return Facts(Interval(-norm, norm).stored(dtype, 4), dtype=dtype, shape=x.shape)
+
+
+def clip_together(machine: Machine, call: Call) -> Value:
+    """`tf.clip_by_global_norm(tensors, norm)`: the clipped list, and the norm that it had."""
+    norm, given = call.arg("norm"), call.arg("x")
+    listed = given.items if isinstance(given, Items) else (given,)
+    clipped = tuple(machine.emit("clip_by_norm", {"x": x, "norm": norm}, call=call) for x in listed)
+    whole = isinstance(given, Items) and given.complete
+    return Items((Items(clipped, "list", whole), unknown(machine, given, call=call)))
 
 
 def plain(kind: str) -> Handler:
@@ -86,12 +113,23 @@ def step(machine: Machine, call: Call) -> Value:
     return machine.emit("variable", {**args, "dtype": Const("int64")}, call=call)
 
 
-api("tf.Variable", "variable", "initial_value trainable validate_shape caching_device name")
+api(
+    "tf.Variable",
+    "variable",
+    "initial_value trainable validate_shape caching_device name variable_def dtype import_scope constraint",
+)
 api(
     "tf.get_variable",
     "variable",
-    "name shape dtype initializer:initial_value regularizer trainable",
+    "name shape dtype initializer:initial_value regularizer trainable collections caching_device partitioner "
+    "validate_shape use_resource custom_getter constraint",
 )
+api("tf.assign", "assign", "ref:variable value:x validate_shape use_locking name")
+api("tf.assign_add", "add", "ref:x value:y use_locking name")
+api("tf.assign_sub", "sub", "ref:x value:y use_locking name")
+api("tensor.assign", "assign", "self:variable value:x use_locking name read_value")
+api("tensor.assign_add", "add", "self:x delta:y use_locking name read_value")
+api("tensor.assign_sub", "sub", "self:x delta:y use_locking name read_value")
 api(
     "tf.contrib.framework.variable tf.contrib.slim.variable tf.contrib.framework.model_variable "
     "tf.contrib.slim.model_variable",
@@ -134,6 +172,9 @@ api("tensor.eval", evaluate, "self feed_dict session")
 api("operation.run", run_operation, "self feed_dict session")
 
 # Gradients.
+
+api("tf.clip_by_norm", "clip_by_norm", "t:x clip_norm:norm axes name")
+api("tf.clip_by_global_norm", clip_together, "t_list:x clip_norm:norm use_norm name")
 
 api("tf.gradients", list_of_gradients, "ys:loss xs:variables grad_ys name")
 api("keras.backend.gradients", list_of_gradients, "loss variables")
