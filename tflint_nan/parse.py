@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,9 +13,10 @@ import libcst as cst
 
 from tflint_nan.finding import Position
 
-#: Deepest nesting that is read. CPython's own tokenizer stops at 200 brackets; the deepest of 1500 files
-#: of TensorFlow's dependencies reaches 42.
-MAX_NESTING = 200
+#: Deepest nesting that is read: a chain of 1000 `elif` or `+`. CPython's own tokenizer stops at 200
+#: brackets; the deepest of 1500 files of TensorFlow's dependencies reaches 42. Before Python 3.11 every
+#: Python call takes C stack, which is bounded.
+MAX_NESTING = 1000 if sys.version_info >= (3, 11) else 200
 
 #: A stretch of code in which nothing can be nested deeper than `MAX_NESTING` needs no closer look.
 _HARMLESS = 150

@@ -57,8 +57,9 @@ class Guards(State):
                 name = name if holds else _OPPOSITE[name]
                 self._narrow(test.left, name, self._limit(target.comparator))
                 self._narrow(target.comparator, _MIRROR.get(name, name), self._limit(test.left))
-        elif holds and isinstance(test, cst.Name):
+        elif holds and isinstance(test, (cst.Name, cst.Attribute)):
             self._drop_none(test)
+            self._narrow(test, "not_equal", Const(0))
 
     def refine_asserted(self, name: str, call: cst.Call) -> None:
         """Go on after `tf.debugging.assert_positive(x)` and its like."""

@@ -14,7 +14,7 @@ from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
 from tflint_nan.source import Source
-from tflint_nan.value import Class, Const, Function, Object, Scope, Value
+from tflint_nan.value import NONE, Class, Const, Function, Object, OneOf, Scope, Value
 
 #: Python frames that the walk may nest: calls are bounded, and so are expressions.
 RECURSION_LIMIT = 12_000
@@ -59,10 +59,16 @@ class Program(Calls):
             self._enter(self._from_outside(definition), Arguments(definition.node))
 
     def _from_outside(self, function: Function) -> Function:
-        """The function as a caller that is not seen may call it: its switches can have any value."""
-        defaults = {
-            name: value for name, value in function.defaults.items() if not isinstance(value.literal, bool)
-        }
+        """The function as a caller that is not seen may call it.
+
+        Its switches can have any value, and what is None by default is often given; other defaults (an
+        epsilon, a number of units) are what most callers leave.
+        """
+        defaults: dict[str, Value] = {}
+        for name, value in function.defaults.items():
+            if isinstance(value.literal, bool):
+                continue
+            defaults[name] = OneOf((value, self.parameter(name))) if value == NONE else value
         return replace(function, defaults=defaults)
 
     def _is_method(self, function: Function) -> bool:
