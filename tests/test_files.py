@@ -91,6 +91,7 @@ def test_ignore_files_above_in_the_repository(tmp_path: Path) -> None:
     _ignore(repository, ".gitignore", "secret.py", "/src/local/")
     _ignore(repository, ".git/info/exclude", "mine.py")
     _tree(repository, "src/a.py", "src/secret.py", "src/mine.py", "src/local/b.py")
+    assert _names(repository, "src/local") == ["src/local/b.py"]
     assert _names(repository) == ["src/a.py"]
     assert _names(repository / "src") == ["a.py"]
     assert _names(repository, "src") == ["src/a.py"]

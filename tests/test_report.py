@@ -241,6 +241,8 @@ DISPLAY = Fix(Applicability.DISPLAY, "m", ())
             True,
             "Found 3 errors (1 fixed, 2 remaining).\n1 fixable with --fix --unsafe-fixes.\n",
         ),
+        # What was not applied although it was asked for cannot be.
+        ((FINDING.fix,), {"NAN101": 1}, True, "Found 2 errors (1 fixed, 1 remaining).\n"),
         ((), {"NAN101": 2}, True, "Found 2 errors (2 fixed, 0 remaining).\n"),
     ],
 )
