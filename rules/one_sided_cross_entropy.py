@@ -121,7 +121,7 @@ def _alone(graph: Graph, product: Op, logarithm: Op, sigmoid: Op) -> bool:
             return False
         for start in (sigmoid, *sources(sigmoid.arg("x"))):
             for consumer in graph.consumers(start):
-                if consumer.serial in ops and not graph.path(consumer, logarithm):
+                if consumer.serial in ops and not graph.path(consumer, product):
                     return False
     return bool(losses)
 

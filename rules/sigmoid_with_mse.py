@@ -43,8 +43,9 @@ train_step = tf.train.GradientDescentOptimizer(0.15).minimize(loss)
 ## Fix safety
 
 Unsafe: another loss is minimised. A squared error written by hand becomes
-`tf.nn.sigmoid_cross_entropy_with_logits` over the logits (a factor 1/2 goes, it was there for the square); the loss
-of a Keras model becomes binary cross entropy, which keeps the layer's sigmoid.
+`tf.nn.sigmoid_cross_entropy_with_logits` over the logits (a factor 1/2 goes, it was there for the square). Where the
+logits are inside a layer, and for the loss of a Keras model, it becomes Keras's binary cross entropy, which takes the
+sigmoid's output.
 
 ## References
 
@@ -67,6 +68,9 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.training import made_only_by, replace_loss, squared_errors, trains_classes
 from tflint_nan.value import Const, Op, Value
+
+
+MESSAGE = "Train with the cross entropy"
 
 
 @rule("NAN201", "sigmoid-with-mse")
@@ -109,24 +113,40 @@ def _witness(sigmoid: Op) -> str | None:
 
 
 def _fix(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
-    message = "Train with the cross entropy"
     if op.name == "mean_squared_error" and not op.api.startswith("tf."):
-        return r.fix(Applicability.UNSAFE, message) if replace_loss(r, op, "binary_crossentropy") else None
-    fused, logits, targets = (
-        r.api("tf.nn.sigmoid_cross_entropy_with_logits"),
-        r.spell(sigmoid.arg("x"), "logits"),
-        r.spell(labels),
-    )
-    text = "{f}(labels={labels}, logits={logits})"
-    if op.name == "mean_squared_error":
-        if op.nodes.keys() != {"y_true", "y_pred"}:
-            return None
-        text = "{mean}(" + text + ")"
-    mean = r.api("tf.reduce_mean")
-    if fused is None or logits is None or targets is None or mean is None:
+        return r.fix(Applicability.UNSAFE, MESSAGE) if replace_loss(r, op, "binary_crossentropy") else None
+    if op.name == "mean_squared_error" and op.nodes.keys() != {"y_true", "y_pred"}:
         return None
-    r.replace(_halved(graph, op).node, text, f=fused, mean=mean, labels=targets, logits=logits)
-    return r.fix(Applicability.UNSAFE, message)
+    fused = _fused(graph, op, sigmoid, labels, r)
+    return _from_output(graph, op, sigmoid, labels, Rewriter(graph, op)) if fused is None else fused
+
+
+def _fused(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
+    """The cross entropy of the logits."""
+    f, logits = r.api("tf.nn.sigmoid_cross_entropy_with_logits"), r.spell(sigmoid.arg("x"), "logits")
+    return _replaced(graph, op, f"{f}(labels={{labels}}, logits={logits})", labels, r) if f and logits else None
+
+
+def _from_output(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
+    """The cross entropy of the output, where the logits stay inside a layer or a loop: Keras's, a mean over the last
+    axis."""
+    averaged = op.name == "mean_squared_error" or _averaged(graph, _halved(graph, op))
+    f, output = r.api("keras.losses.binary_crossentropy"), r.spell(sigmoid.value, "outputs")
+    return _replaced(graph, op, f"{f}({{labels}}, {output})", labels, r) if averaged and f and output else None
+
+
+def _replaced(graph: Graph, op: Op, text: str, labels: Value, r: Rewriter) -> Fix | None:
+    targets, mean = r.spell(labels), r.api("tf.reduce_mean") if op.name == "mean_squared_error" else ""
+    if targets is None or mean is None:
+        return None
+    r.replace(_halved(graph, op).node, f"{mean}({text})" if mean else text, labels=targets)
+    return r.fix(Applicability.UNSAFE, MESSAGE)
+
+
+def _averaged(graph: Graph, op: Op) -> bool:
+    """True where all that is done with `op` is its mean over all elements."""
+    consumers = graph.consumers(op)
+    return len(consumers) == 1 and consumers[0].name == "mean" and "axis" not in consumers[0].args
 
 
 def _halved(graph: Graph, op: Op) -> Op:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+import libcst as cst
+
 from tflint_nan.evidence import number, onward
 from tflint_nan.graph import Graph, sources
 from tflint_nan.rewrite import Rewriter
@@ -21,6 +23,13 @@ LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
 _AFFINE = ("add", "sub", "mul", "neg")
 #: Ops whose output a model computes: a target made by one is no label.
 _MODELLED = (*LINEAR, "sigmoid", "softmax", "tanh", "relu", "variable", "predict")
+#: Ops that make class numbers, rows of zeros and a one, answers to yes-or-no questions.
+_CLASSES = (
+    *("one_hot", "eye", "class_ids", "random_integers"),
+    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or", "logical_not"),
+)
+#: Ops that make numbers anywhere in an interval.
+_BETWEEN = ("scaled", "scaled_images", "pixels", "rescaling", "normalization", "div", "random_uniform", "random_normal")
 #: Ops that only keep a probability inside its range, or move it by an epsilon.
 _GUARDS = ("clip", "maximum", "minimum", "add", "sub", "refine")
 
@@ -35,10 +44,8 @@ def ends(value: Value, through: Sequence[str] = ()) -> tuple[Op, ...]:
     seen: set[int] = set()
     while todo:
         current = todo.pop()
-        if isinstance(current, Const):
-            continue
         ops = list(sources(current))
-        if not ops:
+        if not ops and not all(isinstance(item, Const) for item in _flat(current)):
             return ()
         for op in ops:
             if op.serial in seen:
@@ -192,19 +199,16 @@ class Targets(Enum):
 
 def targets(value: Value) -> Targets:
     """What the values of a target say: 0 and 1 only, or something between."""
-    if made_only_by(value, "one_hot", "class_ids", "equal", "not_equal", "greater", "less", "greater_equal", "less_equal"):
+    found = ends(value)
+    if found and all(op.name in _CLASSES for op in found):
         return Targets.CLASSES
-    numbers = {witness.value for witness in value.witnesses}
-    literal = isinstance(value, Const) or made_only_by(value, "constant", "zeros", "ones") is not None
-    if literal and numbers and numbers <= {0.0, 1.0} and value.interval.lo >= 0 and value.interval.hi <= 1:
-        return Targets.CLASSES
-    if (value.dtype or "").startswith(("int", "uint", "bool")):
-        return Targets.CLASSES
-    if any(number != round(number) for number in numbers if math.isfinite(number)) or made_only_by(
-        value, "scaled", "scaled_images", "rescaling", "normalization", "div"
-    ):
+    if found and all(op.name in _BETWEEN for op in found):
         return Targets.CONTINUOUS
-    return Targets.UNKNOWN
+    numbers = {witness.value for item in _flat(value) for witness in item.witnesses}
+    if any(number != round(number) for number in numbers if math.isfinite(number)):
+        return Targets.CONTINUOUS
+    literal = all(op.name in ("constant", "zeros", "ones") for op in found)
+    return Targets.CLASSES if literal and numbers and numbers <= {0.0, 1.0} else Targets.UNKNOWN
 
 
 #: Metrics of classification and of regression, as Keras spells them without case and underscores.
@@ -372,14 +376,20 @@ def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) 
     scope: Scope | None = op.scope
     while scope is not None:
         for binding in scope.history:
-            if binding.value is value and binding.statement is not None:
-                row = r.text(binding.statement).strip().partition("#")[0]
-                name, _, literal = row.partition("=")
-                if name.strip() == binding.name and _is_number(literal):
-                    r.replace(binding.statement, f"{binding.name} = {text}")
-                    return True
+            literal = _assigned(binding.statement) if binding.value is value else None
+            if literal is not None and _is_number(r.text(literal)):
+                r.replace(literal, text)
+                return True
         scope = scope.parent
     return False
+
+
+def _assigned(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
+    """The right side of a statement that is one assignment."""
+    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
+        only = statement.body[0]
+        return only.value if isinstance(only, (cst.Assign, cst.AnnAssign)) else None
+    return None
 
 
 def _is_number(text: str) -> bool:
