@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import libcst as cst
@@ -111,16 +111,22 @@ def fault(
     )
 
 
-def lint(source: Source, settings: Settings) -> list[Finding]:
+def lint(source: Source, settings: Settings, project: build.Project | None = None) -> list[Finding]:
     """Check one source.
 
+    Args:
+        source: the file.
+        settings: what is looked for.
+        project: where the modules that it imports are found; without it, the file is read alone.
+
     Returns:
-        Findings of this file, sorted, each code once at a place. A rule that fails is a NAN901 finding.
+        Findings of this file, sorted, each code once at a place. What goes wrong in another file, called
+        from this one, stands at the call. A rule that fails is a NAN901 finding.
 
     Raises:
         SourceError: the text is not Python.
     """
-    graph = build.build(source, settings.thresholds)
+    graph = build.build(source, settings.thresholds, project)
     faults: list[Finding] = []
     reports: dict[tuple[str, Span], list[tuple[Rule, Report]]] = {}
     for rule in rules():
@@ -129,9 +135,12 @@ def lint(source: Source, settings: Settings) -> list[Finding]:
             continue
         try:
             for report in rule.check(graph):
-                if report.op.source is source and RANK[report.level] <= RANK[weakest]:
-                    span = source.span(report.node or report.op.node)
-                    reports.setdefault((rule.code, span), []).append((rule, report))
+                if RANK[report.level] > RANK[weakest]:
+                    continue
+                home = _brought_home(report, source)
+                if home is not None:
+                    span = source.span(home.node or home.op.node)
+                    reports.setdefault((rule.code, span), []).append((rule, home))
         except Exception as error:
             faults.append(crash(source.filename, f"rule {rule.code}", error))
 
@@ -143,6 +152,30 @@ def lint(source: Source, settings: Settings) -> list[Finding]:
             if not suppressions.silences(code, rows):
                 findings += _best(graph, same, span, rows)
     return sorted(findings, key=lambda finding: finding.sort_key)
+
+
+def _brought_home(report: Report, source: Source) -> Report | None:
+    """The report as one of `source`: of what goes wrong in another file, the call that leads there.
+
+    Such a place cannot be mended from here, and the file itself may be right for other callers.
+    """
+    op = report.op
+    if op.source is source:
+        return report
+    call = next((node for file, node in reversed(op.calls) if file is source), None)
+    if call is None:
+        return None
+    there = report.node or op.node
+    row = op.source.span(there).start.row
+    caller = replace(op, source=source, node=call, statement=None)
+    return replace(
+        report,
+        op=caller,
+        node=None,
+        message=f"{report.message} (in {op.source.filename}:{row}, called here)",
+        because=(*report.because, (replace(op, node=there), "here")),
+        fix=None,
+    )
 
 
 def _best(

@@ -24,6 +24,7 @@ from tflint_nan.value import Const, Items, Op, Symbol, Value
 _SHORT: Final = 40
 #: Parts of an expression that are not evaluated exactly once where they stand.
 _DEFERRED = (cst.Lambda, cst.GeneratorExp, cst.ListComp, cst.SetComp, cst.DictComp)
+_SIMPLE = (cst.Name, cst.Attribute, cst.Subscript, cst.BaseNumber, cst.SimpleString, cst.Tuple, cst.List)
 _WORD = re.compile(r"\w")
 
 
@@ -112,7 +113,10 @@ class Rewriter:
                 return self.text(node)
         if isinstance(value, Items):
             return self._items(value)
-        return self._named(value, _Hoist(name, places[0][0], None)) if places else None
+        for node, site in places:
+            if site.statement is self._op.statement:
+                return self._named(value, _Hoist(name, node, None))
+        return None
 
     def _named(self, value: Value, hoist: _Hoist) -> str:
         taken = {other.name for other in self._hoists.values()}
@@ -156,9 +160,7 @@ class Rewriter:
         """Whether every name in `node` holds at the op what it held at `site`."""
         for name in names_in(node):
             then = self._spelling.value_at(name, site.scope, site.serial)
-            if then is not self._spelling.value_here(name):
-                return False
-            if then is None and name not in builtins.NAMES:
+            if not self._spelling.still_holds(name, then) or (then is None and name not in builtins.NAMES):
                 return False
         return True
 
@@ -186,7 +188,15 @@ class Rewriter:
 
     def text(self, node: cst.CSTNode) -> str:
         """The text of a node, its own parentheses included."""
+        self._here(node)
         return self._source.code(node)
+
+    def _here(self, node: cst.CSTNode) -> bool:
+        """Whether `node` is in the file that is rewritten; an edit elsewhere makes the fix impossible."""
+        if self._source.holds(node):
+            return True
+        self._failed = True
+        return False
 
     def replace(self, node: cst.CSTNode, template: str, **parts: str | cst.CSTNode | None) -> None:
         """Put a filled-in template in the place of an expression, or of a statement that is one.
@@ -200,6 +210,8 @@ class Rewriter:
         Raises:
             ValueError: the template with its parts is no expression.
         """
+        if not self._here(node):
+            return
         texts = {}
         for name, part in parts.items():
             if part is not None:
@@ -215,7 +227,8 @@ class Rewriter:
         if arg is not None:
             self._replacements.append(_Replacement(arg.value, text))
             return
-        if not isinstance(call, cst.Call) or parse_expression(f"_({name}={text})") is None:
+        written = parse_expression(f"_({name}={text})")
+        if not isinstance(call, cst.Call) or not self._here(call) or written is None:
             self._failed = True
             return
         if not call.args:
@@ -255,7 +268,7 @@ class Rewriter:
         self._edits.append(Edit(Span(start, end), ""))
 
     def _argument(self, call: cst.CSTNode, name: str, position: int | None) -> cst.Arg | None:
-        if not isinstance(call, cst.Call):
+        if not isinstance(call, cst.Call) or not self._here(call):
             self._failed = True
             return None
         for arg in call.args:
@@ -304,7 +317,9 @@ class Rewriter:
 
     def _beginning(self, statement: cst.CSTNode | None) -> Position | None:
         """Where a statement that begins its line begins, decorators included."""
-        if isinstance(statement, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+        if isinstance(statement, (cst.SimpleStatementLine, cst.BaseCompoundStatement)) and self._here(
+            statement
+        ):
             decorators = getattr(statement, "decorators", ())
             place = self._source.span(decorators[0] if decorators else statement).start
             if not self._indent(place).strip():
@@ -382,7 +397,8 @@ class Rewriter:
         if _WORD.match(whole[end : end + 1]) and _WORD.match(text[-1]):
             text += " "
         for comment in comments_in(node):
-            if comment not in text and comment in whole[start:end]:
+            written = any(comment in edit.content for edit in self._edits)
+            if comment not in text and comment in whole[start:end] and not written:
                 self.insert_before(self._op.statement, comment)
         self._edits.append(Edit(span, text))
 
@@ -428,9 +444,10 @@ def _denotes(op: Op) -> bool:
 
 
 def _is_simple(node: cst.CSTNode) -> bool:
-    """A name, an attribute, or an element of one: reading it again costs nothing."""
+    """A literal, a name, an attribute, or an element of one: reading it again costs nothing."""
     return all(
-        isinstance(part, (cst.Name, cst.Attribute, cst.Subscript, cst.Integer, cst.SimpleString))
+        isinstance(part, _SIMPLE)
+        or (isinstance(part, cst.UnaryOperation) and isinstance(part.expression, cst.BaseNumber))
         for part in within(node)
         if isinstance(part, cst.BaseExpression)
     )

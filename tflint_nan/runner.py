@@ -18,7 +18,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
+from tflint_nan.build import Project
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
 from tflint_nan.files import File, mentions_tensorflow
 from tflint_nan.finding import Finding, Span
@@ -28,6 +30,8 @@ from tflint_nan.source import Source, SourceError
 log = logging.getLogger("tflint_nan")
 #: Fewer files than this are faster in one process than in several.
 FEW = 8
+#: The modules that files of this process import, read once.
+_PROJECT = Project()
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 #: filename, notebook cell -> lines, as reports want them.
 _Lines = dict[tuple[str, "int | None"], list[str]]
@@ -129,6 +133,7 @@ def _check_file(job: _Job) -> Result:
     if job.mode.write and result.diff:
         try:
             _write(job.file, result.data)
+            _PROJECT.forget(Path(job.file).absolute())
         except OSError as error:
             # Nothing was changed, so all that was found remains.
             result = _check(source, job.settings, Mode())
@@ -153,11 +158,11 @@ def _check(source: Source, settings: Settings, mode: Mode) -> Result:
             findings = _syntax(source)
             return Result(source.filename, findings, data=source.data, lines=_lines(source, findings))
         if mode.fix:
-            fixed = fix_source(source, partial(lint, settings=settings), mode.unsafe)
+            fixed = fix_source(source, partial(lint, settings=settings, project=_PROJECT), mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
             diff = unified_diff(source, after) if counts else ""
         else:
-            after, findings, counts, diff = source, lint(source, settings), {}, ""
+            after, findings, counts, diff = source, lint(source, settings, _PROJECT), {}, ""
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
         return Result(source.filename, findings, counts, diff, after.data, _lines(after, findings))
     except SourceError as error:

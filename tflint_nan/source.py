@@ -234,6 +234,10 @@ class Source:
         """Where `node` stands, without its own parentheses."""
         return self._span(self._resolved(PositionProvider)[node])
 
+    def holds(self, node: cst.CSTNode) -> bool:
+        """Whether `node` is of this source's tree."""
+        return node in self._resolved(PositionProvider)
+
     def outer_span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, its own parentheses included: what a replacement replaces."""
         return self._span(self._resolved(WhitespaceInclusivePositionProvider)[node])

@@ -39,7 +39,7 @@ class Project:
             level: leading dots of a relative import.
             importer: the importing file's path.
         """
-        folder = Path(importer).parent
+        folder = Path(importer).absolute().parent
         parts = [part for part in name.split(".") if part]
         if level:
             for _ in range(level - 1):
@@ -64,7 +64,7 @@ class Project:
 
     def _read(self, path: Path) -> Source | None:
         try:
-            source = Source.read(path)
+            source = Source.read(_shown(path))
             if len(source.text) > _MAX_MODULE:
                 raise SourceError(source.filename, f"longer than {_MAX_MODULE} characters")
             assert source.tree is not None  # parsed here, where a syntax error is expected
@@ -77,11 +77,16 @@ class Project:
             self._kept -= len(self._sources.pop(oldest).text)
         return source
 
+    def forget(self, path: Path) -> None:
+        """Read `path` anew when it is next imported: it has been rewritten."""
+        source = self._sources.pop(path, None)
+        self._kept -= len(source.text) if source is not None else 0
+
     def _search_path(self, folder: Path) -> tuple[Path, ...]:
         """The script's own folder, as Python has it, then those above it up to the project's top."""
         if folder not in self._tops:
             folders = [folder]
-            for parent in folder.absolute().parents:
+            for parent in folder.parents:
                 if len(folders) > _MAX_LEVELS or any((folders[-1] / mark).exists() for mark in _TOP):
                     break
                 folders.append(parent)
@@ -99,3 +104,11 @@ class Project:
         if path not in self._exists:
             self._exists[path] = os.path.isfile(path)
         return self._exists[path]
+
+
+def _shown(path: Path) -> str:
+    """The name that reports print: relative to the working folder where the file lies in it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

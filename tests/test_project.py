@@ -1,0 +1,138 @@
+"""Programs of several files: what is imported is followed to where it is defined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tflint_nan.build import Project
+from tflint_nan.engine import Settings, lint
+from tflint_nan.finding import Finding, Level
+from tflint_nan.registry import rules
+from tflint_nan.source import Source
+
+HEAD = "import tensorflow as tf\n"
+MODEL = (
+    HEAD + "def probabilities(x):\n    return tf.nn.softmax(tf.matmul(x, tf.Variable(tf.zeros([4, 3]))))\n"
+)
+GUARD = HEAD + "EPS = 1e-7\ndef guard(p):\n    return tf.clip_by_value(p, EPS, 1.0)\n"
+LOSS = HEAD + "def loss(y, p):\n    return -tf.reduce_sum(y * tf.math.log(p))\n"
+USE = "x = tf.compat.v1.placeholder(tf.float32, [None, 4])\np = probabilities(x)\n"
+
+
+def check(
+    folder: Path, files: dict[str, str], entry: str = "train.py", *, alone: bool = False
+) -> list[Finding]:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    thresholds = {name: value for rule in rules() for name, value in rule.thresholds.items()}
+    settings = Settings({rule.code: Level.DEFAULT for rule in rules()}, thresholds)
+    return lint(Source.read(folder / entry), settings, None if alone else Project())
+
+
+IMPORTS = {
+    "from a sibling": ("from model import probabilities\n", "model.py"),
+    "through a name of a sibling": ("import model\nprobabilities = model.probabilities\n", "model.py"),
+    "with another name": ("from model import probabilities as q\nprobabilities = q\n", "model.py"),
+    "star": ("from model import *\n", "model.py"),
+    "from a package": ("from lib.model import probabilities\n", "lib/model.py"),
+    "dotted": ("import lib.model\nprobabilities = lib.model.probabilities\n", "lib/model.py"),
+    "a module of a package": ("from lib import model\nprobabilities = model.probabilities\n", "lib/model.py"),
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_the_producer_is_in_another_file(name: str, tmp_path: Path) -> None:
+    head, place = IMPORTS[name]
+    files = {
+        "train.py": HEAD + head + USE + "loss = -tf.reduce_sum(tf.math.log(p))\n",
+        "lib/__init__.py": "",
+        place: MODEL,
+    }
+    (finding,) = check(tmp_path, files)
+    assert finding.code == "NAN101"
+    assert [Path(step.filename).name for step in finding.related] == ["model.py"]
+    assert check(tmp_path, files, alone=True) == []
+
+
+def test_re_exports_and_relative_imports(tmp_path: Path) -> None:
+    files = {
+        "lib/__init__.py": "from .parts.model import probabilities\n",
+        "lib/parts/__init__.py": "",
+        "lib/parts/model.py": "from ..base import probabilities\n",
+        "lib/base.py": MODEL,
+        "train.py": HEAD + "from lib import probabilities\n" + USE + "loss = tf.math.log(p)\n",
+    }
+    assert [finding.code for finding in check(tmp_path, files)] == ["NAN101"]
+
+
+def test_the_guard_is_in_another_file(tmp_path: Path) -> None:
+    use = HEAD + "from model import probabilities\nfrom guards import guard\n" + USE
+    files = {"model.py": MODEL, "guards.py": GUARD, "train.py": use + "loss = tf.math.log(guard(p))\n"}
+    assert check(tmp_path, files) == []
+    files["guards.py"] = GUARD.replace("1e-7", "1e-46")  # 0 in float32
+    assert [finding.code for finding in check(tmp_path, files)] == ["NAN104"]
+
+
+def test_the_epsilon_is_in_another_file(tmp_path: Path) -> None:
+    use = (
+        HEAD
+        + "from model import probabilities\nimport config\n"
+        + USE
+        + "loss = tf.math.log(p + config.EPS)\n"
+    )
+    files = {"model.py": MODEL, "config.py": "EPS = 1e-7\n", "train.py": use}
+    assert check(tmp_path, files) == []
+    files["config.py"] = "EPS = 0.0\n"
+    assert check(tmp_path, files) != []
+
+
+def test_what_goes_wrong_elsewhere_stands_at_the_call(tmp_path: Path) -> None:
+    use = HEAD + "from model import probabilities\nfrom losses import loss\n" + USE + "cost = loss(1.0, p)\n"
+    (finding,) = check(tmp_path, {"model.py": MODEL, "losses.py": LOSS, "train.py": use})
+    assert (finding.code, Path(finding.filename).name, finding.span.start.row) == ("NAN101", "train.py", 6)
+    assert "losses.py:3" in finding.message
+    assert [Path(step.filename).name for step in finding.related] == ["model.py", "losses.py"]
+    assert finding.fix is None
+
+
+def test_a_base_class_in_another_file(tmp_path: Path) -> None:
+    base = HEAD + "class Base:\n    def __init__(self, z):\n        self.p = tf.nn.softmax(z)\n"
+    use = (
+        HEAD
+        + "from base import Base\nclass Net(Base):\n    def loss(self):\n        return tf.math.log(self.p)\n"
+    )
+    assert [f.code for f in check(tmp_path, {"base.py": base, "train.py": use})] == ["NAN101"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"train.py": HEAD + "from other import f\nf(1)\n", "other.py": "from train import f\n"},
+        {
+            "train.py": HEAD + "from other import g\ndef f(): g()\n",
+            "other.py": "from train import f\ndef g(): f()\n",
+        },
+        {"train.py": HEAD + "import train\ntrain.x.y\n"},
+        {"train.py": HEAD + "from other import x\nx + 1\n", "other.py": "this is not Python\n"},
+        {"train.py": HEAD + "from .. import x\nfrom .....a import b\nb(x)\n"},
+        {
+            "lib/__init__.py": "from . import b\n",
+            "lib/b.py": "from . import b\n",
+            "train.py": HEAD + "from lib import b\nb.c\n",
+        },
+    ],
+)
+def test_circles_and_dead_ends(files: dict[str, str], tmp_path: Path) -> None:
+    assert check(tmp_path, files) == []
+
+
+def test_a_library_is_never_taken_from_a_folder_of_its_name(tmp_path: Path) -> None:
+    files = {
+        "tensorflow/__init__.py": "nn = None\n",
+        "train.py": HEAD + "z = tf.Variable([1.0])\nloss = tf.math.log(tf.nn.softmax(z))\n",
+    }
+    assert [finding.code for finding in check(tmp_path, files)] == ["NAN101"]
