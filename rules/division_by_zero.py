@@ -57,7 +57,9 @@ from tflint_nan.evidence import (
     is_trained,
     monitored_only,
     number,
+    same,
     shielded,
+    squasher,
     tell,
     trails,
 )
@@ -65,13 +67,13 @@ from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import bounds, same, spelled
+from tflint_nan.stable import bounds, spelled
 from tflint_nan.value import Op
 
 #: 0 where a feature is constant.
 _SPREADS = frozenset({"std", "variance"})
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
-_STRONG = _SPREADS | {"sigmoid", "softmax", "relu", "variable"}
+_STRONG = _SPREADS | {"relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
 _WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
 
@@ -123,7 +125,7 @@ def _is_strong(trail: Trail) -> bool:
             return False
         if step.name == "sub" and number(step.arg("x")) != 1:
             return False
-    return trail.producer.name in _STRONG
+    return trail.producer.name in _STRONG or squasher(trail.producer) is not None
 
 
 def _is_spread(trail: Trail) -> bool:

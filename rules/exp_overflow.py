@@ -52,13 +52,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from tflint_nan.evidence import number
+from tflint_nan.evidence import library, number, squasher
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import axis_of, library, same, spelled
+from tflint_nan.stable import axis_of, spelled
 from tflint_nan.value import Op, Value
 
 #: Outputs that training moves as far as it likes.
@@ -128,16 +128,13 @@ def _form(graph: Graph, exp: Op) -> _Form | None:
             for root in _takers(graph, consumer):
                 if root.name == "log":
                     return _Form(root, exp, "softplus", "log is infinite")
-                inverse = root.name == "reciprocal" or (root.name == "div" and number(root.arg("x")) == 1)
-                if inverse and exp.arg("x").made_by("neg") and library(exp) != "np":
+                if squasher(root) == "sigmoid" and exp.arg("x").made_by("neg") and library(exp) != "np":
                     return _Form(root, exp, "sigmoid", "sigmoid has a NaN gradient")
         if consumer.name == "log1p":
             return _Form(consumer, exp, "softplus", "log1p is infinite")
-        if consumer.name == "div" and consumer.arg("x").op is exp:
+        if squasher(consumer) == "softmax" and consumer.arg("x").op is exp:
             total = consumer.arg("y").made_by("sum")
-            below = total.arg("x").op if total is not None else None
-            if below is not None and below.name == "exp" and same(below.arg("x"), exp.arg("x")):
-                return _Form(consumer, exp, "softmax", "softmax is inf / inf", total)
+            return _Form(consumer, exp, "softmax", "softmax is inf / inf", total)
     return None
 
 

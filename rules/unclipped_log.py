@@ -43,12 +43,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, bad_logs, because, is_made_up, tell
+from tflint_nan.evidence import BadLog, bad_logs, because, is_made_up, same, tell
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, same, spelled
+from tflint_nan.stable import clipped, spelled
 
 #: Reach 0 only where the data does not vary, or is empty.
 _WEAK = frozenset({"std", "variance", "moments", "norm", "max", "min", "count_nonzero", "sub"})
@@ -58,10 +58,11 @@ _WEAK = frozenset({"std", "variance", "moments", "norm", "max", "min", "count_no
 def check(graph: Graph) -> Iterator[Report]:
     """Logs of values that reach 0 or less, neither softmax nor sigmoid, without a guard."""
     for bad in bad_logs(graph):
-        # log(sum(exp(z))) is NAN107's, which has a better answer than a clip.
-        if bad.cause != "other" or bad.trail.producer.name == "exp":
-            continue
         producer, sink = bad.trail.producer, bad.trail.sink
+        # log(sum(exp(z))) is NAN107's, which has a better answer than a clip.
+        lone = producer.name == "exp" and all(step.name == "sum" or step.flow for step in bad.trail.steps)
+        if bad.cause != "other" or lone:
+            continue
         yield Report(
             op=sink,
             message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}, "

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import libcst as cst
+
 from tflint_nan.graph import Graph, sources
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
 from tflint_nan.value import Op, Value, Witness
@@ -27,6 +29,15 @@ LARGEST_EPSILON = 1e-2
 GAPS = {"float16": 18, "bfloat16": 104, "float32": 104, "float64": 746}
 #: Library calls that show a value to a human and nothing else.
 MONITORS = ("tf.summary.", "tf.metrics.", "tf.contrib.metrics.", "tf.Print", "tf.print", "print", "logging.")
+#: Libraries by the beginning of their normalised names; only arrays and frames have methods that compute.
+LIBRARIES = (
+    ("keras.ops", "keras.ops."),
+    ("keras.backend", "keras.backend."),
+    ("tf", "tf."),
+    ("np", "np."),
+    ("np", "tensor."),
+    ("pd", "pd."),
+)
 #: Ops that hold weights.
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
@@ -65,13 +76,13 @@ def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> l
     Those that assume least come first, of these the longest.
     """
     value = sink.arg(name)
-    found: list[Trail] = []
-    for witness in value.witnesses if value.op is not None else ():
-        if not bad(witness.value):
+    made, found = value.op, list[Trail]()
+    for witness in value.witnesses:
+        if made is None or not bad(witness.value):
             continue
-        for source in [source for source, _ in witness.inputs] or [value.op]:
+        for source in [source for source, _ in witness.inputs] or [made]:
             # Through this argument: the other one may lead to the source as well, and shorter.
-            chain = graph.path(source, value.op)
+            chain = graph.path(source, made)
             if chain:
                 found.append(_trail(value, witness, (*chain, sink)))
     return sorted(found, key=lambda trail: (len(trail.witness.inputs), -len(trail.chain)))
@@ -79,9 +90,35 @@ def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> l
 
 def _trail(value: Value, witness: Witness, chain: tuple[Op, ...]) -> Trail:
     place = len(chain) - 2
-    while place > 0 and (chain[place].name in PASSING or chain[place].flow):
+    while place > 0 and _hands_on(chain[place]):
         place -= 1
     return Trail(value, witness, chain, chain[place], chain[place + 1 : -1])
+
+
+def _hands_on(op: Op) -> bool:
+    return (op.name in PASSING or bool(op.flow)) and squasher(op) is None
+
+
+def squasher(op: Op) -> str | None:
+    """Which of "softmax" and "sigmoid" `op` computes: by name, as `exp(z) / sum(exp(z))`, as `1 / (1 + exp(z))`."""
+    if op.name in ("softmax", "sigmoid"):
+        return op.name
+    below = op.arg("y" if op.name == "div" else "x")
+    if op.name == "reciprocal" or (op.name == "div" and number(op.arg("x")) == 1):
+        one = below.op
+        operands = [] if one is None or one.name != "add" else list(one.args.values())
+        known = any(number(v) == 1 for v in operands) and any(v.made_by("exp") for v in operands)
+        return "sigmoid" if known else None
+    above, total = op.arg("x").op, below.made_by("sum") if op.name == "div" else None
+    part = total.arg("x").op if total is not None else None
+    if above is None or part is None or above.name != "exp" or part.name != "exp":
+        return None
+    return "softmax" if same(above.arg("x"), part.arg("x")) else None
+
+
+def same(a: Value, b: Value) -> bool:
+    """Whether two values are known to be the same numbers."""
+    return a is b or (a.op is not None and a.op is b.op) or (number(a) is not None and number(a) == number(b))
 
 
 def number(value: Value) -> float | None:
@@ -224,19 +261,38 @@ def shielded(graph: Graph, trail: Trail) -> bool:
 def monitored_only(graph: Graph, op: Op) -> bool:
     """Whether the graph shows that training does not see `op`.
 
-    Something is trained, every loss is known, and neither a gradient nor unread code gets the value.
+    Something is trained, every loss is known, and neither a gradient nor unread code gets the value. Arrays
+    that nothing takes count as unknown: data takes ways into training that are not all followed.
     """
     training = list(graph.ops("minimize", "gradients", "compile"))
-    if not training or graph.differentiated(op) or (op.scope.parent is not None and not op.calls):
+    if not training or graph.differentiated(op) or _is_entry(op):
         return False
     if any(graph.differentiated(source) for source in graph.ops("parameter", "unknown_call")):
         return False
     if any(step.name == "minimize" and step.arg("loss").op is None for step in training):
         return False
+    takers = list(onward(graph, op, lambda _: True))
+    if not takers and library(op) in ("np", "pd"):
+        return False
     return not any(
         consumer.name in _FEEDS or (consumer.name == "unknown_call" and not consumer.api.startswith(MONITORS))
-        for consumer in onward(graph, op, lambda _: True)
+        for consumer in takers
     )
+
+
+def _is_entry(op: Op) -> bool:
+    """Whether a function that nothing in the program calls computes `op`: who gets the value is not known."""
+    called = not op.calls or isinstance(op.calls[0][1], cst.Call)
+    return not called or any(source.name == "parameter" for source, _ in ancestors(op))
+
+
+def library(op: Op) -> str:
+    """The library that an op belongs to; an operator belongs to that of its operands, else to TensorFlow."""
+    for current, _ in ancestors(op):
+        for name, prefix in LIBRARIES:
+            if current.api.startswith(prefix):
+                return name
+    return "tf"
 
 
 def ancestors(op: Op) -> Iterator[tuple[Op, bool]]:
@@ -297,8 +353,7 @@ def bad_logs(graph: Graph) -> Iterator[BadLog]:
         found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
         if not found:
             continue
-        squashed = (trail for trail in found if trail.producer.name in ("softmax", "sigmoid"))
-        trail = next(squashed, found[0])
+        trail = next((trail for trail in found if squasher(trail.producer)), found[0])
         if shielded(graph, trail) or monitored_only(graph, sink):
             continue
         result = "-inf" if trail.witness.value == edge else "nan"
@@ -306,8 +361,7 @@ def bad_logs(graph: Graph) -> Iterator[BadLog]:
         if any(tried):
             yield BadLog("guard", trail, result, *tried)
         else:
-            cause = trail.producer.name if trail.producer.name in ("softmax", "sigmoid") else "other"
-            yield BadLog(cause, trail, result)
+            yield BadLog(squasher(trail.producer) or "other", trail, result)
 
 
 def _outside(graph: Graph, sink: Op) -> Op | None:

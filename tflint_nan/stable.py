@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import number
+from tflint_nan.evidence import library, number, same
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.rewrite import Rewriter
@@ -40,20 +40,6 @@ def bounds(value: Value) -> tuple[str, str]:
     return BOUNDS.get(value.dtype or "", _DEFAULT_BOUNDS)
 
 
-def library(op: Op) -> str:
-    """The library that an op belongs to; an operator belongs to that of its operands, else to TensorFlow."""
-    todo, seen = [op], {op.serial}
-    for current in todo:
-        for name in ("keras.ops", "keras.backend", "tf", "np"):
-            if current.api.startswith(name + "."):
-                return name
-        for value in current.args.values():
-            if value.op is not None and value.op.serial not in seen:
-                seen.add(value.op.serial)
-                todo.append(value.op)
-    return "tf"
-
-
 def spelled(r: Rewriter, op: Op, form: str) -> str | None:
     """The file's name of a stable form in the library of `op`, None where it has none."""
     name = NAMES[form].get(library(op))
@@ -81,11 +67,6 @@ def clipped(r: Rewriter, sink: Op, name: str) -> Fix | None:
     low = bounds(value)[0]
     r.replace(node, "{f}({x}, {low}, 1.0)" if probability else "{f}({x}, {low})", f=f, x=node, low=low)
     return r.fix(Applicability.UNSAFE, f"Keep the operand of {sink.name} at or above {low}")
-
-
-def same(a: Value, b: Value) -> bool:
-    """Whether two values are known to be the same numbers."""
-    return a is b or (a.op is not None and a.op is b.op) or (number(a) is not None and number(a) == number(b))
 
 
 Term = tuple[int, tuple[Value, ...]]
