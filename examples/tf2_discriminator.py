@@ -35,5 +35,5 @@ def train_step(images, generated):
 if __name__ == "__main__":
     for step in range(20):
         images = tf.random.uniform([16, 28 * 28])
-        generated = tf.random.uniform([16, 28 * 28])
+        generated = tf.random.uniform([16, 28 * 28], maxval=0.5)
         print(step, float(train_step(images, generated)))
