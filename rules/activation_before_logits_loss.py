@@ -1,14 +1,16 @@
-"""NAN203 activation-before-logits-loss: a softmax or sigmoid output is given to a loss that applies one itself.
+"""NAN203 activation-before-logits-loss: a softmax or sigmoid output is given to a loss that applies one
+itself.
 
 ## Why is this bad?
 
-`*_with_logits` and `from_logits=True` apply the softmax (or sigmoid) themselves. Outputs that went through one already
-lie in [0, 1], so the second sees logits at most 1 apart: ten perfect outputs, 1 for the label and 0 for the rest, are
-read as a probability of 0.23, the loss never falls under 1.46, and the gradient passes through two flat activations.
-Training is slow and ends early, without an error.
+`*_with_logits` and `from_logits=True` apply the softmax (or sigmoid) themselves. Outputs that went
+through one already lie in [0, 1], so the second sees logits at most 1 apart: ten perfect outputs, 1 for
+the label and 0 for the rest, are read as a probability of 0.23, the loss never falls under 1.46, and the
+gradient passes through two flat activations. Training is slow and ends early, without an error.
 
-Keras's TensorFlow backend notices the case inside its own losses (since TensorFlow 2.5): it warns, ignores the activation
-and takes the logits. Other backends, and losses called eagerly outside of `compile`, apply both.
+Keras's TensorFlow backend notices the case inside its own losses (since TensorFlow 2.5): it warns,
+ignores the activation and takes the logits. Other backends, and losses called eagerly outside of
+`compile`, apply both.
 
 ## Example
 
@@ -37,16 +39,18 @@ train = tf.train.AdamOptimizer(0.001).minimize(loss)
 
 ## Fix safety
 
-In `compile`, `from_logits=True` is dropped, so that the loss says what the model outputs. With the TensorFlow backend
-that is the number which Keras computes anyway, and the fix is safe. Elsewhere the logits are passed to the fused loss,
-or `from_logits` is dropped, and the fix is unsafe: the value of the loss changes, for the better; a learning rate that
-was raised to make up for the flat gradients has to come down again.
+In `compile`, `from_logits=True` is dropped, so that the loss says what the model outputs. With the
+TensorFlow backend that is the number which Keras computes anyway, and the fix is safe. Elsewhere the
+logits are passed to the fused loss, or `from_logits` is dropped, and the fix is unsafe: the value of the
+loss changes, for the better; a learning rate that was raised to make up for the flat gradients has to
+come down again.
 
 ## References
 
-* `tf.nn.softmax_cross_entropy_with_logits`: "This op expects unscaled logits, since it performs a softmax on logits
-  internally for efficiency. Do not call this op with the output of softmax".
-* N. Humbatova et al., "Taxonomy of Real Faults in Deep Learning Systems", ICSE 2020: wrong pairs of activation and loss.
+* `tf.nn.softmax_cross_entropy_with_logits`: "This op expects unscaled logits, since it performs a softmax
+  on logits internally for efficiency. Do not call this op with the output of softmax".
+* N. Humbatova et al., "Taxonomy of Real Faults in Deep Learning Systems", ICSE 2020: wrong pairs of
+  activation and loss.
 """
 
 from __future__ import annotations
@@ -90,12 +94,18 @@ def check(graph: Graph) -> Iterator[Report]:
         if activation.name == "softmax" and not _over_last_axis(activation):
             continue
         twice = f"{own} twice" if own == activation.name else f"{own} of a {activation.name}"
-        says = "this loss applies its own to what it is given" if op.name in FUSED else "from_logits=True applies another"
+        says = (
+            "this loss applies its own to what it is given"
+            if op.name in FUSED
+            else "from_logits=True applies another"
+        )
         yield Report(
             op=op,
-            message=f"{twice}: these are not logits but the output of a {activation.name}, and {says}, so the loss cannot "
-            "come near 0",
-            help="pass the logits" if op.name in FUSED else "drop from_logits=True, or the activation of the output",
+            message=f"{twice}: these are not logits but the output of a {activation.name}, and {says}, so "
+            "the loss cannot come near 0",
+            help="pass the logits"
+            if op.name in FUSED
+            else "drop from_logits=True, or the activation of the output",
             because=((activation, f"{activation.name}: values in {activation.value.interval}, not logits"),),
             witness=_witness(own, activation),
             fix=partial(_fix_fused if op.name in FUSED else partial(_fix_keras, graph), op, activation),
@@ -105,8 +115,8 @@ def check(graph: Graph) -> Iterator[Report]:
         if first is not None and _axis(first) == _axis(op):
             yield Report(
                 op=op,
-                message=f"{op.name.replace('_', '-')} of a softmax: the second sees values at most 1 apart and flattens "
-                "the distribution",
+                message=f"{op.name.replace('_', '-')} of a softmax: the second sees values at most 1 apart "
+                "and flattens the distribution",
                 help="apply one of them",
                 because=((first, f"softmax: values in {first.value.interval}"),),
                 witness=_witness("softmax", first),
@@ -127,16 +137,20 @@ def _witness(own: str, activation: Op) -> str | None:
     """The least loss that is possible: the right output at 1, the others at 0."""
     n = units(activation)
     if own == "sigmoid":
-        return f"{activation.name} = 1, label = 1 -> sigmoid = {1 / (1 + math.exp(-1)):.3g}, loss = {_least(2, own):.3g}"
+        least = _least(2)
+        return f"{activation.name} = 1, label = 1 -> sigmoid = {math.exp(-least):.3g}, loss = {least:.3g}"
     if n is None or n < 2:
         return None
-    return f"{activation.name} = [1, {'0' if n == 2 else '0, ...'}], {n} classes -> softmax = " + (
-        f"{math.exp(-_least(n, own)):.3g}, loss = {_least(n, own):.3g} at best"
+    least = _least(n)
+    others = "0" if n == 2 else "0, ..."
+    return (
+        f"{activation.name} = [1, {others}], {n} classes -> softmax = {math.exp(-least):.3g}, "
+        f"loss = {least:.3g} at best"
     )
 
 
-def _least(n: int, own: str) -> float:
-    """-log of the probability that the second activation gives to 1 beside zeros: log(1 + (n - 1) / e)."""
+def _least(n: int) -> float:
+    """-log of the share that a second softmax gives to 1 beside n - 1 zeros: log(1 + (n - 1) / e)."""
     return math.log1p((n - 1) * math.exp(-1))
 
 

@@ -4,9 +4,9 @@
 
 Gradient descent diverges once the rate passes 2 / λmax, λmax being the largest curvature of the loss:
 each step then lands further from the minimum than it started, weights grow geometrically and the loss is
-NaN after a few hundred steps ("Nan in summary histogram"). Optimizers that divide by a running norm
-of the gradient (Adam, RMSprop) move every weight by about the rate at each step, whatever the gradient:
-at 1.0 the weights leave the range in which activations work on the first step.
+NaN after a few hundred steps ("Nan in summary histogram"). Optimizers that divide by a running norm of
+the gradient (Adam, RMSprop) move every weight by about the rate at each step, whatever the gradient: at
+1.0 the weights leave the range in which activations work on the first step.
 
 The rate that counts is the one that *reaches* the optimizer: a literal, a constant, the default of a flag
 or of a parameter, or the peak of a schedule. A rate that is not known is never reported.
@@ -53,21 +53,21 @@ Reported strictly above the bound; `strict` is the bound of `--strict`.
 | `learning-rate-adagrad` | Adagrad, Ftrl | 0.5 | 0.1 (`learning-rate-adagrad-strict`) |
 | `learning-rate-adadelta` | Adadelta | 1.0 | 1.0 (`learning-rate-adadelta-strict`) |
 
-Plain gradient descent whose gradients are clipped by norm takes steps of a bounded length, so there a rate
-above the default bound is reported by `--strict` only.
+Plain gradient descent whose gradients are clipped by norm takes steps of a bounded length, so there a
+rate above the default bound is reported by `--strict` only.
 
 ## Fix safety
 
-Unsafe: training takes another course. The rate becomes the one that the optimizer's own Keras class has as its default
-(0.001 for Adam and its relatives, RMSprop, Adagrad and Adadelta; 0.01 for gradient descent), where the number is written:
-in the call, in a constant, as the default of an option, as the start of a schedule. A rate that is computed or passed in
-is left to you.
+Unsafe: training takes another course. The rate becomes the one that the optimizer's own Keras class has
+as its default (0.001 for Adam and its relatives, RMSprop, Adagrad and Adadelta; 0.01 for gradient
+descent), where the number is written: in the call, in a constant, as the default of an option, as the
+start of a schedule. A rate that is computed or passed in is left to you.
 
 ## References
 
-* Default bounds: 400 literal rates in healthy TensorFlow programs (tests left out) were counted; 99 % stay at or
-  under 0.1 for Adam and its relatives (n = 201), 0.2 for SGD (n = 113), 0.1 for RMSprop (n = 37); all 20 for Adagrad
-  and Ftrl stay under 0.05. The defaults leave room above that.
+* Default bounds: 400 literal rates in healthy TensorFlow programs (tests left out) were counted; 99 %
+  stay at or under 0.1 for Adam and its relatives (n = 201), 0.2 for SGD (n = 113), 0.1 for RMSprop (n =
+  37); all 20 for Adagrad and Ftrl stay under 0.05. The defaults leave room above that.
 * Strict bounds: E. Schoop, F. Huang, B. Hartmann, "UMLAUT: Debugging Deep Learning Programs using Program
   Structure and Model Behavior", CHI 2021, warns above 0.01.
 * The limit 2 / λmax: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998.
@@ -80,9 +80,10 @@ from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
+from tflint_nan.rates import clipped_by_norm, rate, replaced_rate
 from tflint_nan.registry import rule
+from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import clipped_by_norm, rate, replace_number, replaced_rate
 from tflint_nan.value import Op
 
 #: algorithm -> (family of thresholds, the rate that its Keras class has as its default).
@@ -93,7 +94,13 @@ FAMILIES = {
     **dict.fromkeys(("adagrad", "ftrl"), ("adagrad", 0.001)),
     "adadelta": ("adadelta", 0.001),
 }
-BOUNDS = {"adam": (0.1, 0.01), "sgd": (0.5, 0.1), "rmsprop": (0.1, 0.01), "adagrad": (0.5, 0.1), "adadelta": (1.0, 1.0)}
+BOUNDS = {
+    "adam": (0.1, 0.01),
+    "sgd": (0.5, 0.1),
+    "rmsprop": (0.1, 0.01),
+    "adagrad": (0.5, 0.1),
+    "adadelta": (1.0, 1.0),
+}
 #: A rate within float32's rounding of its bound is at the bound.
 TOLERANCE = 1 + 2.0**-23
 
@@ -123,8 +130,8 @@ def check(graph: Graph) -> Iterator[Report]:
         yield Report(
             op=op,
             message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name} is above "
-            f"{bound if known > bound else strict:g}: steps this long throw the weights away from the minimum, and the "
-            "loss becomes NaN",
+            f"{bound if known > bound else strict:g}: steps this long leave the minimum "
+            "behind, and the loss becomes NaN",
             help=f"start with {usual:g}",
             because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
             fix=partial(_fix, graph, schedule or op, usual),

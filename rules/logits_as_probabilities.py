@@ -2,10 +2,11 @@
 
 ## Why is this bad?
 
-`categorical_crossentropy`, its sparse form and `binary_crossentropy` take the log of what they are given, and expect it
-in [0, 1]. A last layer without activation outputs any number: Keras clips it to [1e-7, 1 - 1e-7] first. Every output
-below 0 becomes 1e-7, every one above 1 becomes 1 - 1e-7, and a clipped number has no gradient: the loss jumps between 0
-and 16.1 = -log(1e-7), most examples teach nothing, and other backends give NaN.
+`categorical_crossentropy`, its sparse form and `binary_crossentropy` take the log of what they are given,
+and expect it in [0, 1]. A last layer without activation outputs any number: Keras clips it to [1e-7, 1 -
+1e-7] first. Every output below 0 becomes 1e-7, every one above 1 becomes 1 - 1e-7, and a clipped number
+has no gradient: the loss jumps between 0 and 16.1 = -log(1e-7), most examples teach nothing, and other
+backends give NaN.
 
 ## Example
 
@@ -33,13 +34,13 @@ model.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(
 
 ## Fix safety
 
-Unsafe: the loss gets `from_logits=True`, and with that another value; this is the loss that its name promises. The
-model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted.
+Unsafe: the loss gets `from_logits=True`, and with that another value; this is the loss that its name
+promises. The model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted.
 
 ## References
 
-* Keras API, "Probabilistic losses": `from_logits`, "Whether `y_pred` is expected to be a logits tensor. By default, we
-  assume that `y_pred` encodes a probability distribution."
+* Keras API, "Probabilistic losses": `from_logits`, "Whether `y_pred` is expected to be a logits tensor.
+  By default, we assume that `y_pred` encodes a probability distribution."
 * `keras.backend.epsilon()`, the clip: 1e-7.
 """
 
@@ -52,8 +53,9 @@ from functools import partial
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
+from tflint_nan.remedies import replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import replace_loss, trained_output
+from tflint_nan.training import trained_output
 from tflint_nan.value import NONE, Op
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
@@ -71,11 +73,12 @@ def check(graph: Graph) -> Iterator[Report]:
         lowest = min(witness.value for witness in op.arg("y_pred").witnesses)
         yield Report(
             op=op,
-            message=f"{op.name} expects probabilities, these outputs are linear: below 0 and above 1 they are clipped, and "
-            "a clipped output has no gradient",
+            message=f"{op.name} expects probabilities, these outputs are linear: below 0 and above 1 they "
+            "are clipped, and a clipped output has no gradient",
             help="tell the loss: from_logits=True",
             because=((linear, f"{linear.name}: no activation, nothing bounds it"),),
-            witness=f"output = {lowest:g} -> clipped to {EPSILON:g} -> loss = {-math.log(EPSILON):.4g}, gradient = 0",
+            witness=f"output = {lowest:g} -> clipped = {EPSILON:g} -> loss = {-math.log(EPSILON):.4g}, "
+            "gradient = 0",
             fix=partial(_fix, op),
         )
 

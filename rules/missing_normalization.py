@@ -2,12 +2,14 @@
 
 ## Why is this bad?
 
-Initial weights are scaled for inputs of about unit size. With inputs up to 255 the first layer's sums are some hundred
-times too large: sigmoids and softmaxes saturate (a softmax whose logits are 104 apart gives exactly 0, its log -inf),
-gradients, which are proportional to the input, are as much too large, and the loss is NaN or does not move from log(n).
+Initial weights are scaled for inputs of about unit size. With inputs up to 255 the first layer's sums are
+some hundred times too large: sigmoids and softmaxes saturate (a softmax whose logits are 104 apart gives
+exactly 0, its log -inf), gradients, which are proportional to the input, are as much too large, and the
+loss is NaN or does not move from log(n).
 
-Inputs in [0, 1] or [-1, 1], or standardised, are fine. So is a model that scales what it gets: `Rescaling`,
-`Normalization`, a batch normalisation first, a `preprocess_input`, a division in the model. What is not known is silent.
+Inputs in [0, 1] or [-1, 1], or standardised, are fine. So is a model that scales what it gets:
+`Rescaling`, `Normalization`, a batch normalisation first, a `preprocess_input`, a division in the model.
+What is not known is silent.
 
 ## Example
 
@@ -42,13 +44,14 @@ model.fit(x_train, y_train, epochs=5)
 
 ## Fix safety
 
-Unsafe: the model is trained on other numbers, and weights that were saved before do not fit them. The division is
-written where the arrays get their last name, for training and test data alike.
+Unsafe: the model is trained on other numbers, and weights that were saved before do not fit them. The
+division is written where the arrays get their last name, for training and test data alike.
 
 ## References
 
-* E. Schoop, F. Huang, B. Hartmann, "UMLAUT", CHI 2021; M. Wardat et al., "DeepDiagnosis", ICSE 2022; H. Ben Braiek,
-  F. Khomh, "TheDeepChecker", TOSEM 2022: all three count [-1, 1], [0, 1] and standardised inputs as normalised.
+* E. Schoop, F. Huang, B. Hartmann, "UMLAUT", CHI 2021; M. Wardat et al., "DeepDiagnosis", ICSE 2022; H.
+  Ben Braiek, F. Khomh, "TheDeepChecker", TOSEM 2022: all three count [-1, 1], [0, 1] and standardised
+  inputs as normalised.
 * Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998, section 4.3.
 """
 
@@ -67,7 +70,10 @@ from tflint_nan.rewrite import Rewriter
 KINDS = {
     "pixels": ("pixels", "divide by 255 where they are loaded, or start the model with Rescaling(1 / 255)"),
     "csv": ("pixels", "divide by 255 where they are loaded, or start the model with Rescaling(1 / 255)"),
-    "tabular": ("measurements", "standardise them: StandardScaler, or a Normalization layer adapted to the training data"),
+    "tabular": (
+        "measurements",
+        "standardise them: StandardScaler, or a Normalization layer adapted to the training data",
+    ),
 }
 
 
@@ -81,8 +87,8 @@ def check(graph: Graph) -> Iterator[Report]:
         yield Report(
             op=data.sink,
             node=data.node,
-            message=f"raw {what} from {interval.lo:g} to {interval.hi:g} {role}, unscaled: initial weights expect inputs "
-            "near 1, so activations saturate and gradients are as many times too large",
+            message=f"raw {what} from {interval.lo:g} to {interval.hi:g} {role}, unscaled: initial weights "
+            "expect inputs near 1, so activations saturate and gradients are as many times too large",
             help=advice,
             because=((data.producer, f"{data.producer.name}: values in {interval}"),),
             fix=partial(_fix, data) if data.producer.name != "tabular" and data.bindings else None,

@@ -2,9 +2,10 @@
 
 ## Why is this bad?
 
-The cross entropy of a sigmoid output p has two terms, -(y log p + (1 - y) log(1 - p)). With the first one alone an
-example whose label is 0 gives a loss of 0 and no gradient, whatever p is; the others are served best by p = 1
-everywhere, which is what training finds. (A softmax needs one term only: its outputs share one sum.)
+The cross entropy of a sigmoid output p has two terms, -(y log p + (1 - y) log(1 - p)). With the first one
+alone an example whose label is 0 gives a loss of 0 and no gradient, whatever p is; the others are served
+best by p = 1 everywhere, which is what training finds. (A softmax needs one term only: its outputs share
+one sum.)
 
 ## Example
 
@@ -35,9 +36,9 @@ accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.round(p), y), tf.float32))
 
 ## What is silent
 
-A log of a sigmoid without a label factor (the halves of a GAN's loss), a second term anywhere in what is minimised, and
-anything else in it that depends on the output. A factor that is not shown to be a label (it may be an advantage or a
-weight) is reported by `--strict` only.
+A log of a sigmoid without a label factor (the halves of a GAN's loss), a second term anywhere in what is
+minimised, and anything else in it that depends on the output. A factor that is not shown to be a label
+(it may be an advantage or a weight) is reported by `--strict` only.
 
 ## Fix safety
 
@@ -57,7 +58,17 @@ from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report, sources
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import Targets, compared, ends, examples, guarded, is_label, made_only_by, minimised, targets
+from tflint_nan.training import (
+    Targets,
+    compared,
+    ends,
+    examples,
+    guarded,
+    is_label,
+    made_only_by,
+    minimised,
+    targets,
+)
 from tflint_nan.value import Op, Value
 
 #: What another term of the same loss would contain.
@@ -91,10 +102,12 @@ def check(graph: Graph) -> Iterator[Report]:
                 continue
             yield Report(
                 op=op,
-                message="cross entropy of a sigmoid with one term: the term for the label 0 is missing, so such an example "
-                "gives no loss and no gradient whatever is predicted",
+                message="cross entropy of a sigmoid with one term: the term for the label 0 is missing, so "
+                "such an example gives no loss and no gradient whatever is predicted",
                 help="train with both terms: the fused cross entropy, from the logits",
-                because=((sigmoid, f"{sigmoid.name}: one output in [0, 1], which the label 0 should pull down"),),
+                because=(
+                    (sigmoid, f"{sigmoid.name}: one output in [0, 1], which the label 0 should pull down"),
+                ),
                 witness="label = 0, sigmoid = 1 -> 0 * log(1) = 0",
                 fix=partial(_fix, op, _positive(labels), sigmoid),
                 level=Level.DEFAULT if _classes(graph, op, sigmoid, _positive(labels)) else Level.STRICT,
@@ -127,7 +140,7 @@ def _alone(graph: Graph, product: Op, logarithm: Op, sigmoid: Op) -> bool:
 
 
 def _classes(graph: Graph, op: Op, sigmoid: Op, labels: Value) -> bool:
-    """True where the factor is shown to be a label: by its values, or by being compared with what is predicted."""
+    """True where the factor is shown to be a label: by its values, or by a comparison with a prediction."""
     shown = [targets(target) for _, target in examples(graph, op, sigmoid, labels)]
     return Targets.CLASSES in shown or any(compared(graph, label) for label in ends(labels))
 
@@ -138,5 +151,7 @@ def _fix(op: Op, labels: Value, sigmoid: Op, r: Rewriter) -> Fix | None:
     if fused is None or logits is None or targets_ is None:
         return None
     minus = "" if any(made_only_by(op.arg(side), "neg") for side in ("x", "y")) else "-"
-    r.replace(op.node, minus + "{f}(labels={labels}, logits={logits})", f=fused, labels=targets_, logits=logits)
+    r.replace(
+        op.node, minus + "{f}(labels={labels}, logits={logits})", f=fused, labels=targets_, logits=logits
+    )
     return r.fix(Applicability.UNSAFE, "Use the whole cross entropy")

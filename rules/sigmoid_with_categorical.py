@@ -2,12 +2,13 @@
 
 ## Why is this bad?
 
-A categorical cross entropy reads the outputs as one distribution. Each sigmoid lies between 0 and 1 by itself; nothing
-makes them sum to 1, so Keras divides them by their sum. Once they saturate alike (raw pixels do that in one step) every
-share is 1 / n, the loss stands at log(n), with ten classes the well-known 2.3025, and the gradient, which passes through
-the flat ends of all sigmoids, is 0. The answers of `predict` are no distribution either way. Current Keras on TensorFlow
-hides the half of it: it takes the logits that the sigmoid was made from and trains their softmax, a model that
-`predict` then does not compute (measured with Keras 3.15 on TensorFlow 2.21).
+A categorical cross entropy reads the outputs as one distribution. Each sigmoid lies between 0 and 1 by
+itself; nothing makes them sum to 1, so Keras divides them by their sum. Once they saturate alike (raw
+pixels do that in one step) every share is 1 / n, the loss stands at log(n), with ten classes the
+well-known 2.3025, and the gradient, which passes through the flat ends of all sigmoids, is 0. The answers
+of `predict` are no distribution either way. Current Keras on TensorFlow hides the half of it: it takes
+the logits that the sigmoid was made from and trains their softmax, a model that `predict` then does not
+compute (measured with Keras 3.15 on TensorFlow 2.21).
 
 One sigmoid output, divided by its own sum, is always 1: the loss is 0 and nothing is learned.
 
@@ -33,12 +34,14 @@ model.compile(optimizer="sgd", loss="categorical_crossentropy")
 
 ## Fix safety
 
-Unsafe: the model returns other numbers. Several outputs get a softmax; if the labels do not exclude each other, keep
-the sigmoids and use `binary_crossentropy`. One output keeps its sigmoid and gets `binary_crossentropy`.
+Unsafe: the model returns other numbers. Several outputs get a softmax; if the labels do not exclude each
+other, keep the sigmoids and use `binary_crossentropy`. One output keeps its sigmoid and gets
+`binary_crossentropy`.
 
 ## References
 
-* C. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.6 and table in 5.2: canonical links.
+* C. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.6 and table in 5.2: canonical
+  links.
 * Keras, `categorical_crossentropy`: "scale preds so that the class probas of each sample sum to 1".
 """
 
@@ -51,8 +54,9 @@ from functools import partial
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
+from tflint_nan.remedies import quoted_as, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import made_only_by, quoted_as, replace_loss, units
+from tflint_nan.training import made_only_by, units
 from tflint_nan.value import NONE, Op
 
 
@@ -65,23 +69,32 @@ def check(graph: Graph) -> Iterator[Report]:
         if sigmoid is None or not (given is NONE or given.literal is False):
             continue
         n = units(sigmoid)
+        outputs = {None: "sigmoid outputs", 1: "one sigmoid output"}.get(n, f"{n} sigmoid outputs")
         if n == 1:
-            message = f"one sigmoid output under {op.name}: there is one class, so the loss does not depend on the labels"
+            fault = "that is one class, so the loss does not depend on the labels"
             advice = "use binary_crossentropy"
         else:
-            message = f"{'' if n is None else f'{n} '}sigmoid outputs under {op.name}: they do not sum to 1, so the loss is "
-            message += "not that of a distribution over classes"
-            advice = "use a softmax for classes that exclude each other, binary_crossentropy for those that do not"
+            fault = "they do not sum to 1, so this is not the loss of a distribution over classes"
+            advice = (
+                "use softmax for classes that exclude each other, binary_crossentropy for those that do not"
+            )
         yield Report(
             op=op,
-            message=message,
+            message=f"{outputs} under {op.name}: {fault}",
             help=advice,
             because=((sigmoid, "sigmoid: each output in [0, 1] by itself"),),
-            witness=f"sigmoid = [1, 1, ...], {n} classes -> share = {1 / n:.3g}, loss = {math.log(n):.5g}, gradient = 0"
-            if n is not None and n > 1
-            else None,
+            witness=_witness(n),
             fix=partial(_fix_loss, op) if n == 1 else partial(_fix_activation, sigmoid),
         )
+
+
+def _witness(n: int | None) -> str | None:
+    """All sigmoids at their upper end: equal shares, and no slope to change them."""
+    if n is None or n == 1:
+        return None
+    return (
+        f"sigmoid = [1, 1, ...], {n} classes -> share = {1 / n:.3g}, loss = {math.log(n):.5g}, gradient = 0"
+    )
 
 
 def _fix_loss(op: Op, r: Rewriter) -> Fix | None:

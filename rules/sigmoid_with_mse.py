@@ -2,14 +2,14 @@
 
 ## Why is this bad?
 
-The gradient of the squared error with respect to the logit is (σ - y) σ (1 - σ). Where the output is most wrong (σ
-near 1 for y = 0) the factor σ (1 - σ) is near 0, in float32 exactly 0 from a logit of 17 on: the worse the error, the
-smaller the step, and a neuron that starts on the wrong side stays there. The cross entropy's gradient is σ - y: it is
-largest where the error is.
+The gradient of the squared error with respect to the logit is (σ - y) σ (1 - σ). Where the output is most
+wrong (σ near 1 for y = 0) the factor σ (1 - σ) is near 0, in float32 exactly 0 from a logit of 17 on: the
+worse the error, the smaller the step, and a neuron that starts on the wrong side stays there. The cross
+entropy's gradient is σ - y: it is largest where the error is.
 
-An output that is trained towards numbers between 0 and 1 (an autoencoder's pixels, box coordinates, scaled prices) is
-no classification: the rule is silent where the targets are shown to be such numbers, and where several outputs are
-trained and nothing shows classes.
+An output that is trained towards numbers between 0 and 1 (an autoencoder's pixels, box coordinates,
+scaled prices) is no classification: the rule is silent where the targets are shown to be such numbers,
+and where several outputs are trained and nothing shows classes.
 
 ## Example
 
@@ -43,15 +43,15 @@ train_step = tf.train.GradientDescentOptimizer(0.15).minimize(loss)
 ## Fix safety
 
 Unsafe: another loss is minimised. A squared error written by hand becomes
-`tf.nn.sigmoid_cross_entropy_with_logits` over the logits (a factor 1/2 goes, it was there for the square). Where the
-logits are inside a layer, and for the loss of a Keras model, it becomes Keras's binary cross entropy, which takes the
-sigmoid's output.
+`tf.nn.sigmoid_cross_entropy_with_logits` over the logits (a factor 1/2 goes, it was there for the
+square). Where the logits are inside a layer, and for the loss of a Keras model, it becomes Keras's binary
+cross entropy, which takes the sigmoid's output.
 
 ## References
 
 * M. Nielsen, "Neural Networks and Deep Learning", 2015, chapter 3, "The cross-entropy cost function".
-* X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
-  section 4.1: plateaus of the quadratic cost.
+* X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+  AISTATS 2010, section 4.1: plateaus of the quadratic cost.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
+from tflint_nan.remedies import replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import made_only_by, replace_loss, squared_errors, trains_classes
+from tflint_nan.training import made_only_by, squared_errors, trains_classes
 from tflint_nan.value import Const, Op, Value
-
 
 MESSAGE = "Train with the cross entropy"
 
@@ -79,12 +79,16 @@ def check(graph: Graph) -> Iterator[Report]:
     for op, *sides in squared_errors(graph):
         for labels, prediction in (sides, sides[::-1]):
             sigmoid = made_only_by(prediction, "sigmoid")
-            if sigmoid is None or not graph.differentiated(op) or not trains_classes(graph, op, sigmoid, labels):
+            if (
+                sigmoid is None
+                or not graph.differentiated(op)
+                or not trains_classes(graph, op, sigmoid, labels)
+            ):
                 continue
             yield Report(
                 op=op,
-                message="squared error of a sigmoid: where the output is most wrong the sigmoid is flat, so the gradient "
-                "vanishes and training stalls",
+                message="squared error of a sigmoid: where the output is most wrong the sigmoid is flat, so "
+                "the gradient vanishes and training stalls",
                 help="train with the cross entropy, from the logits",
                 because=((sigmoid, "sigmoid: its slope σ(1 - σ) is 0 at both ends of [0, 1]"),),
                 witness=_witness(sigmoid),
@@ -107,8 +111,9 @@ def _witness(sigmoid: Op) -> str | None:
     label = 1 - s
     gradient = abs(2 * (s - label) * s * (1 - s))
     return (
-        f"logit = {found.value:g}, label = {label:g} -> sigmoid = {s:g}, squared error = {(s - label) ** 2:g}, "
-        f"|gradient| = {gradient:g} (of the cross entropy: {abs(s - label):g})"
+        f"logit = {found.value:g}, label = {label:g} -> sigmoid = {s:g}, "
+        f"squared error = {(s - label) ** 2:g}, |gradient| = {gradient:g} "
+        f"(of the cross entropy: {abs(s - label):g})"
     )
 
 
@@ -124,15 +129,19 @@ def _fix(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix |
 def _fused(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
     """The cross entropy of the logits."""
     f, logits = r.api("tf.nn.sigmoid_cross_entropy_with_logits"), r.spell(sigmoid.arg("x"), "logits")
-    return _replaced(graph, op, f"{f}(labels={{labels}}, logits={logits})", labels, r) if f and logits else None
+    return (
+        _replaced(graph, op, f"{f}(labels={{labels}}, logits={logits})", labels, r) if f and logits else None
+    )
 
 
 def _from_output(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
-    """The cross entropy of the output, where the logits stay inside a layer or a loop: Keras's, a mean over the last
-    axis."""
+    """Keras's cross entropy of the output, a mean over the last axis, where a layer or a loop keeps the
+    logits."""
     averaged = op.name == "mean_squared_error" or _averaged(graph, _halved(graph, op))
     f, output = r.api("keras.losses.binary_crossentropy"), r.spell(sigmoid.value, "outputs")
-    return _replaced(graph, op, f"{f}({{labels}}, {output})", labels, r) if averaged and f and output else None
+    return (
+        _replaced(graph, op, f"{f}({{labels}}, {output})", labels, r) if averaged and f and output else None
+    )
 
 
 def _replaced(graph: Graph, op: Op, text: str, labels: Value, r: Rewriter) -> Fix | None:

@@ -1,4 +1,5 @@
-"""Questions about the data that enters a model: where it was loaded, and whether anything scaled it on the way."""
+"""Questions about the data that enters a model: where it was loaded, and whether anything scaled it on
+the way."""
 
 from __future__ import annotations
 
@@ -68,7 +69,12 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
         yield RawData(producer, sink, node, True, bindings, later)
         for group in _beside(graph, scope, name) if scope is not None and name is not None else ():
             other, statement = raw(group[0].value), group[0].statement
-            if other is not None and other.name == producer.name and statement is not None and id(statement) not in seen:
+            if (
+                other is not None
+                and other.name == producer.name
+                and statement is not None
+                and id(statement) not in seen
+            ):
                 seen.add(id(statement))
                 yield RawData(other, sink, statement, False, group, later)
 
@@ -104,10 +110,18 @@ def _start(graph: Graph, model: Value) -> tuple[Op, frozenset[int]] | None:
     output = model.attrs.get("output")
     reached = ancestors(output) if output is not None else {}
     if not reached:
-        reached = {serial: op for step in compiles(graph, model) for serial, op in ancestors(step.arg("loss")).items()}
+        reached = {
+            serial: op
+            for step in compiles(graph, model)
+            for serial, op in ancestors(step.arg("loss")).items()
+        }
     labels = {source.serial for op in reached.values() for source in sources(op.arg("y_true"))}
     inputs = [op for op in reached.values() if op.name == "placeholder" and op.serial not in labels]
-    inputs = [op for op in inputs if any(op is not end and graph.path(op, end) for end in reached.values() if end.name in _SUMS)]
+    inputs = [
+        op
+        for op in inputs
+        if any(op is not end and graph.path(op, end) for end in reached.values() if end.name in _SUMS)
+    ]
     return (inputs[0], frozenset(reached)) if len(inputs) == 1 else None
 
 
@@ -117,12 +131,14 @@ def first_ops(graph: Graph, start: Op, within: frozenset[int] | None) -> list[Op
     def keeps(op: Op) -> bool:
         return bool(op.flow) or op.name in _KEEP
 
-    return [op for op in onward(graph, start, keeps) if not keeps(op) and (within is None or op.serial in within)]
+    return [
+        op for op in onward(graph, start, keeps) if not keeps(op) and (within is None or op.serial in within)
+    ]
 
 
 def _normalised(graph: Graph, op: Op) -> bool:
     """True where a linear layer's output goes straight into a batch normalisation, which undoes any scale."""
-    after = [step for step in onward(graph, op, lambda step: bool(step.flow) or step.name == "add")]
+    after = onward(graph, op, lambda step: bool(step.flow) or step.name == "add")
     return any(step.name == "batch_norm" for step in after)
 
 
@@ -138,7 +154,7 @@ def _scopes(*ops: Op) -> Iterator[Scope]:
 
 
 def _named(sink: Op, value: Value) -> tuple[Scope, Binding] | tuple[None, None]:
-    """The assignment that last named the data, before it was reshaped, sliced or batched on the way to `sink`."""
+    """The assignment that last named the data, before it was reshaped or batched on the way to `sink`."""
     for op in value.producers():
         for scope in _scopes(sink, op):
             for binding in reversed(scope.history):
@@ -156,7 +172,8 @@ def _together(graph: Graph, scope: Scope, binding: Binding) -> tuple[Binding, ..
     others = [
         other
         for other in _latest(scope).values()
-        if other.statement is binding.statement and (other.name == binding.name or _unscaled(graph, other.value))
+        if other.statement is binding.statement
+        and (other.name == binding.name or _unscaled(graph, other.value))
     ]
     return tuple(others) if any(other.name == binding.name for other in others) else (binding,)
 

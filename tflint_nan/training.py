@@ -10,12 +10,9 @@ import math
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-import libcst as cst
-
 from tflint_nan.evidence import number, onward
 from tflint_nan.graph import Graph, sources
-from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import NONE, Const, Items, Object, Op, Scope, Symbol, Table, Value
+from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Table, Value
 
 #: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
 LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
@@ -26,10 +23,29 @@ _MODELLED = (*LINEAR, "sigmoid", "softmax", "tanh", "relu", "variable", "predict
 #: Ops that make class numbers, rows of zeros and a one, answers to yes-or-no questions.
 _CLASSES = (
     *("one_hot", "eye", "class_ids", "random_integers"),
-    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_or", "logical_not"),
+    *(
+        "equal",
+        "not_equal",
+        "greater",
+        "greater_equal",
+        "less",
+        "less_equal",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+    ),
 )
 #: Ops that make numbers anywhere in an interval.
-_BETWEEN = ("scaled", "scaled_images", "pixels", "rescaling", "normalization", "div", "random_uniform", "random_normal")
+_BETWEEN = (
+    "scaled",
+    "scaled_images",
+    "pixels",
+    "rescaling",
+    "normalization",
+    "div",
+    "random_uniform",
+    "random_normal",
+)
 #: Ops that only keep a probability inside its range, or move it by an epsilon.
 _GUARDS = ("clip", "maximum", "minimum", "add", "sub", "refine")
 
@@ -37,7 +53,8 @@ _GUARDS = ("clip", "maximum", "minimum", "add", "sub", "refine")
 def ends(value: Value, through: Sequence[str] = ()) -> tuple[Op, ...]:
     """The ops that computed the numbers of `value`, looking through ops that hand numbers on unchanged.
 
-    The ops named in `through` are looked through as well. Literal branches are left out. Empty where some branch is not known.
+    The ops named in `through` are looked through as well. Literal branches are left out. Empty where
+    some branch is not known.
     """
     found: list[Op] = []
     todo = [value]
@@ -45,7 +62,7 @@ def ends(value: Value, through: Sequence[str] = ()) -> tuple[Op, ...]:
     while todo:
         current = todo.pop()
         ops = list(sources(current))
-        if not ops and not all(isinstance(item, Const) for item in _flat(current)):
+        if not ops and not all(isinstance(item, Const) for item in flat(current)):
             return ()
         for op in ops:
             if op.serial in seen:
@@ -65,7 +82,7 @@ def made_only_by(value: Value, *names: str) -> Op | None:
 
 
 def guarded(value: Value) -> Value:
-    """The probability inside `clip(p, 1e-7, 1)`, `maximum(p, 1e-7)`, `p + 1e-7`; `value` where there is no guard."""
+    """The probability inside `clip(p, 1e-7, 1)`, `maximum(p, 1e-7)`, `p + 1e-7`; else `value` itself."""
     while True:
         op = made_only_by(value, *_GUARDS)
         operands = [op.arg(name) for name in ("x", "y") if name in op.args] if op else []
@@ -166,8 +183,10 @@ def compiled(graph: Graph, loss: Op) -> Op | None:
 
 
 def examples(graph: Graph, loss: Op, output: Op, labels: Value) -> Iterator[tuple[Value, Value]]:
-    """Pairs of (input, target) that the program is shown to train `output` with: what `fit` gets, what is fed to
-    the placeholders of one run, and the operands themselves."""
+    """Pairs of (input, target) that the program is shown to train `output` with.
+
+    They are what `fit` gets, what is fed to placeholders, and the operands themselves.
+    """
     compile_ = compiled(graph, loss)
     if compile_ is not None:
         model = compile_.arg("model")
@@ -204,7 +223,7 @@ def targets(value: Value) -> Targets:
         return Targets.CLASSES
     if found and all(op.name in _BETWEEN for op in found):
         return Targets.CONTINUOUS
-    numbers = {witness.value for item in _flat(value) for witness in item.witnesses}
+    numbers = {witness.value for item in flat(value) for witness in item.witnesses}
     if any(number != round(number) for number in numbers if math.isfinite(number)):
         return Targets.CONTINUOUS
     literal = all(op.name in ("constant", "zeros", "ones") for op in found)
@@ -212,33 +231,57 @@ def targets(value: Value) -> Targets:
 
 
 #: Metrics of classification and of regression, as Keras spells them without case and underscores.
-_OF_CLASSES = (
-    "accuracy acc binaryaccuracy categoricalaccuracy sparsecategoricalaccuracy auc precision recall f1score "
-    "truepositives falsepositives truenegatives falsenegatives binarycrossentropy categoricalcrossentropy"
-).split()
-_OF_NUMBERS = (
-    "mse meansquarederror mae meanabsoluteerror rootmeansquarederror mape meanabsolutepercentageerror msle "
-    "meansquaredlogarithmicerror r2score logcosh logcosherror"
-).split()
+_OF_CLASSES = [
+    "accuracy",
+    "acc",
+    "binaryaccuracy",
+    "categoricalaccuracy",
+    "sparsecategoricalaccuracy",
+    "auc",
+    "precision",
+    "recall",
+    "f1score",
+    "truepositives",
+    "falsepositives",
+    "truenegatives",
+    "falsenegatives",
+    "binarycrossentropy",
+    "categoricalcrossentropy",
+]
+_OF_NUMBERS = [
+    "mse",
+    "meansquarederror",
+    "mae",
+    "meanabsoluteerror",
+    "rootmeansquarederror",
+    "mape",
+    "meanabsolutepercentageerror",
+    "msle",
+    "meansquaredlogarithmicerror",
+    "r2score",
+    "logcosh",
+    "logcosherror",
+]
 
 
 def watched(compile_: Op | None) -> Targets:
     """What the metrics of a `compile` say of the targets."""
     if compile_ is None:
         return Targets.UNKNOWN
-    names = {_metric(value) for value in _flat(compile_.arg("metrics"))}
+    names = {_metric(value) for value in flat(compile_.arg("metrics"))}
     if names & set(_OF_CLASSES):
         return Targets.CLASSES
     return Targets.CONTINUOUS if names & set(_OF_NUMBERS) else Targets.UNKNOWN
 
 
-def _flat(value: Value) -> Iterator[Value]:
+def flat(value: Value) -> Iterator[Value]:
+    """The values in a tuple, list or dict of values; the value itself where it is none."""
     if isinstance(value, Items):
         for item in value.items:
-            yield from _flat(item)
+            yield from flat(item)
     elif isinstance(value, Table):
         for item in value.items.values():
-            yield from _flat(item)
+            yield from flat(item)
     else:
         yield value
 
@@ -258,8 +301,7 @@ def read_by(graph: Graph, op: Op) -> Iterator[Op]:
 
 
 def counted(graph: Graph, output: Op) -> bool:
-    """True where the program turns the output into a class: rounds it, compares it with a threshold, takes the
-    largest."""
+    """True where the program makes a class of the output: rounds it, takes the largest, has a threshold."""
     for consumer in read_by(graph, output):
         if consumer.name in ("round", "argmax"):
             return True
@@ -271,10 +313,10 @@ def counted(graph: Graph, output: Op) -> bool:
 
 
 def trains_classes(graph: Graph, loss: Op, output: Op, labels: Value) -> bool:
-    """True where a bounded output is shown to be trained towards classes; a single unit counts unless something says
-    otherwise, several units only where something says so.
+    """True where a bounded output is shown to be trained towards classes.
 
-    False for what reconstructs its input, what learns another output or a constant, and for pictures, boxes and other
+    A single unit counts unless something says otherwise, several units only where something says so. False
+    for what reconstructs its input, learns another output or a constant, and for pictures, boxes and other
     numbers between 0 and 1.
     """
     if not is_label(labels):
@@ -318,122 +360,3 @@ def is_label(value: Value) -> bool:
 def compared(graph: Graph, op: Op) -> bool:
     """True where the program asks whether a prediction equals `op`, or which class `op` stands for."""
     return any(consumer.name in ("equal", "not_equal", "argmax") for consumer in read_by(graph, op))
-
-
-# Rates.
-
-
-def rate(value: Value) -> float | None:
-    """The learning rate that `value` is, or the least that it can be; of a schedule its peak. None where unknown."""
-    if made_only_by(value, "schedule"):
-        return max((witness.value for witness in value.witnesses), default=None)
-    lo = value.interval.lo
-    return lo if math.isfinite(lo) else None
-
-
-def replaced_rate(graph: Graph, optimizer: Op) -> bool:
-    """True where the rate that the optimizer is made with is not the one it is used with: it is assigned later, or a
-    callback of `fit` sets it."""
-    made = optimizer.value
-    if isinstance(made, Object) and made.attrs.keys() & {"learning_rate", "lr"}:
-        return True
-    models = [op.arg("model") for op in graph.ops("compile") if any(s is optimizer for s in sources(op.arg("optimizer")))]
-    callbacks = [
-        callback
-        for fit in graph.ops("fit")
-        if any(fit.arg("model") is model for model in models)
-        for callback in _flat(fit.arg("callbacks"))
-    ]
-    return any(isinstance(c, Object) and c.api.endswith("LearningRateScheduler") for c in callbacks)
-
-
-def clipped_by_norm(graph: Graph, optimizer: Op) -> bool:
-    """True where the gradients that the optimizer applies have a bounded norm."""
-    if any(optimizer.arg(name) is not NONE for name in ("clipnorm", "global_clipnorm", "clipvalue")):
-        return True
-    for step in graph.ops("apply_gradients"):
-        if any(source is optimizer for source in sources(step.arg("optimizer"))):
-            given = [op for source in sources(step.arg("gradients")) for op in source.value.producers()]
-            if any(op.name in ("clip", "clip_by_norm") for op in given):
-                return True
-    return False
-
-
-# Mending.
-
-
-def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) -> bool:
-    """Write another number where the number that reaches an argument is written: there, as the default of an option of
-    the command line, or as a constant. False where that is somewhere else."""
-    value, node = op.arg(argument), op.nodes.get(argument)
-    if node is not None and _is_number(r.text(node)):
-        r.replace(node, text)
-        return True
-    for option in graph.ops("option"):
-        if option.arg("default") is value:
-            r.set_argument(option.node, "default", text, position=1)
-            return True
-    scope: Scope | None = op.scope
-    while scope is not None:
-        for binding in scope.history:
-            literal = _assigned(binding.statement) if binding.value is value else None
-            if literal is not None and _is_number(r.text(literal)):
-                r.replace(literal, text)
-                return True
-        scope = scope.parent
-    return False
-
-
-def _assigned(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
-    """The right side of a statement that is one assignment."""
-    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
-        only = statement.body[0]
-        return only.value if isinstance(only, (cst.Assign, cst.AnnAssign)) else None
-    return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text.strip()))
-    except ValueError:
-        return False
-
-
-def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> bool:
-    """Write another Keras loss in the place of `loss`, the way that one is written: string, function or object.
-
-    `function` is the loss's name as a function; with `arguments` it becomes an object. False where the place cannot be
-    rewritten: it has settings of its own.
-    """
-    given = loss.arg("loss")
-    if given.op is not None:
-        made = _class(r, function) if not given.op.nodes else None
-        if made is not None:
-            r.replace(given.op.node, f"{made}({arguments})")
-        return made is not None
-    if given is NONE:
-        plain = r.api(f"keras.losses.{function}") if loss.nodes.keys() == {"y_true", "y_pred"} else None
-        if plain is not None:
-            operands = {"labels": loss.nodes["y_true"], "output": loss.nodes["y_pred"]}
-            r.replace(loss.node, "{f}({labels}, {output})", f=plain, **operands)
-        return plain is not None
-    if arguments:
-        text = _class(r, function)
-        text = f"{text}({arguments})" if text is not None else None
-    elif isinstance(given.literal, str):
-        text = quoted_as(r.text(loss.node), function)
-    else:
-        text = r.api(f"keras.losses.{function}")
-    if text is not None:
-        r.replace(loss.node, text)
-    return text is not None
-
-
-def _class(r: Rewriter, function: str) -> str | None:
-    return r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
-
-
-def quoted_as(text: str, word: str) -> str:
-    """`word` as a string literal with the quotes of the literal `text`."""
-    quote = text[-1:] if text[-1:] in ("'", '"') else '"'
-    return quote + word + quote
