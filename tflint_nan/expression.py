@@ -69,7 +69,8 @@ def _options(text: str) -> list[str]:
         if not text.strip():
             return [text]
         wrapped = f"({text})"
-        return [wrapped] if parse_expression(wrapped) is not None else [text]
+        # Over several lines it needs parentheses, its own or those of a call around it.
+        return [text, wrapped] if parse_expression(wrapped) is not None else [text]
     if not expression.lpar:
         # Without parentheses of its own a tuple is a list of arguments.
         return [text] if isinstance(expression, cst.Tuple) else [text, f"({text})"]

@@ -101,10 +101,12 @@ class Spelling:
                 return binding.value
         return None
 
-    def value_here(self, name: str) -> Value | None:
-        """What `name` holds at the op, None where nothing binds it."""
+    def still_holds(self, name: str, value: Value | None) -> bool:
+        """Whether `name` is sure to hold at the op what it held elsewhere; None: nothing bound it."""
         binding = self._visible.get(name)
-        return None if binding is None else binding.value
+        if binding is None or value is None:
+            return binding is None and value is None
+        return binding.value is value and self.surely_before(binding.statement)
 
     def name_of(self, value: Value) -> str | None:
         """A name that is sure to hold `value` at the op, or `object.attribute`."""
