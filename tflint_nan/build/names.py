@@ -39,6 +39,8 @@ _PREFIXES = sorted(
         "keras.backend.tensorflow_backend": "keras.backend",
         "numpy": "np",
         "tensorflow_probability": "tfp",
+        "tensorflow_addons": "tfa",
+        "tensorflow_datasets": "tfds",
         "tf_slim": "tf.contrib.slim",
         "pandas": "pd",
     }.items(),

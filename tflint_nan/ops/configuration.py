@@ -53,7 +53,7 @@ for _keras, _tf, _signature in (
     ("LecunUniform", "lecun_uniform", "seed"),
     ("Orthogonal", "orthogonal", "gain seed"),
 ):
-    api(f"keras.initializers.{_keras}", make("initializer"), _signature)
+    api(f"keras.initializers.{_keras} tf.initializers.{_keras}", make("initializer"), _signature)
     BASES[f"keras.initializers.{_keras}"] = "initializer"
     api(f"keras.initializers.{_tf}", make("initializer"), _signature)
     _signature = "dtype" if _tf in ("zeros", "ones") else _signature
@@ -72,6 +72,11 @@ api(
     make("initializer"),
     "factor mode uniform seed",
     removed="1.15",
+)
+api(
+    "keras.initializers.get keras.regularizers.get keras.constraints.get",
+    lambda machine, call: call.arg("identifier"),
+    "identifier",
 )
 api("initializer.__call__", initial_values, "self shape dtype")
 

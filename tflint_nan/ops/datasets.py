@@ -231,7 +231,8 @@ def _example(machine: Machine, call: Call, name: str) -> Value:
 
 
 _DATASET = "tf.data.Dataset."
-api(f"{_DATASET}from_tensor_slices tf.contrib.data.Dataset.from_tensor_slices", from_slices, "tensors name")
+api(f"{_DATASET}from_tensor_slices", from_slices, "tensors name")
+api("tf.contrib.data.Dataset.from_tensor_slices", from_slices, "tensors", removed="1.15")
 api(f"{_DATASET}from_tensors", from_tensors, "tensors name")
 api(f"{_DATASET}from_generator", from_generator, "generator")
 api(f"{_DATASET}list_files", not_known, "file_pattern shuffle seed name")
@@ -293,7 +294,7 @@ api(
 )
 api("image_generator.fit", harmless, "self x augment rounds seed")
 api(
-    "tfds.load tensorflow_datasets.load",
+    "tfds.load",
     tfds_load,
     "name split data_dir batch_size shuffle_files download as_supervised decoders read_config with_info",
 )

@@ -98,6 +98,12 @@ layer(
     "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
     "moving_variance_initializer beta_regularizer gamma_regularizer",
 )
+layer(
+    "keras.layers.experimental.SyncBatchNormalization",
+    emitter("batch_norm"),
+    "axis momentum epsilon center scale",
+    removed="2.15",
+)
 layer("keras.layers.LayerNormalization", emitter("layer_norm"), _CENTRED)
 layer("keras.layers.GroupNormalization", emitter("layer_norm"), f"groups {_CENTRED}")
 layer("keras.layers.RMSNormalization", emitter("layer_norm"), "axis epsilon")
@@ -152,7 +158,7 @@ layer(
     "alpha_initializer alpha_regularizer alpha_constraint shared_axes",
 )
 layer("keras.layers.ELU", emitter("elu", "alpha"), "alpha")
-layer("keras.layers.ThresholdedReLU", emitter("relu"), "theta", removed="2.15")
+layer("keras.layers.ThresholdedReLU", emitter("relu"), "theta")
 layer("keras.layers.Softmax", emitter("softmax", "axis"), "axis")
 
 # What hands numbers on.
@@ -264,6 +270,8 @@ api(
 )
 
 # What layers offer.
+
+api("keras.activations.get", layers.identified, "identifier")
 
 BASES["keras.layers.Layer"] = "layer"
 BASES["keras.layers.Wrapper"] = "layer"

@@ -67,6 +67,14 @@ def activate(machine: Machine, activation: Value, x: Value, at: Op | None) -> Va
     return machine.call(activation, [x], {})
 
 
+def identified(machine: Machine, call: Call) -> Value:
+    """`keras.activations.get("relu")`: the function; what is no name is returned as it is."""
+    name = call.arg("identifier").literal
+    if name is None:
+        return Symbol("keras.activations.linear")
+    return Symbol(f"keras.activations.{name.lower()}") if isinstance(name, str) else call.arg("identifier")
+
+
 def emitter(name: str, *arguments: str) -> Apply:
     """A layer that is one operation of `x`, with the constructor's `arguments` that are given."""
 

@@ -34,6 +34,12 @@ _KERAS: dict[str, tuple[str, str, str]] = {
     "log_cosh": ("LogCosh", "logcosh", ""),
     "cosine_similarity": ("CosineSimilarity", "", "axis"),
 }
+#: Metrics that are no losses.
+_METRICS = (
+    "Metric Mean Sum MeanTensor Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy "
+    "TopKCategoricalAccuracy SparseTopKCategoricalAccuracy AUC Precision Recall TruePositives TrueNegatives "
+    "FalsePositives FalseNegatives MeanIoU IoU F1Score R2Score RootMeanSquaredError"
+)
 #: What each string in `compile(loss=...)` means.
 STRINGS: dict[str, str] = {}
 #: API name of a loss (function, class or metric class) -> its operator.
@@ -111,21 +117,27 @@ for _operator, (_class, _aliases, _options) in _KERAS.items():
     for _name in (_operator, *_aliases.split()):
         STRINGS[_name] = _operator
         for _module in ("losses", "metrics"):
-            api(f"keras.{_module}.{_name}", _operator, f"y_true y_pred {_options}")
+            _gone = "2.15" if (_module, _name) == ("metrics", "cosine_similarity") else None
+            api(f"keras.{_module}.{_name}", _operator, f"y_true y_pred {_options}", removed=_gone)
             LOSSES[f"keras.{_module}.{_name}"] = _operator
     STRINGS[_class] = _operator
-    api(f"keras.losses.{_class}", make_loss, f"{_options} reduction")
-    LOSSES[f"keras.losses.{_class}"] = _operator
-    BASES[f"keras.losses.{_class}"] = "loss"
+    # In TensorFlow 2, `tf.losses` and `tf.metrics` are Keras'; the names of functions mean version 1.
+    for _module in ("keras.losses", "tf.losses"):
+        api(f"{_module}.{_class}", make_loss, f"{_options} reduction")
+        LOSSES[f"{_module}.{_class}"] = _operator
+        BASES[f"{_module}.{_class}"] = "loss"
     _metric = "LogCoshError" if _class == "LogCosh" else _class
     if _class not in ("Huber", "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"):
         # A metric's options come after its name and dtype.
-        api(f"keras.metrics.{_metric}", make_metric, f"{_options if _options == 'axis' else ''} name dtype")
+        api(
+            f"keras.metrics.{_metric}",
+            make_metric,
+            f"name dtype {_options.replace('smoothing axis', 'smoothing')}",
+        )
         LOSSES[f"keras.metrics.{_metric}"] = _operator
 STRINGS |= {"bce": "binary_crossentropy", "BCE": "binary_crossentropy"}
 BASES["keras.losses.Loss"] = "loss"
-BASES["keras.metrics.Metric"] = "metric"
-BASES["keras.metrics.Mean"] = "metric"
+BASES |= dict.fromkeys((f"keras.metrics.{_name}" for _name in _METRICS.split()), "metric")
 
 for _operator, _options in (
     ("binary_crossentropy", "from_logits"),

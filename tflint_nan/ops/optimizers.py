@@ -103,6 +103,8 @@ def optimize_loss(machine: Machine, call: Call) -> Value:
     return machine.emit("minimize", args, call=call)
 
 
+#: Of the modules that held older optimizers, what Keras 3 still has.
+_KEPT = {("legacy", _name) for _name in ("SGD", "RMSprop", "Adam", "Adagrad", "Ftrl")}
 _CLIPS = "weight_decay clipnorm clipvalue global_clipnorm"
 _OLD = "lr:learning_rate decay"
 for _class, _algorithm, _signature in (
@@ -129,7 +131,8 @@ for _class, _algorithm, _signature in (
     ("Adafactor", "adafactor", "learning_rate beta_2_decay epsilon_1 epsilon_2 clip_threshold"),
 ):
     _name = f"keras.optimizers.{_class}"
-    api(_name, make, f"{_signature} {_OLD}", algorithm=Const(_algorithm))
+    _both = f"{_name} tf.optimizers.{_class}"
+    api(_both, make, f"{_signature} {_OLD}", algorithm=Const(_algorithm))
     STRINGS[_class.lower()] = _name
     BASES[_name] = "optimizer"
     for _module in ("experimental", "legacy"):
@@ -137,7 +140,7 @@ for _class, _algorithm, _signature in (
             f"keras.optimizers.{_module}.{_class}",
             make,
             f"{_signature} {_OLD}",
-            removed="2.15",
+            removed=None if (_module, _class) in _KEPT else "2.15",
             algorithm=Const(_algorithm),
         )
 BASES["keras.optimizers.Optimizer"] = "optimizer"

@@ -141,7 +141,7 @@ api("tf.contrib.framework.get_or_create_global_step", step, "graph", removed="1.
 api("tf.train.get_or_create_global_step tf.train.create_global_step tf.train.get_global_step", step, "graph")
 api("keras.backend.variable", "variable", "value:initial_value dtype name constraint")
 api("keras.Variable", "variable", "initializer:initial_value shape dtype trainable autocast aggregation")
-api("keras.backend.placeholder", "placeholder", "shape ndim dtype")
+api("keras.backend.placeholder", "placeholder", "shape ndim dtype", removed="2.15")
 api("tf.placeholder", "placeholder", "dtype shape name")
 api("tf.placeholder_with_default", "placeholder", "input:default shape name")
 api("tf.sparse_placeholder", "placeholder", "dtype shape name")
