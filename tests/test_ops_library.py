@@ -201,6 +201,15 @@ def test_tensorflow_1_layers() -> None:
     assert only(graph, "log").arg("x").made_by("relu") is not None
     graph = read("tf.log(slim.fully_connected(x, 3, activation_fn=None))")
     assert only(graph, "log").arg("x").made_by("dense") is not None
+    graph = read(
+        "with slim.arg_scope([slim.fully_connected], activation_fn=None):\n"
+        "    tf.log(slim.fully_connected(x, 3))"
+    )
+    assert not only(graph, "log").arg("x").witnesses
+    graph = read(
+        "with slim.arg_scope([slim.conv2d], padding='SAME'):\n    tf.log(slim.fully_connected(x, 3))"
+    )
+    assert only(graph, "log").arg("x").made_by("relu") is not None
     graph = read("tf.log(slim.fully_connected(x, 3, **options))")
     assert not only(graph, "log").arg("x").witnesses
 
@@ -236,6 +245,8 @@ HEAD = "x = keras.Input((4,))\n"
         "class M(keras.Model):\n    def __init__(self):\n        super().__init__()\n"
         "        self.d = layers.Dense(1, activation='sigmoid')\n"
         "    def call(self, x):\n        return self.d(x)\nm = M()",
+        "class M(keras.Sequential):\n    def __init__(self):\n"
+        "        super().__init__([layers.Dense(1, activation='sigmoid')])\nm = M()",
         "class L(layers.Layer):\n    def call(self, x):\n        return tf.sigmoid(tf.matmul(x, self.w))\n"
         "    def build(self, shape):\n        self.w = self.add_weight(shape=(4, 1))\n"
         "m = keras.Sequential([L()])",
@@ -583,6 +594,8 @@ CSV = "t = pd.read_csv('data/mnist_train.csv')\n"
         f"{CSV}t = t.loc['1':'50', :].sample(frac=1).reset_index(drop=True)\n"
         "m.fit(t.loc[:, 'a':'b'].values, t['label'])",
         f"{MNIST}a, c, b, d = train_test_split(a, b, test_size=0.1)\nm.fit(a, b)",
+        "class S(keras.utils.Sequence):\n    def __getitem__(self, i):\n"
+        "        return keras.utils.img_to_array(keras.utils.load_img('a.png')), 1\nm.fit(S())",
         "import cv2\nm.fit(cv2.resize(cv2.imread('a.png'), (8, 8)), b)",
         "from PIL import Image\nm.fit(np.array(Image.open('a.png')), b)",
         "a = keras.utils.img_to_array(keras.utils.load_img('a.png'))\nm.fit(a, b)",

@@ -6,8 +6,13 @@ import dataclasses
 
 from tflint_nan.ops.handlers import unknown
 from tflint_nan.ops.layers import APPLY, CONV, DENSE, activate, emitter, layer
-from tflint_nan.ops.table import BASES, Call, Handler, Machine, api
+from tflint_nan.ops.table import BASES, CONSTANTS, Call, Handler, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Symbol, Value
+
+RELU = Symbol("tf.nn.relu")
+#: What a program's `arg_scope`s have changed is kept under this name, in an object of its own.
+_SCOPED = "activation_fn"
+CONSTANTS["tf.contrib.framework.arg_scopes"] = Object("arg_scopes", "tf.contrib.framework.arg_scopes")
 
 
 def linear(operator: str, activation: Value = NONE) -> Handler:
@@ -25,10 +30,25 @@ def linear(operator: str, activation: Value = NONE) -> Handler:
         normalizer = call.arg("normalizer")
         if normalizer.literal is not None:
             y = machine.emit("batch_norm", {"x": y}, at=made)
-        chosen = call.args.get("activation", activation if call.complete else UNKNOWN)
-        return activate(machine, chosen, y, made)
+        default = activation if call.complete else UNKNOWN
+        if default is RELU and _SCOPED in _scope(machine).attrs:
+            default = UNKNOWN
+        return activate(machine, call.args.get("activation", default), y, made)
 
     return handler
+
+
+def arg_scope(machine: Machine, call: Call) -> Value:
+    """`slim.arg_scope([...], activation_fn=...)`: from here on the default activation is not known."""
+    if not call.complete or call.extra.get("activation_fn", RELU) != RELU:
+        machine.set(_scope(machine), _SCOPED, Const(True))
+    return UNKNOWN
+
+
+def _scope(machine: Machine) -> Object:
+    found = machine.get(Symbol("tf.contrib.framework"), "arg_scopes")
+    assert isinstance(found, Object)
+    return found
 
 
 def normalised(machine: Machine, call: Call) -> Value:
@@ -100,7 +120,12 @@ def make_cell(machine: Machine, call: Call) -> Value:
     return machine.new("cell", call)
 
 
-RELU = Symbol("tf.nn.relu")
+api(
+    "tf.contrib.framework.arg_scope tf.contrib.slim.arg_scope",
+    arg_scope,
+    "list_ops_or_scope",
+    removed="1.15",
+)
 
 # tf.layers: functions, and classes of the same parameters.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tflint_nan.ops.data import IMAGES, images, labels
 from tflint_nan.ops.handlers import harmless, number, receiver, text, truth, unknown
-from tflint_nan.ops.table import Call, Facts, Machine, api, operator
+from tflint_nan.ops.table import BASES, Call, Facts, Machine, api, operator
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Table, Value
 
 
@@ -26,10 +26,12 @@ def dataset(machine: Machine, call: Call, element: Value) -> Object:
 
 
 def element_of(machine: Machine, value: Value) -> Value:
-    """What a dataset yields, UNKNOWN where that is not known."""
-    if isinstance(value, Object):
-        return value.attrs.get("element", UNKNOWN)
-    return UNKNOWN
+    """What a dataset yields, UNKNOWN where that is not known; of a project's sequence, any batch."""
+    if not isinstance(value, Object):
+        return UNKNOWN
+    if value.cls is not None and value.kind == "dataset" and "element" not in value.attrs:
+        return machine.call(machine.get(value, "__getitem__"), [UNKNOWN], {})
+    return value.attrs.get("element", UNKNOWN)
 
 
 def each(machine: Machine, operator: str, value: Value, args: dict[str, Value]) -> Value:
@@ -230,6 +232,7 @@ def _example(machine: Machine, call: Call, name: str) -> Value:
     return Items((pixels, ids)) if supervised else Table({"image": pixels, "label": ids}, complete=False)
 
 
+BASES |= dict.fromkeys(("keras.utils.Sequence", "keras.utils.PyDataset"), "dataset")
 _DATASET = "tf.data.Dataset."
 api(f"{_DATASET}from_tensor_slices", from_slices, "tensors name")
 api("tf.contrib.data.Dataset.from_tensor_slices", from_slices, "tensors", removed="1.15")

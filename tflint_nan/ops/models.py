@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tflint_nan.ops.datasets import element_of
 from tflint_nan.ops.handlers import at_argument, harmless, nothing, receiver, text, truth, unknown
 from tflint_nan.ops.layers import activate, input_of
 from tflint_nan.ops.losses import apply_loss
@@ -104,9 +105,12 @@ def connect(machine: Machine, model: Object, call: Call) -> None:
 
 
 def initialise(machine: Machine, call: Call) -> Value:
-    """`super().__init__(...)` of a project's model class."""
+    """`super().__init__(...)` of a project's model class; of a sequential one, with its layers."""
     model = receiver(call)
     if model is not None:
+        layers = machine.elements(call.arg("inputs")) if call.arg("outputs") is NONE else None
+        for layer in layers or ():
+            append(machine, model, layer)
         connect(machine, model, call)
     return NONE
 
@@ -214,8 +218,8 @@ def train(name: str) -> Handler:
     def handler(machine: Machine, call: Call) -> Value:
         args = {key: value for key, value in call.args.items() if key != "self"}
         source = call.arg("x")
-        if isinstance(source, Object) and "element" in source.attrs:
-            element = source.attrs["element"]
+        element = element_of(machine, source) if isinstance(source, Object) else None
+        if element is not None:
             parts = element.items if isinstance(element, Items) else (element,)
             args.update(zip(("x", "y", "sample_weight"), parts, strict=False), dataset=source)
         machine.emit(name, {"model": call.arg("self"), **args}, call=call)
