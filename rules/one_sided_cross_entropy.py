@@ -57,6 +57,7 @@ from functools import partial
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report, sources
 from tflint_nan.registry import rule
+from tflint_nan.remedies import Pair, cross_entropy
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.training import (
     Targets,
@@ -65,6 +66,7 @@ from tflint_nan.training import (
     examples,
     guarded,
     is_label,
+    logistic,
     made_only_by,
     minimised,
     targets,
@@ -73,19 +75,10 @@ from tflint_nan.value import Op, Value
 
 #: What another term of the same loss would contain.
 TERMS = (
-    "log",
-    "log1p",
-    "log_sigmoid",
-    "log_softmax",
-    "softplus",
-    "xlogy",
-    "sigmoid_cross_entropy_with_logits",
-    "softmax_cross_entropy_with_logits",
-    "sparse_softmax_cross_entropy_with_logits",
+    *("log", "log1p", "log_sigmoid", "log_softmax", "softplus", "xlogy"),
+    *("binary_crossentropy", "categorical_crossentropy", "sigmoid_cross_entropy_with_logits"),
+    *("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"),
     "weighted_cross_entropy_with_logits",
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "unknown_call",
 )
 
 
@@ -93,24 +86,23 @@ TERMS = (
 def check(graph: Graph) -> Iterator[Report]:
     """Products of a label and the log of a sigmoid that are all there is in a loss."""
     for op in graph.ops("mul"):
-        for labels, log in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
-            logarithm = made_only_by(_positive(log), "log", "log_sigmoid")
-            sigmoid = _sigmoid(logarithm) if logarithm is not None else None
-            if logarithm is None or sigmoid is None or not is_label(_positive(labels)):
+        for one, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
+            labels, log = _positive(one), made_only_by(_positive(other), "log", "log_sigmoid")
+            found = _sigmoid(log) if log is not None and is_label(labels) else None
+            if log is None or found is None or not graph.differentiated(op):
                 continue
-            if not graph.differentiated(op) or not _alone(graph, op, logarithm, sigmoid):
+            sigmoid, logits = found
+            if not _alone(graph, op, log, sigmoid, logits):
                 continue
             yield Report(
                 op=op,
                 message="cross entropy of a sigmoid with one term: the term for the label 0 is missing, so "
                 "such an example gives no loss and no gradient whatever is predicted",
                 help="train with both terms: the fused cross entropy, from the logits",
-                because=(
-                    (sigmoid, f"{sigmoid.name}: one output in [0, 1], which the label 0 should pull down"),
-                ),
+                because=((sigmoid, f"{sigmoid.name}: an output that the label 0 should pull down"),),
                 witness="label = 0, sigmoid = 1 -> 0 * log(1) = 0",
-                fix=partial(_fix, op, _positive(labels), sigmoid),
-                level=Level.DEFAULT if _classes(graph, op, sigmoid, _positive(labels)) else Level.STRICT,
+                fix=partial(_fix, graph, op, Pair(sigmoid.value, logits, labels)),
+                level=Level.DEFAULT if _classes(graph, op, sigmoid, labels) else Level.STRICT,
             )
             break
 
@@ -120,19 +112,17 @@ def _positive(value: Value) -> Value:
     return negation.arg("x") if negation else value
 
 
-def _sigmoid(logarithm: Op) -> Op | None:
-    if logarithm.name == "log_sigmoid":
-        return logarithm
-    return made_only_by(guarded(logarithm.arg("x")), "sigmoid")
+def _sigmoid(log: Op) -> tuple[Op, Value] | None:
+    return (log, log.arg("x")) if log.name == "log_sigmoid" else logistic(guarded(log.arg("x")))
 
 
-def _alone(graph: Graph, product: Op, logarithm: Op, sigmoid: Op) -> bool:
+def _alone(graph: Graph, product: Op, log: Op, sigmoid: Op, logits: Value) -> bool:
     """True where no loss that contains the product has another term that the output could be in."""
     losses = [ops for ops in minimised(graph) if product.serial in ops]
     for ops in losses:
-        if any(op.name in TERMS and op is not logarithm for op in ops.values()):
+        if any(op.name in TERMS and op is not log for op in ops.values()):
             return False
-        for start in (sigmoid, *sources(sigmoid.arg("x"))):
+        for start in (sigmoid, *sources(logits)):
             for consumer in graph.consumers(start):
                 if consumer.serial in ops and not graph.path(consumer, product):
                     return False
@@ -145,13 +135,22 @@ def _classes(graph: Graph, op: Op, sigmoid: Op, labels: Value) -> bool:
     return Targets.CLASSES in shown or any(compared(graph, label) for label in ends(labels))
 
 
-def _fix(op: Op, labels: Value, sigmoid: Op, r: Rewriter) -> Fix | None:
-    fused = r.api("tf.nn.sigmoid_cross_entropy_with_logits")
-    logits, targets_ = r.spell(sigmoid.arg("x"), "logits"), r.spell(labels)
-    if fused is None or logits is None or targets_ is None:
+def _fix(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
+    text, outer = cross_entropy(r, pair), _negation(graph, op)
+    if text is None:
         return None
-    minus = "" if any(made_only_by(op.arg(side), "neg") for side in ("x", "y")) else "-"
-    r.replace(
-        op.node, minus + "{f}(labels={labels}, logits={logits})", f=fused, labels=targets_, logits=logits
-    )
+    whole = r.text(outer.nodes["x"]) if outer is not None and "x" in outer.nodes else ""
+    if outer is not None and whole.count(r.text(op.node)) == 1:
+        r.replace(outer.node, whole.replace(r.text(op.node), text))
+    else:
+        negative = any(made_only_by(op.arg(side), "neg") for side in ("x", "y"))
+        r.replace(op.node, text if negative else f"-{text}")
     return r.fix(Applicability.UNSAFE, "Use the whole cross entropy")
+
+
+def _negation(graph: Graph, op: Op) -> Op | None:
+    """The minus before the sum or mean of `op`, where nothing else is done with it."""
+    consumers = graph.consumers(op)
+    while len(consumers) == 1 and consumers[0].name in ("sum", "mean"):
+        consumers = graph.consumers(consumers[0])
+    return consumers[0] if len(consumers) == 1 and consumers[0].name == "neg" else None

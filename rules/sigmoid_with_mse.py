@@ -65,10 +65,10 @@ from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
-from tflint_nan.remedies import replace_loss
+from tflint_nan.remedies import Pair, cross_entropy, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import made_only_by, squared_errors, trains_classes
-from tflint_nan.value import Const, Op, Value
+from tflint_nan.training import logistic, squared_errors, trains_classes
+from tflint_nan.value import NONE, Op, Value
 
 MESSAGE = "Train with the cross entropy"
 
@@ -78,33 +78,29 @@ def check(graph: Graph) -> Iterator[Report]:
     """Squared errors that are minimised between labels and a sigmoid."""
     for op, *sides in squared_errors(graph):
         for labels, prediction in (sides, sides[::-1]):
-            sigmoid = made_only_by(prediction, "sigmoid")
-            if (
-                sigmoid is None
-                or not graph.differentiated(op)
-                or not trains_classes(graph, op, sigmoid, labels)
-            ):
+            found = logistic(prediction) if graph.differentiated(op) else None
+            if found is None or not trains_classes(graph, op, *found, labels):
                 continue
+            sigmoid, logits = found
             yield Report(
                 op=op,
                 message="squared error of a sigmoid: where the output is most wrong the sigmoid is flat, so "
                 "the gradient vanishes and training stalls",
                 help="train with the cross entropy, from the logits",
                 because=((sigmoid, "sigmoid: its slope σ(1 - σ) is 0 at both ends of [0, 1]"),),
-                witness=_witness(sigmoid),
-                fix=partial(_fix, graph, op, sigmoid, labels),
+                witness=_witness(sigmoid.value.dtype, logits),
+                fix=partial(_fix, graph, op, Pair(sigmoid.value, logits, labels)),
             )
             break
 
 
-def _witness(sigmoid: Op) -> str | None:
+def _witness(dtype: str | None, logits: Value) -> str | None:
     """A logit that saturates the sigmoid on the wrong side, with the loss and its gradient there."""
-    dtype = sigmoid.value.dtype
 
     def output(logit: float) -> float:
         return round_to(1 / (1 + math.exp(-max(logit, -700.0))), dtype)
 
-    found = sigmoid.arg("x").reaches(lambda v: math.isfinite(v) and output(v) * (1 - output(v)) == 0)
+    found = logits.reaches(lambda v: math.isfinite(v) and output(v) * (1 - output(v)) == 0)
     if found is None:
         return None
     s = output(found.value)
@@ -117,45 +113,47 @@ def _witness(sigmoid: Op) -> str | None:
     )
 
 
-def _fix(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
+def _fix(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
     if op.name == "mean_squared_error" and not op.api.startswith("tf."):
         return r.fix(Applicability.UNSAFE, MESSAGE) if replace_loss(r, op, "binary_crossentropy") else None
-    if op.name == "mean_squared_error" and op.nodes.keys() != {"y_true", "y_pred"}:
+    fix = _from_logits(graph, op, pair, r)
+    return _from_output(graph, op, pair, Rewriter(graph, op)) if fix is None else fix
+
+
+def _from_logits(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
+    """TensorFlow's cross entropy, element by element."""
+    text = cross_entropy(r, pair)
+    if text is None:
         return None
-    fused = _fused(graph, op, sigmoid, labels, r)
-    return _from_output(graph, op, sigmoid, labels, Rewriter(graph, op)) if fused is None else fused
-
-
-def _fused(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
-    """The cross entropy of the logits."""
-    f, logits = r.api("tf.nn.sigmoid_cross_entropy_with_logits"), r.spell(sigmoid.arg("x"), "logits")
-    return (
-        _replaced(graph, op, f"{f}(labels={{labels}}, logits={logits})", labels, r) if f and logits else None
-    )
-
-
-def _from_output(graph: Graph, op: Op, sigmoid: Op, labels: Value, r: Rewriter) -> Fix | None:
-    """Keras's cross entropy of the output, a mean over the last axis, where a layer or a loop keeps the
-    logits."""
-    averaged = op.name == "mean_squared_error" or _averaged(graph, _halved(graph, op))
-    f, output = r.api("keras.losses.binary_crossentropy"), r.spell(sigmoid.value, "outputs")
-    return (
-        _replaced(graph, op, f"{f}({{labels}}, {output})", labels, r) if averaged and f and output else None
-    )
-
-
-def _replaced(graph: Graph, op: Op, text: str, labels: Value, r: Rewriter) -> Fix | None:
-    targets, mean = r.spell(labels), r.api("tf.reduce_mean") if op.name == "mean_squared_error" else ""
-    if targets is None or mean is None:
-        return None
-    r.replace(_halved(graph, op).node, f"{mean}({text})" if mean else text, labels=targets)
+    if op.name == "mean_squared_error":
+        mean = r.api("tf.reduce_mean") if op.nodes.keys() == {"y_true", "y_pred"} else None
+        if mean is None:
+            return None
+        text = f"{mean}({text})"
+    r.replace(_halved(graph, op).node, text)
     return r.fix(Applicability.UNSAFE, MESSAGE)
 
 
-def _averaged(graph: Graph, op: Op) -> bool:
-    """True where all that is done with `op` is its mean over all elements."""
-    consumers = graph.consumers(op)
-    return len(consumers) == 1 and consumers[0].name == "mean" and "axis" not in consumers[0].args
+def _from_output(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
+    """Keras's cross entropy, the mean over the last axis: for logits that stay in a layer or a loop."""
+    f, labels, output = (
+        r.api("keras.losses.binary_crossentropy"),
+        r.spell(pair.labels),
+        r.spell(pair.output, "outputs"),
+    )
+    if f is None or labels is None or output is None:
+        return None
+    whole = _halved(graph, op)
+    mean = next(iter(graph.consumers(whole)), whole)
+    if op.name == "mean_squared_error" and op.nodes.keys() == {"y_true", "y_pred"}:
+        r.replace(op.node, f"{r.api('tf.reduce_mean')}({f}({labels}, {output}))")
+    elif mean.name == "mean" and number(mean.arg("axis")) == -1 and mean.arg("keepdims") is NONE:
+        r.replace(mean.node, f"{f}({labels}, {output})")
+    elif mean.name == "mean" and mean.arg("axis") is NONE:
+        r.replace(whole.node, f"{f}({labels}, {output})")
+    else:
+        return None
+    return r.fix(Applicability.UNSAFE, MESSAGE)
 
 
 def _halved(graph: Graph, op: Op) -> Op:
@@ -163,8 +161,9 @@ def _halved(graph: Graph, op: Op) -> Op:
     consumers = graph.consumers(op)
     if len(consumers) == 1:
         whole = consumers[0]
-        if whole.name == "div" and number(whole.arg("y")) == 2:
+        half = number(whole.arg("y")) == 2 if whole.name == "div" else number(whole.arg("y")) == 0.5
+        if half and whole.name in ("div", "mul"):
             return whole
-        if whole.name == "mul" and Const(0.5) in (whole.arg("x"), whole.arg("y")):
+        if whole.name == "mul" and number(whole.arg("x")) == 0.5:
             return whole
     return op

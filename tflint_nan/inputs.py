@@ -107,20 +107,16 @@ def _start(graph: Graph, model: Value) -> tuple[Op, frozenset[int]] | None:
     """A model's one input and the ops between it and the output (or the loss, for a subclass)."""
     if not isinstance(model, Object):
         return None
+    steps = list(compiles(graph, model))
     output = model.attrs.get("output")
     reached = ancestors(output) if output is not None else {}
     if not reached:
-        reached = {
-            serial: op
-            for step in compiles(graph, model)
-            for serial, op in ancestors(step.arg("loss")).items()
-        }
-    labels = {source.serial for op in reached.values() for source in sources(op.arg("y_true"))}
-    inputs = [op for op in reached.values() if op.name == "placeholder" and op.serial not in labels]
+        reached = {serial: op for step in steps for serial, op in ancestors(step.arg("loss")).items()}
+    places = [step.nodes.get("loss") for step in steps]
     inputs = [
         op
-        for op in inputs
-        if any(op is not end and graph.path(op, end) for end in reached.values() if end.name in _SUMS)
+        for op in reached.values()
+        if op.name == "placeholder" and not any(op.node is place for place in places)
     ]
     return (inputs[0], frozenset(reached)) if len(inputs) == 1 else None
 
@@ -179,13 +175,21 @@ def _together(graph: Graph, scope: Scope, binding: Binding) -> tuple[Binding, ..
 
 
 def _beside(graph: Graph, scope: Scope, binding: Binding) -> Iterator[tuple[Binding, ...]]:
-    """The other statements that give names to raw data in the same scope."""
+    """The other statements of the scope that name raw data for a model: used by one, or made the same way."""
     groups: dict[int, list[Binding]] = {}
     for other in _latest(scope).values():
         simple = isinstance(other.statement, cst.SimpleStatementLine)
-        if simple and other.statement is not binding.statement and _unscaled(graph, other.value):
+        if not simple or other.statement is binding.statement or not _unscaled(graph, other.value):
+            continue
+        op = other.value.op
+        if _way(other.value) == _way(binding.value) or (op is not None and graph.consumers(op)):
             groups.setdefault(id(other.statement), []).append(other)
     yield from (tuple(group) for group in groups.values())
+
+
+def _way(value: Value) -> tuple[str, ...]:
+    """The names of the ops from a value back to where it was loaded."""
+    return tuple(op.api for op in value.producers())
 
 
 def _unscaled(graph: Graph, value: Value) -> bool:

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import libcst as cst
 
 from tflint_nan.graph import Graph
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import NONE, Op, Scope
+from tflint_nan.value import NONE, Op, Scope, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sigmoid's output with the logits that it is made from, and the labels that it is trained towards."""
+
+    output: Value
+    logits: Value
+    labels: Value
+
+
+def cross_entropy(r: Rewriter, pair: Pair) -> str | None:
+    """TensorFlow's cross entropy of a sigmoid from its logits, a number for each element."""
+    f = r.api("tf.nn.sigmoid_cross_entropy_with_logits")
+    logits, labels = r.spell(pair.logits, "logits"), r.spell(pair.labels, "labels")
+    return None if f is None or logits is None or labels is None else f"{f}(labels={labels}, logits={logits})"
 
 
 def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) -> bool:

@@ -81,6 +81,24 @@ def made_only_by(value: Value, *names: str) -> Op | None:
     return found[-1] if found and all(op.name in names for op in found) else None
 
 
+def logistic(value: Value) -> tuple[Op, Value] | None:
+    """The sigmoid that makes `value`, and its logits: the library's, or `1 / (1 + exp(-z))` by hand."""
+    op = made_only_by(value, "sigmoid", "div", "reciprocal")
+    if op is None or op.name == "sigmoid":
+        return None if op is None else (op, op.arg("x"))
+    if op.name == "div" and number(op.arg("x")) != 1:
+        return None
+    total = made_only_by(op.arg("y" if op.name == "div" else "x"), "add")
+    if total is None:
+        return None
+    for one, rest in (("x", "y"), ("y", "x")):
+        power = made_only_by(total.arg(rest), "exp")
+        negative = made_only_by(power.arg("x"), "neg") if power is not None else None
+        if number(total.arg(one)) == 1 and negative is not None:
+            return op, negative.arg("x")
+    return None
+
+
 def guarded(value: Value) -> Value:
     """The probability inside `clip(p, 1e-7, 1)`, `maximum(p, 1e-7)`, `p + 1e-7`; else `value` itself."""
     while True:
@@ -116,16 +134,17 @@ def _parameters(value: Value) -> list[Op] | None:
     return found or None
 
 
-def units(activation: Op) -> int | None:
+def units(activation: Op, logits: Value | None = None) -> int | None:
     """How many outputs an activation has: the length of its last axis, 1 for a neuron written with scalars.
 
     None where that is not known.
     """
-    for op in (activation, *ends(activation.arg("x"))):
+    logits = activation.arg("x") if logits is None else logits
+    for op in (activation, *ends(logits)):
         shape = op.value.shape
         if shape is not None and (not shape or shape[-1] is not None):
             return shape[-1] if shape else 1
-    sizes = {_size(op) for op in _parameters(activation.arg("x")) or ()}
+    sizes = {_size(op) for op in _parameters(logits) or ()}
     return sizes.pop() if len(sizes) == 1 else None
 
 
@@ -312,7 +331,7 @@ def counted(graph: Graph, output: Op) -> bool:
     return False
 
 
-def trains_classes(graph: Graph, loss: Op, output: Op, labels: Value) -> bool:
+def trains_classes(graph: Graph, loss: Op, output: Op, logits: Value, labels: Value) -> bool:
     """True where a bounded output is shown to be trained towards classes.
 
     A single unit counts unless something says otherwise, several units only where something says so. False
@@ -323,23 +342,24 @@ def trains_classes(graph: Graph, loss: Op, output: Op, labels: Value) -> bool:
         return False
     pairs = list(examples(graph, loss, output, labels))
     compile_ = compiled(graph, loss)
-    if any(reconstructs(graph, x, target) for x, target in pairs) or _as_wide_as_input(compile_, output):
+    if any(reconstructs(graph, x, target) for x, target in pairs) or _as_wide_as_input(
+        compile_, units(output, logits)
+    ):
         return False
     says = [targets(target) for _, target in pairs]
     if Targets.CLASSES in says or Targets.CONTINUOUS in says:
         return Targets.CONTINUOUS not in says
-    if any(op.name == "conv" for op in ends(output.arg("x"))):
+    if any(op.name == "conv" for op in ends(logits)):
         return False
     watching = watched(compile_)
     if watching is Targets.CLASSES or counted(graph, output):
         return True
-    return watching is Targets.UNKNOWN and units(output) == 1
+    return watching is Targets.UNKNOWN and units(output, logits) == 1
 
 
-def _as_wide_as_input(compile_: Op | None, output: Op) -> bool:
+def _as_wide_as_input(compile_: Op | None, width: int | None) -> bool:
     """True where a model has as many outputs as inputs, more than one: an autoencoder."""
     model = compile_.arg("model") if compile_ is not None else None
-    width = units(output)
     if not isinstance(model, Object) or width is None or width < 2:
         return False
     shape = model.attrs.get("input", NONE).shape
