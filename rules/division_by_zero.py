@@ -87,8 +87,8 @@ def check(graph: Graph) -> Iterator[Report]:
         if not found:
             continue
         trail = next((t for t in found if _is_strong(t)), found[0])
-        # The spread of literals or of a random sample is not 0.
-        if trail.producer.name in _SPREADS and is_made_up(trail.producer):
+        # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
+        if is_made_up(trail.producer):
             continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):

@@ -53,7 +53,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import bounds, spelled
+from tflint_nan.stable import bounds, spelled, written
 
 
 @rule("NAN104", "ineffective-guard")
@@ -79,14 +79,14 @@ def _why(bad: BadLog) -> str:
         return "the epsilon is added outside, too late" if bad.outside else "a clip's result is thrown away"
     dtype = bad.trail.value.dtype or DEFAULT_FORMAT
     if guard.kind == "swallowed":
-        return f"{guard.given:.3g} is lost when it is added to a number as large as 1 first, in {dtype}"
+        return f"{written(guard.given)} is lost when it is added to a number as large as 1 first, in {dtype}"
     if guard.stored == 0 != guard.given:
-        return f"{guard.given:g} is 0 in {dtype}"
+        return f"{written(guard.given)} is 0 in {dtype}"
     if guard.kind == "added":
-        return f"the operand goes below 0, past the added {guard.given:g}"
+        return f"the operand goes below 0, past the added {written(guard.given)}"
     if guard.stored != guard.given:
         return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
-    return f"the bound {guard.given:g} lets {bad.trail.witness.value + 0.0:g} through to the log"
+    return f"the bound {written(guard.given)} lets {bad.trail.witness.value + 0.0:g} through to the log"
 
 
 def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
@@ -110,7 +110,7 @@ def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
     low, gap = bounds(bad.trail.value)
     op, node = guard.op, guard.op.nodes.get(guard.name)
     if guard.kind == "swallowed" and guard.name == "x":
-        epsilon = f"{guard.given:.3g}" if round_to(guard.given, bad.trail.value.dtype) else low
+        epsilon = written(guard.given) if round_to(guard.given, bad.trail.value.dtype) else low
         rest = op.nodes.get("y")
         if rest is None or op.name != "sub":
             return None

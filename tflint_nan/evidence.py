@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import libcst as cst
 
@@ -100,7 +101,7 @@ def _hands_on(op: Op) -> bool:
 
 
 def squasher(op: Op) -> str | None:
-    """Which of "softmax" and "sigmoid" `op` computes: by name, as `exp(z) / sum(exp(z))`, as `1 / (1 + exp(z))`."""
+    """Which of "softmax" and "sigmoid" `op` computes, by its name or by hand, None where neither."""
     if op.name in ("softmax", "sigmoid"):
         return op.name
     below = op.arg("y" if op.name == "div" else "x")
@@ -244,7 +245,6 @@ def shielded(graph: Graph, trail: Trail) -> bool:
 
     By a `where` that asks about the sink's operand or result, a product that ignores it, or a bound.
     """
-    computed = {op.serial for op, leaf in ancestors(trail.sink) if not leaf}
     through = PASSING | {"floor", "ceil", "round"}
     for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
         if consumer.name == "multiply_no_nan":
@@ -253,8 +253,10 @@ def shielded(graph: Graph, trail: Trail) -> bool:
         if any(number(value) is not None for value in bounds):
             return True
         asked = consumer.arg("condition").op if consumer.name == "where" else None
-        if asked is not None and computed & {op.serial for op, _ in ancestors(asked)}:
-            return True
+        if asked is not None:
+            computed = {op.serial for op, leaf in ancestors(trail.sink) if not leaf}
+            if any(op.serial in computed for op, _ in ancestors(asked)):
+                return True
     return False
 
 
@@ -315,8 +317,16 @@ def is_trained(op: Op) -> bool:
 
 
 def is_made_up(op: Op) -> bool:
-    """Whether `op` computes from literals and random samples alone: its numbers are what its author gave."""
-    return all(source.name in _GIVEN for source, leaf in ancestors(op) if leaf)
+    """Whether `op` computes from literals and random samples alone: its numbers are what its author gave.
+
+    Python's counters, joins of numbers, are such numbers too.
+    """
+    return all(
+        source.name in _GIVEN
+        or (source.name == "join" and all(number(value) is not None for value in source.args.values()))
+        for source, leaf in ancestors(op)
+        if leaf
+    )
 
 
 def thrown_away(graph: Graph, trail: Trail, *names: str) -> Op | None:
@@ -346,8 +356,13 @@ class BadLog:
     lost: Op | None = None
 
 
-def bad_logs(graph: Graph) -> Iterator[BadLog]:
+@lru_cache(maxsize=1)
+def bad_logs(graph: Graph) -> tuple[BadLog, ...]:
     """The logs of the program that are known to reach -inf or NaN and whose result training may see."""
+    return tuple(_bad_logs(graph))
+
+
+def _bad_logs(graph: Graph) -> Iterator[BadLog]:
     for sink in graph.ops("log", "log1p"):
         edge = -1.0 if sink.name == "log1p" else 0.0
         found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]

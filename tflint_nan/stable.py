@@ -35,6 +35,11 @@ BOUNDS = {"float16": ("1e-4", "1e-3"), "bfloat16": ("1e-7", "1e-2")}
 _DEFAULT_BOUNDS = ("1e-7", "1e-7")
 
 
+def written(number: float) -> str:
+    """A small number as people write it: `1e-8`, not `1e-08`."""
+    return f"{number:.3g}".replace("e-0", "e-")
+
+
 def bounds(value: Value) -> tuple[str, str]:
     """See `BOUNDS`; 1e-7 is Keras's `epsilon()`."""
     return BOUNDS.get(value.dtype or "", _DEFAULT_BOUNDS)
@@ -50,10 +55,13 @@ def own(r: Rewriter, logits: Value, squashed: Op, sink: Op) -> str | None:
     """Text for the logits of `squashed` at `sink`, where they surely belong together.
 
     In one activation they do, and as attributes of one object; a variable of an outer scope may hold the
-    logits of this caller only.
+    logits of this caller only. A layer that computes both has no text for what is between.
     """
+    if logits.op is not None and logits.op.node is squashed.node:
+        return None
     text = r.spell(logits, "logits")
-    together = squashed.scope is sink.scope or (text is not None and "." in text)
+    bound = any(binding.value is logits for binding in sink.scope.history if binding.serial <= sink.serial)
+    together = squashed.scope is sink.scope or bound or (text is not None and "." in text)
     return text if together else None
 
 
