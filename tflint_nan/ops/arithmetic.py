@@ -15,6 +15,7 @@ from tflint_nan.interval import (
     below,
     round_to,
 )
+from tflint_nan.ops.elementwise import floor
 from tflint_nan.ops.points import (
     Point2,
     Real,
@@ -65,8 +66,7 @@ def div(x: float, y: float) -> float:
 
 def floordiv(x: float, y: float) -> float:
     """floor(x / y)."""
-    ratio = div(x, y)
-    return float(math.floor(ratio)) if math.isfinite(ratio) else ratio
+    return floor(div(x, y))
 
 
 def mod(x: float, y: float) -> float:
@@ -203,18 +203,13 @@ def _mul(op: Op) -> Facts:
 
 
 def quotient(a: Interval, b: Interval) -> Interval:
-    """The range of a / b. A zero that is an end of the divisor counts as the zero of that side."""
-    if b.lo < 0.0 < b.hi or b.lo == b.hi == 0.0:
+    """The range of a / b. Zero has no sign in an interval: at the lower end it counts as the positive one."""
+    if b.lo < 0.0 <= b.hi or b.lo == b.hi == 0.0:
         return EVERYTHING
-    if b.lo == 0.0:
-        return Interval(
-            -_INF if a.lo < 0.0 else div(a.lo, b.hi) if b.hi != _INF or a.lo != _INF else 0.0,
-            _INF if a.hi > 0.0 else div(a.hi, b.hi) if a.hi != 0.0 else 0.0,
-        )
-    if b.hi == 0.0:
-        mirrored = quotient(a, Interval(0.0, -b.lo))
-        return Interval(-mirrored.hi, -mirrored.lo)
-    return corners(div, a, b)
+    if b.lo > 0.0 or b.hi < 0.0:
+        return corners(div, a, b)
+    over = corners(div, a, Interval(b.hi, b.hi))
+    return Interval(-_INF if a.lo < 0.0 else over.lo, _INF if a.hi > 0.0 else over.hi)
 
 
 @operator("div")
@@ -235,10 +230,8 @@ def _floordiv(op: Op) -> Facts:
     dtype = dtype_of(op, x, y)
     a, b = _ends(x, y, dtype)
     raw = quotient(a, b)
-    interval = Interval(
-        float(math.floor(raw.lo)) if math.isfinite(raw.lo) else raw.lo,
-        float(math.floor(raw.hi)) if math.isfinite(raw.hi) else raw.hi,
-    )
+    # A subnormal quotient below 0 gives -1, or 0 where it is flushed.
+    interval = Interval(floor(raw.lo), floor(max(raw.hi, raw.stored(dtype).hi)))
     witnesses = combined(floordiv, (x, y), dtype)
     if dtype in INTEGERS:
         witnesses = tuple(w for w in witnesses if math.isfinite(w.value))

@@ -174,7 +174,7 @@ def _random_normal(op: Op) -> Facts:
         mean, deviation = op.arg("mean"), op.arg("stddev")
         centre = mean.interval if is_given(mean) else Interval(0.0, 0.0)
         reach = 2.0 * (deviation.interval.hi if is_given(deviation) else 1.0)
-        if reach >= 0.0:
+        if 0.0 <= reach < _INF:
             interval = Interval(centre.lo - reach, centre.hi + reach).stored(dtype, 2, floor=abs(reach))
     return Facts(interval, (), dtype, dimensions(op.arg("shape")))
 
@@ -343,12 +343,12 @@ def _cast(op: Op) -> Facts:
             math.trunc(x.interval.lo) if math.isfinite(x.interval.lo) else x.interval.lo,
             math.trunc(x.interval.hi) if math.isfinite(x.interval.hi) else x.interval.hi,
         )
-        kept = mapped(lambda v: float(math.trunc(v)) if math.isfinite(v) else _INF, x, None)
+        kept = mapped(lambda v: float(math.trunc(v)) if math.isfinite(v) else _INF, x, x.dtype)
         low, high = INTEGERS[dtype]
         kept = tuple(w for w in kept if low <= w.value <= high)
         return facts(bounds.stored(dtype), kept, dtype, x.shape)
     if dtype == "bool":
-        return facts(x.interval.stored(dtype), mapped(lambda v: float(v != 0.0), x, None), dtype, x.shape)
+        return facts(x.interval.stored(dtype), mapped(lambda v: float(v != 0.0), x, x.dtype), dtype, x.shape)
     if dtype not in ("float16", "bfloat16", "float32", "float64"):
         return Facts(dtype=dtype, shape=x.shape)
     return facts(x.interval.stored(dtype), mapped(lambda v: v, x, dtype), dtype, x.shape)

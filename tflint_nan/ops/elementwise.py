@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, largest
+from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, epsilon, largest, round_to
 from tflint_nan.ops.points import (
     Real,
     dtype_of,
@@ -234,14 +234,12 @@ def lgamma(x: float) -> float:
 
 def digamma(x: float) -> float:
     """Derivative of lgamma, for x > 0 by its asymptotic series (Abramowitz and Stegun 6.3.18)."""
-    if x != x or x < 0.0:
+    if not x > 0.0:
         return _NAN
-    if x == 0.0:
-        return -_INF
     if x == _INF:
         return _INF
     total = 0.0
-    while x < 10.0:
+    while x < 16.0:
         total -= 1.0 / x
         x += 1.0
     inverse = 1.0 / (x * x)
@@ -261,7 +259,7 @@ def erfinv(x: float) -> float:
     half = 2.0 / (math.pi * 0.147) + logarithm / 2.0
     y = math.copysign(math.sqrt(math.sqrt(half * half - logarithm / 0.147) - half), x)
     for _ in range(4):
-        error = math.erf(y) - x if abs(x) < 0.5 else math.copysign((1.0 - abs(x)) - math.erfc(abs(y)), x)
+        error = math.erf(y) - x if abs(x) < 0.5 else sign(x) * ((1.0 - abs(x)) - math.erfc(abs(y)))
         y -= error / (2.0 / math.sqrt(math.pi) * math.exp(-y * y))
     return y
 
@@ -275,14 +273,13 @@ _FUNCTIONS: dict[str, Real] = {
     "log2": Real(log2, domain=NON_NEGATIVE, ulps=4),
     "log10": Real(log10, domain=NON_NEGATIVE, ulps=4),
     "sqrt": Real(sqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=2),
-    "rsqrt": Real(rsqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=4),
-    "tanh": Real(math.tanh, _SIGNED_UNIT, ulps=8),
+        "tanh": Real(math.tanh, _SIGNED_UNIT, ulps=8),
     "log_sigmoid": Real(log_sigmoid, Interval(-_INF, 0.0), ulps=8),
     "softplus": Real(softplus, NON_NEGATIVE, ulps=8),
     "relu6": Real(relu6, Interval(0.0, 6.0)),
-    "selu": Real(selu, Interval(-_SELU_SCALE * _SELU_ALPHA * 1.01, _INF), ulps=8),
+    "selu": Real(selu, Interval(-_SELU_SCALE * _SELU_ALPHA * 1.01, _INF), ulps=8, floor=1.0, odd=True),
     "softsign": Real(softsign, _SIGNED_UNIT, ulps=2),
-    "gelu": Real(gelu, Interval(-0.18, _INF), turns=(-0.7517915824,), ulps=64, floor=0.01),
+    "gelu": Real(gelu, Interval(-0.18, _INF), turns=(-0.7517915824,), ulps=16, floor=1.0, single=True),
     "swish": Real(swish, Interval(-0.28, _INF), turns=(-1.2784645428,), ulps=16),
     "mish": Real(mish, Interval(-0.32, _INF), turns=(-1.1924312145,), ulps=16),
     "hard_sigmoid": Real(hard_sigmoid, UNIT, ulps=4),
@@ -296,7 +293,7 @@ _FUNCTIONS: dict[str, Real] = {
     "asinh": Real(math.asinh, ulps=8),
     "acosh": Real(acosh, NON_NEGATIVE, Interval(1.0, _INF), ulps=8),
     "atanh": Real(atanh, domain=_SIGNED_UNIT, ulps=8),
-    "erfinv": Real(erfinv, domain=_SIGNED_UNIT, ulps=64),
+    "erfinv": Real(erfinv, domain=_SIGNED_UNIT, ulps=16, floor=1.0, odd=True),
 }
 for _name, _function in _FUNCTIONS.items():
     elementwise(_name, _function)
@@ -359,11 +356,27 @@ def _reciprocal(op: Op) -> Facts:
     x = op.arg("x")
     dtype = real_dtype(op, x)
     bounds = x.interval.stored(dtype)
-    if bounds.lo < 0.0 < bounds.hi or (bounds.hi == 0.0 and bounds.lo < 0.0):
-        interval = EVERYTHING if bounds.hi > 0.0 else Interval(-_INF, reciprocal(bounds.lo))
+    if bounds.lo < 0.0 <= bounds.hi:
+        interval = EVERYTHING
     else:
-        interval = Interval(reciprocal(bounds.hi), reciprocal(bounds.lo))
-    return facts(interval.stored(dtype, 2), mapped(reciprocal, x, dtype), dtype, x.shape)
+        # Vectorised kernels are off even at 1, so no end is exact but 0 and the infinities.
+        slack = 1.0 + 4.0 * epsilon(dtype)
+        ends = reciprocal(bounds.hi), reciprocal(bounds.lo)
+        widths = (1.0 / slack, slack) if ends[0] >= 0.0 else (slack, 1.0 / slack)
+        interval = Interval(ends[0] * widths[0], ends[1] * widths[1]).stored(dtype)
+    return facts(interval, mapped(reciprocal, x, dtype), dtype, x.shape)
+
+
+@operator("rsqrt")
+def _rsqrt(op: Op) -> Facts:
+    """1 / sqrt(x). A negative number that is flushed to zero gives -inf."""
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+    bounds = x.interval.stored(dtype)
+    interval = Real(rsqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=4).over(bounds, dtype)
+    if bounds.lo < 0.0 <= bounds.hi:
+        interval = EVERYTHING
+    return facts(interval, mapped(rsqrt, x, dtype), dtype, x.shape)
 
 
 def _assumed(x: Value, op: Op, number: float) -> Witness | None:
@@ -431,7 +444,9 @@ def _leaky_relu(op: Op) -> Facts:
     slope = _parameter(op, "alpha", 0.2 if op.api.startswith("tf.") else 0.3)
     if slope is None or slope < 0.0:
         return Facts(dtype=dtype, shape=x.shape)
-    function = Real(lambda v: v if v >= 0.0 or v != v else slope * v, ulps=2)
+    # The kernel's attribute is a float32, whatever the tensor is.
+    steep = round_to(slope, "float32")
+    function = Real(lambda v: v if v >= 0.0 or v != v else steep * v, ulps=2)
     return facts(
         function.over(x.interval.stored(dtype), dtype), mapped(function.point, x, dtype), dtype, x.shape
     )
@@ -444,7 +459,7 @@ def _elu(op: Op) -> Facts:
     scale = _parameter(op, "alpha", 1.0)
     if scale is None or scale < 0.0:
         return Facts(dtype=dtype, shape=x.shape)
-    function = Real(lambda v: v if v >= 0.0 or v != v else scale * expm1(v), ulps=8)
+    function = Real(lambda v: v if v >= 0.0 or v != v else scale * expm1(v), ulps=8, floor=1.0, odd=True)
     return facts(
         function.over(x.interval.stored(dtype), dtype), mapped(function.point, x, dtype), dtype, x.shape
     )
@@ -510,7 +525,7 @@ def _logical_not(op: Op) -> Facts:
     x = op.arg("x")
     known = x.interval.meet(UNIT) if x.dtype == "bool" else None
     interval = Interval(1.0 - known.hi, 1.0 - known.lo) if known else UNIT
-    witnesses = mapped(lambda v: float(not v), x, None)
+    witnesses = mapped(lambda v: float(not v), x, x.dtype)
     return facts(interval, witnesses or fresh(op, 0.0, 1.0), "bool", x.shape)
 
 
@@ -520,7 +535,7 @@ def _test(name: str, point: Callable[[float], bool]) -> None:
     @operator(name, differentiable=False)
     def transfer(op: Op) -> Facts:
         x = op.arg("x")
-        witnesses = mapped(lambda v: float(point(v)), x, None)
+        witnesses = mapped(lambda v: float(point(v)), x, x.dtype)
         return facts(UNIT, witnesses or fresh(op, 0.0, 1.0), "bool", x.shape)
 
 

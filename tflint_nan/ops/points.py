@@ -323,6 +323,8 @@ class Real:
         turns: arguments at which it changes direction.
         ulps: by how many units in the last place TensorFlow's kernels may be off.
         floor: smallest magnitude that such a unit is taken of (for functions with zeros inside).
+        odd: the result has the sign of the argument.
+        single: the kernel's constants are float32 in every format, so float64 is no better.
     """
 
     point: Point
@@ -331,6 +333,8 @@ class Real:
     turns: tuple[float, ...] = ()
     ulps: int = 0
     floor: float = 0.0
+    odd: bool = False
+    single: bool = False
 
     def over(self, x: Interval, dtype: str | None) -> Interval:
         """The values over all arguments in `x`."""
@@ -342,8 +346,15 @@ class Real:
         if any(value != value for value in values):
             return self.image
         raw = Interval(min(values), max(values))
-        result = raw.stored(dtype, self.ulps, self.floor)
-        return result if dtype in INTEGERS else result.clamped(self.image)
+        if dtype in INTEGERS:
+            return raw.stored(dtype)
+        wide = 2**30 if self.single and dtype == "float64" else 1
+        result = raw.stored(dtype, self.ulps * wide, self.floor)
+        if self.odd:
+            result = result.clamped(
+                Interval(0.0 if raw.lo >= 0.0 else -math.inf, 0.0 if raw.hi <= 0.0 else math.inf)
+            )
+        return result.clamped(self.image)
 
 
 def elementwise(

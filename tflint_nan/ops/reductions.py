@@ -10,6 +10,7 @@ from tflint_nan.interval import (
     UNIT,
     Interval,
     epsilon,
+    largest,
     round_to,
     smallest,
 )
@@ -30,9 +31,10 @@ from tflint_nan.ops.points import (
     unbounded,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Op, Shape, Value, Witness
+from tflint_nan.value import Const, Op, Shape, Value, Witness
 
 _INF = math.inf
+_MANY = 2**24  # elements, where their number is not known
 _SUMMED = 64  # units in the last place that a sum of many equal numbers may be off by
 
 
@@ -176,14 +178,9 @@ def _mean(op: Op) -> Facts:
     dtype = real_dtype(op, x) if is_numpy(op) or is_numpy(x.op) else dtype_of(op, x)
     bounds = x.interval.stored(dtype, _SUMMED)
     # The sum may overflow although the mean would not.
-    top = _largest_mean(dtype)
+    top = largest(dtype) / (count(op, x) or _MANY)
     interval = Interval(-_INF if bounds.lo < -top else bounds.lo, _INF if bounds.hi > top else bounds.hi)
     return facts(interval, mapped(lambda v: v, x, dtype), dtype, reduced_shape(op, x))
-
-
-def _largest_mean(dtype: str | None) -> float:
-    """A magnitude whose sum over 2**24 elements (half formats: what they accumulate) stays finite."""
-    return {"float16": 0.0, "float64": 1e300}.get(dtype or "", 1e31)
 
 
 @operator("prod")
@@ -237,8 +234,10 @@ def _deviation(name: str) -> None:
             spread = abs(bounds.lo) * epsilon(dtype) * _SUMMED
         else:
             spread = bounds.hi - bounds.lo
-        top = spread if name == "std" else spread * spread
-        interval = Interval(0.0, _INF if top != top else top).stored(dtype, _SUMMED)
+        top = spread * spread
+        if not top * (count(op, x) or _MANY) <= largest(dtype):
+            top = _INF  # the sum of the squares may overflow
+        interval = Interval(0.0, math.sqrt(top) if name == "std" else top).stored(dtype, _SUMMED)
         return facts(interval, fresh(op, 0.0), dtype, reduced_shape(op, x))
 
 
@@ -276,7 +275,7 @@ def _quantifier(name: str) -> None:
     def transfer(op: Op) -> Facts:
         x = op.arg("x")
         interval = x.interval.meet(UNIT) if x.dtype == "bool" else None
-        witnesses = mapped(lambda v: float(bool(v)), x, None)
+        witnesses = mapped(lambda v: float(bool(v)), x, x.dtype)
         return facts(interval or UNIT, witnesses or fresh(op, 0.0, 1.0), "bool", reduced_shape(op, x))
 
 
@@ -387,5 +386,9 @@ def _l2_normalize(op: Op) -> Facts:
     dtype = real_dtype(op, x)
     slack = 1.0 + 4.0 * epsilon(dtype)
     interval = Interval(-slack if x.interval.lo < 0.0 else 0.0, slack if x.interval.hi > 0.0 else 0.0)
-    kept = [w for w in x.witnesses if w.value == 0.0]
+    given = op.arg("epsilon")
+    guard = given.number if isinstance(given, Const) and given.number is not None else 1e-12
+    # x * rsqrt(max(sum(x ** 2), epsilon)): where the format loses the epsilon, a zero row is 0 * inf.
+    zero = 0.0 if round_to(guard, dtype) > 0.0 else math.nan
+    kept = [Witness(zero, w.inputs) for w in x.witnesses if w.value == 0.0]
     return facts(interval, kept, dtype, x.shape)
