@@ -49,31 +49,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
-from tflint_nan.evidence import library, number, squasher
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import axis_of, spelled
-from tflint_nan.value import Op, Value
+from tflint_nan.stable import ExpForm, axis_of, exp_form, spelled
+from tflint_nan.value import Op
 
 #: Outputs that training moves as far as it likes.
 _FREE = ("dense", "conv", "matmul", "variable", "add")
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """`root` computes what `stable` does, from `exp`'s argument; `total` is the sum of the exponentials."""
-
-    root: Op
-    exp: Op
-    stable: str
-    words: str
-    total: Op | None = None
 
 
 @rule("NAN107", "exp-overflow")
@@ -84,31 +71,23 @@ def check(graph: Graph) -> Iterator[Report]:
         limit = math.log(FORMATS.get(dtype, FORMATS[DEFAULT_FORMAT])[0])
         if operand.interval.hi <= limit:
             continue
-        form = _form(graph, exp)
+        form = exp_form(graph, exp)
         large = operand.reaches(lambda v, limit=limit: v > limit)  # type: ignore[misc]
         if form is None and (large is None or not _is_free(graph, exp)):
             continue
         shown = f"z = {large.value if large else math.ceil(limit):g} -> exp = inf"
-        sure = form is not None and (large is not None or _is_general(exp, form))
+        # A parameter itself: anyone calls this with any logits. Distances and energies are derived.
+        general = form is not None and form.stable != "sigmoid" and operand.made_by("parameter") is not None
         yield Report(
             op=exp,
             message=f"exp overflows {dtype} from {limit:.4g} on, and nothing bounds its operand"
-            + (f": this {form.words}" if form else ""),
+            + (f": this {form.stable} is {form.result}" if form else ""),
             help=f"use {form.stable}, which does not overflow" if form else "bound the operand",
             because=() if operand.op is None else ((operand.op, "nothing bounds its values from above"),),
-            witness=f"{shown} -> {form.root.name} = {_result(form)}" if form else shown,
-            fix=partial(_fix, form) if form else None,
-            level=Level.DEFAULT if sure else Level.STRICT,
+            witness=f"{shown} -> {form.stable} is {form.result}" if form else shown,
+            fix=partial(_fix, exp, form) if form else None,
+            level=Level.DEFAULT if form is not None and (large is not None or general) else Level.STRICT,
         )
-
-
-def _result(form: _Form) -> str:
-    return {"softmax": "nan", "sigmoid": "0, its gradient nan"}.get(form.stable, "inf")
-
-
-def _is_general(exp: Op, form: _Form) -> bool:
-    """Whether the operand is a parameter itself: a function that anyone calls with any logits."""
-    return form.stable != "sigmoid" and exp.arg("x").made_by("parameter") is not None
 
 
 def _is_free(graph: Graph, exp: Op) -> bool:
@@ -117,89 +96,47 @@ def _is_free(graph: Graph, exp: Op) -> bool:
     return made is not None and made.name in _FREE and len(graph.consumers(made)) == 1
 
 
-def _form(graph: Graph, exp: Op) -> _Form | None:
-    """The expression with a stable form that `exp` is part of."""
-    for consumer in graph.consumers(exp):
-        if consumer.name == "sum":
-            for root in _takers(graph, consumer):
-                if root.name == "log":
-                    return _Form(root, exp, "logsumexp", "log of a sum is infinite", consumer)
-        if consumer.name == "add" and any(number(v) == 1 for v in consumer.args.values()):
-            for root in _takers(graph, consumer):
-                if root.name == "log":
-                    return _Form(root, exp, "softplus", "log is infinite")
-                if squasher(root) == "sigmoid" and exp.arg("x").made_by("neg") and library(exp) != "np":
-                    return _Form(root, exp, "sigmoid", "sigmoid has a NaN gradient")
-        if consumer.name == "log1p":
-            return _Form(consumer, exp, "softplus", "log1p is infinite")
-        if squasher(consumer) == "softmax" and consumer.arg("x").op is exp:
-            total = consumer.arg("y").made_by("sum")
-            return _Form(consumer, exp, "softmax", "softmax is inf / inf", total)
-    return None
-
-
-def _takers(graph: Graph, op: Op) -> Iterator[Op]:
-    """What takes the output of `op`, reshaped or not."""
-    for consumer in graph.consumers(op):
-        if consumer.flow:
-            yield from _takers(graph, consumer)
-        else:
-            yield consumer
-
-
-def _fix(form: _Form, r: Rewriter) -> Fix | None:
+def _fix(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:
     """The stable form in place of the whole expression, in the same activation only."""
-    if form.exp.scope is not form.root.scope:
+    if exp.scope is not form.root.scope or not form.exact:
         return None
-    z = form.exp.arg("x")
-    if form.stable == "sigmoid":
-        negated = z.made_by("neg")
-        z = negated.arg("x") if negated is not None else z
-    f, x = spelled(r, form.exp, form.stable), r.spell(z)
+    f = spelled(r, exp, form.stable)
     if f is None:
-        return _shifted(form, r)
-    if x is None:
-        return None
-    options = _options(form, r, z)
-    if options is None:
+        return _shifted(exp, form, r)
+    x, options = r.spell(form.logits, "logits"), _options(form, r)
+    if x is None or options is None:
         return None
     r.replace(form.root.node, "{f}({x}{options})", f=f, x=x, options=options)
     return r.fix(Applicability.SAFE, f"Use {f}")
 
 
-def _options(form: _Form, r: Rewriter, z: Value) -> str | None:
+def _options(form: ExpForm, r: Rewriter) -> str | None:
     """The axis and keepdims of the sum, as arguments; None where the stable form cannot have them."""
     if form.total is None:
         return ""
-    words = ""
-    for name in ("axis", "keepdims"):
-        if form.total.arg(name).literal is None or (name == "keepdims" and form.stable == "softmax"):
-            continue
-        text = r.spell(form.total.arg(name))
-        if text is None:
-            return None
-        words += f", {name}={text}"
-    if form.stable == "softmax":
-        axis = axis_of(form.total, z.shape)
-        aligned = form.total.arg("keepdims").literal is True or form.total.arg("axis").literal == 0
-        one_row = z.shape is not None and len(z.shape) == 1 and not words
-        if not one_row and (form.total.arg("axis").literal is None or not aligned):
-            return None
-        words = "" if one_row or axis == -1 else words
-    return words
+    axis, keepdims = form.total.arg("axis"), form.total.arg("keepdims")
+    words = "" if axis.literal is None else f", axis={r.spell(axis)}"
+    if form.stable != "softmax":
+        return words if keepdims.literal is None else f"{words}, keepdims={r.spell(keepdims)}"
+    shape = form.logits.shape
+    if axis.literal is None:
+        # The sum over everything is a softmax of one row only.
+        return "" if shape is not None and len(shape) == 1 else None
+    if keepdims.literal is not True and axis.literal != 0:
+        return None
+    return "" if axis_of(form.total, shape) == -1 else words
 
 
-def _shifted(form: _Form, r: Rewriter) -> Fix | None:
+def _shifted(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:
     """NumPy's softmax: the largest element subtracted inside of each exp."""
-    f, total = spelled(r, form.exp, "max"), form.total
+    f, total = spelled(r, exp, "max"), form.total
     if form.stable != "softmax" or f is None or total is None:
         return None
     axis = "" if total.arg("axis").literal is None else r.spell(total.arg("axis"))
     if axis is None:
         return None
     options = f", axis={axis}, keepdims=True" if axis else ""
-    exps = {op.serial: op for op in (form.exp, total.arg("x").op) if op is not None}
-    for op in exps.values():
+    for op in {op.serial: op for op in (exp, total.arg("x").op) if op is not None}.values():
         x = op.nodes.get("x")
         if x is None:
             return None

@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, bad_logs, because, is_made_up, same, tell
+from tflint_nan.evidence import BadLog, Trail, bad_logs, because, is_made_up, same, tell
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -51,7 +51,10 @@ from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, spelled
 
 #: Reach 0 only where the data does not vary, or is empty.
-_WEAK = frozenset({"std", "variance", "moments", "norm", "max", "min", "count_nonzero", "sub"})
+_WEAK = frozenset({"std", "variance", "norm", "max", "min", "count_nonzero", "sub"})
+#: Positive, and 0 only by underflow.
+_POSITIVE = frozenset({"exp", "softplus"})
+_SUMS = frozenset({"sum", "mean"})
 
 
 @rule("NAN103", "unclipped-log")
@@ -60,7 +63,7 @@ def check(graph: Graph) -> Iterator[Report]:
     for bad in bad_logs(graph):
         producer, sink = bad.trail.producer, bad.trail.sink
         # log(sum(exp(z))) is NAN107's, which has a better answer than a clip.
-        lone = producer.name == "exp" and all(step.name == "sum" or step.flow for step in bad.trail.steps)
+        lone = producer.name == "exp" and all(step.name in _SUMS or step.flow for step in bad.trail.steps)
         if bad.cause != "other" or lone:
             continue
         yield Report(
@@ -71,8 +74,14 @@ def check(graph: Graph) -> Iterator[Report]:
             because=because(bad.trail),
             witness=tell(bad.trail, bad.result),
             fix=partial(_fix, graph, bad),
-            level=Level.STRICT if producer.name in _WEAK or is_made_up(producer) else Level.DEFAULT,
+            level=Level.DEFAULT if _is_strong(bad.trail) else Level.STRICT,
         )
+
+
+def _is_strong(trail: Trail) -> bool:
+    """Whether an author has to expect the number: not of literals, not where only underflow gets there."""
+    underflow = trail.producer.name in _POSITIVE and not any(step.name in _SUMS for step in trail.steps)
+    return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
 
 
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:

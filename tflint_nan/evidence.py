@@ -16,7 +16,7 @@ import libcst as cst
 
 from tflint_nan.graph import Graph, sources
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
-from tflint_nan.value import Op, Value, Witness
+from tflint_nan.value import Const, Op, Value, Witness
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
@@ -104,17 +104,44 @@ def squasher(op: Op) -> str | None:
     """Which of "softmax" and "sigmoid" `op` computes, by its name or by hand, None where neither."""
     if op.name in ("softmax", "sigmoid"):
         return op.name
-    below = op.arg("y" if op.name == "div" else "x")
-    if op.name == "reciprocal" or (op.name == "div" and number(op.arg("x")) == 1):
-        one = below.op
-        operands = [] if one is None or one.name != "add" else list(one.args.values())
-        known = any(number(v) == 1 for v in operands) and any(v.made_by("exp") for v in operands)
-        return "sigmoid" if known else None
-    above, total = op.arg("x").op, below.made_by("sum") if op.name == "div" else None
-    part = total.arg("x").op if total is not None else None
-    if above is None or part is None or above.name != "exp" or part.name != "exp":
+    fraction = quotient(op)
+    if fraction is None:
         return None
-    return "softmax" if same(above.arg("x"), part.arg("x")) else None
+    above, below = fraction
+    power, total, one = above.made_by("exp"), below.made_by("sum"), plus_one(below)
+    if number(above) == 1 and one is not None:
+        return "sigmoid"
+    if power is not None and one is not None and same(one.arg("x"), power.arg("x")):
+        return "sigmoid"
+    part = total.arg("x").made_by("exp") if total is not None else None
+    if power is not None and part is not None and same(part.arg("x"), power.arg("x")):
+        return "softmax"
+    return None
+
+
+def quotient(op: Op) -> tuple[Value, Value] | None:
+    """Dividend and divisor: of a division, of a product with a reciprocal, of a reciprocal."""
+    if op.name == "div":
+        return op.arg("x"), op.arg("y")
+    if op.name == "reciprocal":
+        return Const(1), op.arg("x")
+    if op.name == "mul":
+        for value, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
+            inverse = value.made_by("reciprocal")
+            if inverse is not None:
+                return other, inverse.arg("x")
+    return None
+
+
+def plus_one(value: Value) -> Op | None:
+    """The exp that `value` is one more than."""
+    op = value.op
+    if op is None or op.name != "add":
+        return None
+    for one, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
+        if number(one) == 1:
+            return other.made_by("exp")
+    return None
 
 
 def same(a: Value, b: Value) -> bool:
@@ -369,7 +396,7 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         if not found:
             continue
         trail = next((trail for trail in found if squasher(trail.producer)), found[0])
-        if shielded(graph, trail) or monitored_only(graph, sink):
+        if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
             continue
         result = "-inf" if trail.witness.value == edge else "nan"
         tried = guard(trail), _outside(graph, sink), thrown_away(graph, trail, "clip", "maximum")
@@ -377,6 +404,13 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
             yield BadLog("guard", trail, result, *tried)
         else:
             yield BadLog(squasher(trail.producer) or "other", trail, result)
+
+
+def _is_share(trail: Trail) -> bool:
+    """Whether this is the largest share of a softmax, or their sum, along an axis that is likely its own."""
+    first = trail.steps[0] if trail.steps else None
+    whole = first is not None and first.name in ("max", "sum") and first.arg("x").op is trail.producer
+    return whole and trail.producer.name == "softmax" and trail.producer.value.shape is None
 
 
 def _outside(graph: Graph, sink: Op) -> Op | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import library, number, same
+from tflint_nan.evidence import library, number, plus_one, quotient, same, squasher
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.rewrite import Rewriter
@@ -17,6 +17,7 @@ NAMES: dict[str, dict[str, str]] = {
     for form, names in {
         "softmax": ("tf.nn.softmax", "keras.ops.softmax", "keras.backend.softmax"),
         "log_softmax": ("tf.nn.log_softmax", "keras.ops.log_softmax"),
+        "tanh": ("tf.tanh", "keras.ops.tanh", "keras.backend.tanh", "np.tanh"),
         "sigmoid": ("tf.sigmoid", "keras.ops.sigmoid", "keras.backend.sigmoid"),
         "log_sigmoid": ("tf.math.log_sigmoid", "keras.ops.log_sigmoid"),
         "softmax_cross_entropy": ("tf.nn.softmax_cross_entropy_with_logits",),
@@ -234,3 +235,82 @@ def cross_entropy_text(r: Rewriter, whole: CrossEntropy, form: str, near: Op) ->
         return None
     text = f"{fused}(labels={labels}, logits={logits})"
     return ("-" if whole.sign > 0 else "") + (f"{outer}({text})" if outer else text)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpForm:
+    """An expression with an exp that has a stable form: `root` is what `stable` of `logits` is.
+
+    `result` is what `root` is where the exp overflows. `total` is the sum of the exponentials, where its
+    axis is wanted. `exact` is False where the stable form is another expression around it.
+    """
+
+    root: Op
+    stable: str
+    result: str
+    logits: Value
+    total: Op | None = None
+    exact: bool = True
+
+
+def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
+    """The expression with a stable form that `exp` is the first part of."""
+    z = exp.arg("x")
+    for consumer in _takers(graph, exp):
+        if consumer.name == "log1p":
+            return ExpForm(consumer, "softplus", "infinite", z)
+        if squasher(consumer) == "softmax":
+            fraction = quotient(consumer)
+            total = fraction[1].made_by("sum") if fraction is not None else None
+            if fraction is not None and fraction[0].made_by("exp") is exp:
+                return ExpForm(consumer, "softmax", "inf / inf", z, total, fraction[0].op is exp)
+        for root in _takers(graph, consumer) if consumer.name in ("sum", "mean", "add", "sub") else ():
+            form = _around_sum(exp, consumer, root)
+            if form is not None:
+                return form
+    return None
+
+
+def _around_sum(exp: Op, consumer: Op, root: Op) -> ExpForm | None:
+    """What `root` computes of `consumer`, a sum in which `exp` stands."""
+    z = exp.arg("x")
+    if consumer.name in ("sum", "mean"):
+        exact = consumer.name == "sum"
+        return ExpForm(root, "logsumexp", "infinite", z, consumer, exact) if root.name == "log" else None
+    fraction = quotient(root)
+    if consumer.name == "add" and plus_one(consumer.value) is exp:
+        if root.name == "log":
+            return ExpForm(root, "softplus", "infinite", z)
+        negated = z.made_by("neg")
+        if fraction is not None and squasher(root) == "sigmoid":
+            if number(fraction[0]) != 1:
+                return ExpForm(root, "sigmoid", "inf / inf", z)
+            # 1 / inf is the right value; its gradient is 0 * inf.
+            if negated is not None and library(exp) != "np":
+                return ExpForm(root, "sigmoid", "right and its gradient NaN", negated.arg("x"))
+    if fraction is not None and _is_tanh(*fraction) and same(fraction[0].op.arg("x"), exp.value):  # type: ignore[union-attr]
+        return ExpForm(root, "tanh", "inf / inf", z)
+    return None
+
+
+def _is_tanh(above: Value, below: Value) -> bool:
+    """Whether these are `exp(z) - exp(-z)` and `exp(z) + exp(-z)`."""
+    if above.op is None or below.op is None or (above.op.name, below.op.name) != ("sub", "add"):
+        return False
+    powers = [value.made_by("exp") for op in (above.op, below.op) for value in (op.arg("x"), op.arg("y"))]
+    z = [power.arg("x") for power in powers if power is not None]
+    negated = [value.made_by("neg") for value in z[1::2]]
+    return (
+        len(z) == 4
+        and same(z[0], z[2])
+        and all(op is not None and same(op.arg("x"), z[0]) for op in negated)
+    )
+
+
+def _takers(graph: Graph, op: Op) -> Iterator[Op]:
+    """What takes the output of `op`, reshaped or not."""
+    for consumer in graph.consumers(op):
+        if consumer.flow:
+            yield from _takers(graph, consumer)
+        else:
+            yield consumer
