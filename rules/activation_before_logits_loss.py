@@ -8,9 +8,9 @@ through one already lie in [0, 1], so the second sees logits at most 1 apart: te
 the label and 0 for the rest, are read as a probability of 0.23, the loss never falls under 1.46, and the
 gradient passes through two flat activations. Training is slow and ends early, without an error.
 
-Keras's TensorFlow backend notices the case inside its own losses (since TensorFlow 2.5): it warns,
-ignores the activation and takes the logits. Other backends, and losses called eagerly outside of
-`compile`, apply both.
+Keras's TensorFlow backend notices the case inside its own losses, warns, ignores the activation and takes
+the logits (measured with Keras 3.15 on TensorFlow 2.21). Other backends, and losses that are called eagerly
+on the output of `tf.nn.softmax`, apply both.
 
 ## Example
 

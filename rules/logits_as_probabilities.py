@@ -2,11 +2,11 @@
 
 ## Why is this bad?
 
-`categorical_crossentropy`, its sparse form and `binary_crossentropy` take the log of what they are given,
-and expect it in [0, 1]. A last layer without activation outputs any number: Keras clips it to [1e-7, 1 -
-1e-7] first. Every output below 0 becomes 1e-7, every one above 1 becomes 1 - 1e-7, and a clipped number
-has no gradient: the loss jumps between 0 and 16.1 = -log(1e-7), most examples teach nothing, and other
-backends give NaN.
+`categorical_crossentropy`, its sparse form and `binary_crossentropy` take the log of what they are given, and
+expect it in [0, 1]. A last layer without activation outputs any number. Keras divides the outputs of the
+categorical loss by their sum, which may be negative and turns the order round, and clips all of them to
+[1e-7, 1 - 1e-7]. A clipped number has no gradient: the loss jumps between 0 and 16.1 = -log(1e-7), most
+examples teach nothing, and some teach the opposite.
 
 ## Example
 
@@ -70,17 +70,32 @@ def check(graph: Graph) -> Iterator[Report]:
         linear = trained_output(op.arg("y_pred"))
         if linear is None or not (given is NONE or given.literal is False):
             continue
-        lowest = min(witness.value for witness in op.arg("y_pred").witnesses)
         yield Report(
             op=op,
             message=f"{op.name} expects probabilities, these outputs are linear: below 0 and above 1 they "
             "are clipped, and a clipped output has no gradient",
             help="tell the loss: from_logits=True",
             because=((linear, f"{linear.name}: no activation, nothing bounds it"),),
-            witness=f"output = {lowest:g} -> clipped = {EPSILON:g} -> loss = {-math.log(EPSILON):.4g}, "
-            "gradient = 0",
+            witness=_witness(op, linear),
             fix=partial(_fix, op),
         )
+
+
+def _witness(op: Op, linear: Op) -> str | None:
+    """Outputs that training reaches, with the largest loss where it should not be or cannot be left."""
+    numbers = [witness.value for witness in linear.value.witnesses]
+    low, high = min(numbers), max(numbers)
+    if op.name == "binary_crossentropy":
+        shown = f"output = {low:g}, label = 1"
+    elif op.name == "sparse_categorical_crossentropy":
+        shown = f"outputs = [{low:g}, {high:g}], class 0"
+    elif low >= -1:
+        return None
+    else:
+        # The right class has the larger output, and the sum is negative.
+        share = 1 / (1 + low)
+        shown = f"outputs = [1, {low:g}], class 0 -> share = {share:.3g}"
+    return f"{shown} -> clipped = {EPSILON:g} -> loss = {-math.log(EPSILON):.4g}, gradient = 0"
 
 
 def _fix(op: Op, r: Rewriter) -> Fix | None:

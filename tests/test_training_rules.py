@@ -68,19 +68,29 @@ def test_second_sigmoid_keeps_the_loss_up() -> None:
     assert loss == pytest.approx(numbers[-1], rel=5e-3), told
 
 
-def test_linear_output_is_clipped_without_gradient() -> None:
-    text = """
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        ("binary_crossentropy", [[1.0]]),
+        ("categorical_crossentropy", [[1.0, 0.0]]),
+        ("sparse_categorical_crossentropy", [0]),
+    ],
+)
+def test_linear_output_is_clipped_without_gradient(loss: str, labels: list[Any]) -> None:
+    text = f"""
 import keras
-model = keras.Sequential([keras.layers.Dense(1)])
-model.compile("adam", "binary_crossentropy")
+model = keras.Sequential([keras.layers.Dense({2 if "categorical" in loss else 1})])
+model.compile("adam", "{loss}")
 """
-    told, (output, clipped, least, gradient) = witness(text, "NAN204")
+    told, numbers = witness(text, "NAN204")
+    clipped, least, gradient = numbers[-3:]
+    outputs = numbers[:2] if "categorical" in loss else numbers[:1]
     assert tf.keras.backend.epsilon() == clipped
-    z = tf.Variable([[output]])
+    z = tf.Variable([outputs])
     with tf.GradientTape() as tape:
-        loss = tf.keras.losses.binary_crossentropy([[1.0]], z)
-    assert loss.numpy()[0] == pytest.approx(least, rel=1e-3), told
-    assert tape.gradient(loss, z).numpy()[0, 0] == gradient == 0
+        value = getattr(tf.keras.losses, loss)(tf.constant(labels), z)
+    assert value.numpy()[0] == pytest.approx(least, rel=1e-3), told
+    assert tape.gradient(value, z).numpy()[0, 0] == gradient == 0
 
 
 def test_saturated_sigmoids_stop_at_log_of_classes() -> None:
