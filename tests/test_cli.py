@@ -556,6 +556,22 @@ def test_a_broken_notebook_without_tensorflow(run) -> None:
     assert "m.ipynb" not in ran.out
 
 
+def test_a_file_that_imports_tensorflow_through_another_is_checked(run) -> None:
+    _write("lib.py", "def f(x):\n    return tf.math.log(x)\n")
+    Path("main.py").write_text("import lib\na = lib.f(2.0)\n")
+    found = json.loads(run("check", "main.py", "--output-format", "json").out)
+    assert [(f["code"], f["location"]["row"]) for f in found] == [("NAN101", 2)]
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_fixes_do_not_depend_on_which_file_comes_first(run, names: tuple[str, str]) -> None:
+    library, script = names
+    _write(f"{library}.py", "def f(x):\n    return tf.math.log(x)\n")
+    _write(f"{script}.py", f"import {library}\nx = {library}.f(2.0)\n")
+    assert run("check", "--fix").out.endswith("Found 2 errors (1 fixed, 1 remaining).\n")
+    assert run("check").out == "All checks passed!\n"
+
+
 # Diff.
 
 

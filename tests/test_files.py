@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tflint_nan.build import Project
 from tflint_nan.config import Configs, Overrides
-from tflint_nan.files import Found, find, mentions_tensorflow
+from tflint_nan.files import Found, Screen, find
+from tflint_nan.source import Source
 
 
 def _tree(root: Path, *names: str) -> None:
@@ -165,14 +167,53 @@ def test_every_folder_has_its_own_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "left_out"),
     [
-        ("import tensorflow.compat.v1 as tf", True),
-        ("from keras import ops", True),
-        ("import tf_keras", True),
-        ("import torch", False),
-        ("", False),
+        ("import tensorflow.compat.v1 as tf", False),
+        ("from keras import ops", False),
+        ("import tf_keras", False),
+        ("import torch", True),
+        ("", True),
+        ("x = '\\d'", True),
+        ("import plain", True),
+        ("import deep", False),
+        ("def f():\n    from deep import x", False),
+        ("import pack.net", False),
+        ("from pack import net", False),
+        ("from pack import other", True),
+        ("from . import deep", False),
+        ("from .deep import x", False),
+        ("import init.other", False),
+        ("import ring", True),
+        ("import old", False),
+        ("import unreadable", False),
+        ("x = (", False),  # LibCST says what is wrong with it
+        ("print 'Python 2'", False),
+        ("%matplotlib inline", False),
     ],
 )
-def test_the_screen(text: str, expected: bool) -> None:
-    assert mentions_tensorflow(text) is expected
+def test_the_screen_leaves_out_what_cannot_reach_tensorflow(
+    tmp_path: Path, text: str, left_out: bool
+) -> None:
+    for name, content in {
+        "plain.py": "import os\nimport missing",
+        "deep.py": "from middle import x",
+        "middle.py": "import tensorflow",
+        "pack/__init__.py": "",
+        "pack/net.py": "import keras",
+        "pack/other.py": "import os",
+        "init/__init__.py": "import keras",
+        "init/other.py": "",
+        "ring.py": "import ring2",
+        "ring2.py": "import ring",
+        "old.py": "print 'Python 2'",
+        "pyproject.toml": "",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    (tmp_path / "unreadable.py").write_bytes(b"\xff\xfe")
+    screen = Screen(Project())
+    source = Source(str(tmp_path / "a.py"), text)
+    assert screen.leaves_out(source) is left_out
+    assert screen.leaves_out(source) is left_out

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from tflint_nan.build import Project
 from tflint_nan.config import Config, Configs
+from tflint_nan.source import Source
 
 SUFFIXES = (".py", ".ipynb")
 IGNORE_FILES = (".gitignore", ".ignore")
@@ -40,12 +44,77 @@ class _Ignore:
     spec: GitIgnoreSpec
 
 
-def mentions_tensorflow(text: str) -> bool:
-    """False for the text of a file that no rule can say anything about.
+class Screen:
+    """Tells files that no rule can say anything about, without a syntax tree of LibCST's.
 
-    Every op comes from a library that the file imports, and every way to TensorFlow or Keras
-    spells one of the two names.
+    Every op comes from a library, and every way to TensorFlow or Keras spells one of the two names, in
+    the file or in a file of the project that it imports.
     """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._imported: dict[Path, tuple[Path, ...] | None] = {}
+
+    def leaves_out(self, source: Source) -> bool:
+        """True where `source` is Python and nothing can be found in it."""
+        if _mentions(source.text):
+            return False
+        todo = self._imports(source.text, source.filename)
+        if todo is None:
+            return False
+        seen = set(todo)
+        found = list(todo)
+        for path in found:
+            further = self._imports_of(path)
+            if further is None:
+                return False
+            found += [other for other in further if other not in seen]
+            seen.update(further)
+        return True
+
+    def _imports_of(self, path: Path) -> tuple[Path, ...] | None:
+        if path not in self._imported:
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                text = ""  # What cannot be read is not followed.
+            self._imported[path] = self._imports(text, str(path))
+        return self._imported[path]
+
+    def _imports(self, text: str, filename: str) -> tuple[Path, ...] | None:
+        """The project's files that a text imports; None where it has to be read with care.
+
+        That is: it mentions TensorFlow, or is nothing that the running Python can parse (a notebook's
+        magic, the syntax of another version, an error).
+        """
+        if _mentions(text):
+            return None
+        try:
+            with warnings.catch_warnings():
+                # Odd escapes and the like are not our business.
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        found: dict[Path, None] = {}
+        for node in ast.walk(tree):
+            names: list[tuple[str, int]] = []
+            if isinstance(node, ast.Import):
+                # `import a.b` runs `a` as well.
+                parts = [alias.name.split(".") for alias in node.names]
+                names = [(".".join(of[:end]), 0) for of in parts for end in range(1, len(of) + 1)]
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                names = [(base, node.level)]
+                names += [(f"{base}.{alias.name}".lstrip("."), node.level) for alias in node.names]
+            for name, level in names:
+                path = self._project.find(name, level, filename)
+                if path is not None:
+                    found[path] = None
+        return tuple(found)
+
+
+def _mentions(text: str) -> bool:
     return "tensorflow" in text or "keras" in text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import errno
 import logging
@@ -12,17 +11,17 @@ import shutil
 import signal
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from pathlib import Path
 
 from tflint_nan.build import Project
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
-from tflint_nan.files import File, mentions_tensorflow
+from tflint_nan.files import File, Screen
 from tflint_nan.finding import Finding, Span
 from tflint_nan.fix import fix_source, unified_diff
 from tflint_nan.source import Source, SourceError
@@ -30,8 +29,6 @@ from tflint_nan.source import Source, SourceError
 log = logging.getLogger("tflint_nan")
 #: Fewer files than this are faster in one process than in several.
 FEW = 8
-#: The modules that files of this process import, read once.
-_PROJECT = Project()
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 #: filename, notebook cell -> lines, as reports want them.
 _Lines = dict[tuple[str, "int | None"], list[str]]
@@ -71,6 +68,14 @@ class Result:
         return any(finding.code in FAULTS for finding in self.findings)
 
 
+class _Surroundings:
+    """The files that the files of one run import, each read once."""
+
+    def __init__(self) -> None:
+        self.project = Project()
+        self.screen = Screen(self.project)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     file: str
@@ -92,13 +97,28 @@ def _start(level: int) -> None:
 
 
 def run(files: Sequence[File], mode: Mode) -> list[Result]:
-    """One result for each file, in the same order."""
+    """One result for each file, in the same order.
+
+    Files are written when all are checked, so that what one file says of another that it imports does not
+    depend on which came first.
+    """
     jobs = [_Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
+    results = _checked(jobs)
+    if mode.write:
+        return [
+            _written(job, result) if result.fixed else result
+            for job, result in zip(jobs, results, strict=True)
+        ]
+    return results
+
+
+def _checked(jobs: Sequence[_Job]) -> list[Result]:
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers < 2 or len(jobs) < FEW:
-        return [_check_file(job) for job in jobs]
+        surroundings = _Surroundings()
+        return [_check_file(job, surroundings) for job in jobs]
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(log.level,)) as pool:
-        futures = [pool.submit(_check_file, job) for job in jobs]
+        futures = [pool.submit(_check_in_pool, job) for job in jobs]
         results: list[Result | None] = []
         try:
             for future in futures:
@@ -118,28 +138,40 @@ def run(files: Sequence[File], mode: Mode) -> list[Result]:
 def _check_alone(job: _Job) -> Result:
     with ProcessPoolExecutor(1) as pool:
         try:
-            return pool.submit(_check_file, job).result()
+            return pool.submit(_check_in_pool, job).result()
         except BrokenProcessPool as error:
             return Result(job.name, [crash(job.name, "the process", error)])
 
 
-def _check_file(job: _Job) -> Result:
+def _check_in_pool(job: _Job) -> Result:
+    return _check_file(job, _surroundings())
+
+
+@cache
+def _surroundings() -> _Surroundings:
+    """Those of a process of the pool, which lives for one run."""
+    return _Surroundings()
+
+
+def _check_file(job: _Job, surroundings: _Surroundings) -> Result:
     try:
         source = Source.read(job.file)
     except SourceError as error:
         return Result(job.name, [_unreadable(job.name, error)])
     source.filename = job.name
-    result = _check(source, job.settings, job.mode)
-    if job.mode.write and result.diff:
-        try:
-            _write(job.file, result.data)
-            _PROJECT.forget(Path(job.file).absolute())
-        except OSError as error:
-            # Nothing was changed, so all that was found remains.
-            result = _check(source, job.settings, Mode())
-            message = f"cannot be written: {error.strerror or error}"
-            refused = fault(UNREADABLE, job.name, message, "the file is as it was")
-            return replace(result, findings=[refused, *result.findings])
+    surroundings.project.keep(Path(job.file), source)
+    return _check(source, job.settings, job.mode, surroundings)
+
+
+def _written(job: _Job, result: Result) -> Result:
+    """The result after its fixes are in the file; that of the file as it is where it may not be written."""
+    try:
+        _write(job.file, result.data)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror or error}"
+        refused = fault(UNREADABLE, job.name, message, "the file is as it was")
+        unfixed = _check_file(replace(job, mode=Mode()), _Surroundings())
+        return replace(unfixed, findings=[refused, *unfixed.findings])
     return result
 
 
@@ -149,20 +181,20 @@ def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Resul
         source = Source.from_bytes(name, data)
     except SourceError as error:
         return Result(name, [_unreadable(name, error)], data=data)
-    return _check(source, settings, mode)
+    return _check(source, settings, mode, _Surroundings())
 
 
-def _check(source: Source, settings: Settings, mode: Mode) -> Result:
+def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surroundings) -> Result:
     try:
-        if not mentions_tensorflow(source.text):
-            findings = _syntax(source)
-            return Result(source.filename, findings, data=source.data, lines=_lines(source, findings))
+        if surroundings.screen.leaves_out(source):
+            return Result(source.filename, data=source.data)
+        check = partial(lint, settings=settings, project=surroundings.project)
         if mode.fix:
-            fixed = fix_source(source, partial(lint, settings=settings, project=_PROJECT), mode.unsafe)
+            fixed = fix_source(source, check, mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
             diff = unified_diff(source, after) if counts else ""
         else:
-            after, findings, counts, diff = source, lint(source, settings, _PROJECT), {}, ""
+            after, findings, counts, diff = source, check(source), {}, ""
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
         return Result(source.filename, findings, counts, diff, after.data, _lines(after, findings))
     except SourceError as error:
@@ -170,23 +202,6 @@ def _check(source: Source, settings: Settings, mode: Mode) -> Result:
     except Exception as error:
         finding = crash(source.filename, "the check", error)
     return Result(source.filename, [finding], data=source.data, lines=_lines(source, [finding]))
-
-
-def _syntax(source: Source) -> list[Finding]:
-    """What is wrong with a file that no rule has a word on.
-
-    Raises:
-        SourceError: the text is not Python.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Odd escapes and the like are not our business.
-            warnings.simplefilter("ignore")
-            ast.parse(source.text)
-        return []
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        # Newer or older than the running Python, a notebook's magic, or broken: the true parser knows.
-        return list(_broken_cells(source))
 
 
 def _unreadable(name: str, error: SourceError, source: Source | None = None) -> Finding:

@@ -71,16 +71,18 @@ class Project:
         except SourceError:
             self._unreadable.add(path)  # a check of that file itself reports what is wrong with it
             return None
+        self.keep(path, source)
+        return source
+
+    def keep(self, path: Path, source: Source) -> None:
+        """Have `source` ready for those who import the file at `path` (absolute)."""
+        if path in self._sources or len(source.text) > _MAX_MODULE:
+            return
+        self._sources[path] = source
         self._kept += len(source.text)
         while self._kept > _MAX_KEPT and self._sources:
             oldest = next(iter(self._sources))
             self._kept -= len(self._sources.pop(oldest).text)
-        return source
-
-    def forget(self, path: Path) -> None:
-        """Read `path` anew when it is next imported: it has been rewritten."""
-        source = self._sources.pop(path, None)
-        self._kept -= len(source.text) if source is not None else 0
 
     def _search_path(self, folder: Path) -> tuple[Path, ...]:
         """The script's own folder, as Python has it, then those above it up to the project's top."""
