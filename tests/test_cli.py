@@ -268,6 +268,13 @@ def test_a_file_that_may_not_be_read(run, monkeypatch: pytest.MonkeyPatch) -> No
     assert _codes(ran) == ["NAN900", "NAN101"]
 
 
+def test_a_file_that_imports_a_broken_one_is_not_broken(run) -> None:
+    Path("a.py").write_text("import tensorflow as tf\ndef f(:\n")
+    _write("b.py", "import a\n", SAFE)
+    found = json.loads(run("check", "--output-format", "json").out)
+    assert [(Path(f["filename"]).name, f["code"]) for f in found] == [("a.py", "NAN900"), ("b.py", "NAN101")]
+
+
 def test_syntax_errors_cannot_be_hidden(run) -> None:
     Path("a.py").write_text("# tflint-nan: noqa\nimport tensorflow\nx = (  # noqa\n")
     assert run("check", "--ignore", "NAN900", "--select", "NAN1").status == 2

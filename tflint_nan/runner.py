@@ -159,7 +159,6 @@ def _check_file(job: _Job, surroundings: _Surroundings) -> Result:
     except SourceError as error:
         return Result(job.name, [_unreadable(job.name, error)])
     source.filename = job.name
-    surroundings.project.keep(Path(job.file), source)
     return _check(source, job.settings, job.mode, surroundings)
 
 
@@ -195,6 +194,8 @@ def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surrou
             diff = unified_diff(source, after) if counts else ""
         else:
             after, findings, counts, diff = source, check(source), {}, ""
+        # It has been parsed, so those who import it need not.
+        surroundings.project.keep(Path(source.filename).absolute(), source)
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
         return Result(source.filename, findings, counts, diff, after.data, _lines(after, findings))
     except SourceError as error:
