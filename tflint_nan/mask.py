@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from tflint_nan.parse import is_statement
+
 #: Cell magics whose cell is Python.
 _PYTHON_CELLS = frozenset({"capture", "memit", "prun", "python", "python3", "skip", "time", "timeit"})
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
@@ -83,13 +85,10 @@ def _shell_line(magic: re.Match[str], rest: str) -> str:
     if magic["target"]:
         # The name gets a value that is not known; IPython runs such a line in the same way.
         return f"{magic['indent']}{magic['target']}get_ipython()"
-    if magic["timed"] and rest.count("\n") <= 1 and not rest.lstrip().startswith(_COMPOUND):
+    if magic["timed"] and is_statement(rest.strip()):
         # `%time f(x)` is `f(x)`, and stays in its columns.
         return f"{magic['indent']}{'pass;'.ljust(len(magic['timed']))}{rest.rstrip()}"
     return f"{magic['indent']}pass"
-
-
-_COMPOUND = ("for ", "if ", "while ", "with ", "try:", "def ", "class ", "@", "async ", "%", "!")
 
 
 def mask_python2(text: str) -> str:

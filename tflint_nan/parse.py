@@ -102,7 +102,7 @@ def _may_be_deep(text: str) -> bool:
     for match in _BRACKET.finditer(text):
         bracket = match[0]
         if bracket == "\n":
-            if depth <= 0:
+            if depth == 0 and text[match.start() - 1 : match.start()] != "\\":
                 if match.start() - start > _HARMLESS and _is_dense(text, start, match.start()):
                     return True
                 start = match.end()

@@ -10,7 +10,8 @@ import stat
 import sys
 import tokenize
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
@@ -37,6 +38,17 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 #: Python frames that LibCST's providers need for one level of nesting.
 _FRAMES_A_LEVEL = 20
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for LibCST to walk a tree that is nested as deeply as a source may be."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class SourceError(Exception):
@@ -75,7 +87,7 @@ class Source:
         row = 1
         for cell in cells:
             self._first_rows.append(row)
-            row += _joined(cell.text).count("\n")
+            row += len(_NEWLINE.findall(_joined(cell.text)))
 
     @classmethod
     def from_bytes(cls, filename: str, data: bytes) -> Source:
@@ -218,12 +230,8 @@ class Source:
         return MetadataWrapper(self.tree, unsafe_skip_copy=True)
 
     def _resolved(self, provider: type) -> Mapping[cst.CSTNode, object]:
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL))
-        try:
+        with deep_recursion():
             return self._wrapper.resolve(provider)
-        finally:
-            sys.setrecursionlimit(limit)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`, None for the module."""
@@ -244,7 +252,8 @@ class Source:
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of `node`."""
-        return self.tree.code_for_node(node)
+        with deep_recursion():
+            return self.tree.code_for_node(node)
 
     def _span(self, range_: object) -> Span:
         start, end = range_.start, range_.end  # type: ignore[attr-defined]
@@ -386,7 +395,7 @@ class Source:
 
 def _joined(text: str) -> str:
     """A cell's text as it stands between others: with an end of line."""
-    return text if not text or text.endswith(("\n", "\r")) else text + "\n"
+    return text if not text or text.endswith("\n") else text + "\n"
 
 
 def _applied(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
