@@ -402,7 +402,7 @@ def test_nbformat_3() -> None:
 
 
 def test_foreign_and_broken_cells_do_not_stop_the_others() -> None:
-    source = of(notebook("%%bash\nls -l | wc", "def f(:\n  pass", "%%time\n!ls\nx = 1", "y = await f()"))
+    source = of(notebook("%%bash\nls -l | wc", "def f(:\n  'a\u2028b\v'", "%%time\n!ls\nx = 1", "y = await f()"))
     assert source.broken_cells == (3,)
     assert source.locate(source.span(name_of(source, "x"))) == (4, span(3, 1, 3, 2))
     assert source.locate(source.span(name_of(source, "y"))) == (5, span(1, 1, 1, 2))

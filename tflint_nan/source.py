@@ -188,7 +188,7 @@ class Source:
             if repaired is None:
                 raise self._error(fault) from fault
             return repaired, ()
-        lines = clean.splitlines(keepends=True)
+        lines = [f"{line}\n" for line in clean.split("\n")[:-1]]
         masked: list[str] = []
         broken: list[int] = []
         ends = [*(row - 1 for row in self._first_rows[1:]), len(lines)]
