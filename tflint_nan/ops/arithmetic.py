@@ -251,7 +251,7 @@ def _mod(op: Op) -> Facts:
 
 
 def _power_range(a: Interval, b: Interval, dtype: str | None) -> Interval:
-    if b.is_point and b.lo == math.floor(b.lo) and math.isfinite(b.lo):
+    if b.is_point and math.isfinite(b.lo) and b.lo == math.floor(b.lo):
         exponent = b.lo
         if exponent > 0.0:
             turns = (0.0,) if exponent % 2.0 == 0.0 else ()

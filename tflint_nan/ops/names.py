@@ -168,8 +168,9 @@ api(
 # ---- convolutions, pools, normalisation
 
 _CONV = "input:x filters:kernel strides padding data_format dilations name filter:kernel value:x"
-for _name in ("conv2d", "conv3d", "convolution", "atrous_conv2d"):
+for _name in ("conv2d", "conv3d", "convolution"):
     api(f"tf.nn.{_name}", "conv", _CONV)
+api("tf.nn.atrous_conv2d", "conv", "value:x filters:kernel rate padding name")
 api("tf.nn.conv1d", "conv", "input:x filters:kernel stride padding data_format dilations name value:x")
 for _name in ("conv1d_transpose", "conv2d_transpose", "conv3d_transpose"):
     api(

@@ -128,15 +128,15 @@ def _summing_dtype(op: Op, x: Value) -> str | None:
 def sum_range(bounds: Interval, n: int | None, dtype: str | None) -> Interval:
     """The range of a sum of `n` numbers; of one or more, where `n` is not known."""
     if n is not None:
-        error = min(n, 1 << 20) * epsilon(dtype)
-        lo, hi = bounds.lo * n if n else 0.0, bounds.hi * n if n else 0.0
-        lo -= abs(lo) * error
-        hi += abs(hi) * error
-        if bounds.lo < 0.0 < bounds.hi:
-            # Partial sums round by what was added so far, which can be larger than the total.
-            slack = error * max(abs(lo), abs(hi))
-            lo, hi = lo - slack, hi + slack
-        return Interval(lo, hi).stored(dtype)
+        lo, hi = (end * n if n else 0.0 for end in (bounds.lo, bounds.hi))
+        # A partial sum rounds by what was added so far: with both signs, more than the total.
+        largest_part = max(abs(lo), abs(hi)) if lo < 0.0 < hi else None
+        error = min(n, _MANY) * epsilon(dtype)
+        below, above = (
+            0.0 if math.isinf(end) else error * (abs(end) if largest_part is None else largest_part)
+            for end in (lo, hi)
+        )
+        return Interval(lo - below, hi + above).stored(dtype)
     return Interval(
         bounds.lo if bounds.lo >= 0.0 else -_INF, bounds.hi if bounds.hi <= 0.0 else _INF
     ).stored(dtype)
