@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -731,6 +732,16 @@ def test_rule_all_lists_them(run) -> None:
     assert "there is a log." in lines[0]
     found = json.loads(run("rule", "--all", "--output-format", "json").out)
     assert [(rule["code"], rule["level"]) for rule in found][:2] == [("NAN101", "on"), ("NAN102", "on")]
+
+
+def test_the_hooks_of_pre_commit_run(run) -> None:
+    hooks = (Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text()
+    entries = re.findall(r"^  entry: tflint-nan (.+)$", hooks, flags=re.MULTILINE)
+    assert re.findall(r"^- id: (.+)$", hooks, flags=re.MULTILINE) == ["tflint-nan", "tflint-nan-fix"]
+    path = _write("a.py", SAFE)
+    _write("build/a.py", SAFE)
+    assert [run(*entry.split(), "a.py", "build/a.py").status for entry in entries] == [1, 0]
+    assert path.read_text() == HEAD + "a = tf.math.log1p(2.0)\n"
 
 
 # As a process of its own.

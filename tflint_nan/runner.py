@@ -17,7 +17,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from pathlib import Path
 
 from tflint_nan.build import Project
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
