@@ -199,6 +199,12 @@ def test_an_unknown_activation_is_no_linear_output() -> None:
     assert only(graph, "log").arg("x").reaches(lambda v: v < 0) is not None
 
 
+def test_dropout_of_nothing_is_no_op() -> None:
+    graph = read("tf.log(layers.Dropout(0.0)(tf.sigmoid(x)))\ntf.exp(layers.Dropout(0.5)(tf.sigmoid(x)))\n")
+    assert next(only(graph, "log").arg("x").producers()).name == "sigmoid"
+    assert only(graph, "exp").arg("x").interval.hi >= 2.0
+
+
 def test_tensorflow_1_layers() -> None:
     graph = read("a = tf.layers.dense(x, 3, tf.nn.relu)\nb = tf.layers.dense(a, 1)\nc = tf.log(b)\n")
     assert only(graph, "log").arg("x").op is list(graph.ops("dense"))[1]

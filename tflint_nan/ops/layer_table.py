@@ -187,10 +187,10 @@ layer(
     emitter("avg_pool"),
     "data_format keepdims",
 )
-layer("keras.layers.Dropout", emitter("dropout", "rate"), "rate noise_shape seed")
+layer("keras.layers.Dropout", layers.dropout, "rate noise_shape seed")
 layer("keras.layers.GaussianDropout", opaque, "rate seed")
-layer("keras.layers.SpatialDropout1D", emitter("dropout", "rate"), "rate")
-layer(_names("SpatialDropout", dims="2D 3D"), emitter("dropout", "rate"), "rate data_format")
+layer("keras.layers.SpatialDropout1D", layers.dropout, "rate")
+layer(_names("SpatialDropout", dims="2D 3D"), layers.dropout, "rate data_format")
 layer("keras.layers.AlphaDropout", opaque, "rate noise_shape seed")
 layer("keras.layers.GaussianNoise", opaque, "stddev seed")
 layer("keras.layers.Masking", same, "mask_value")

@@ -223,6 +223,13 @@ def function(machine: Machine, layer: Object, x: Value) -> Value:
     return machine.call(layer.config("function"), [x], kwargs)
 
 
+def dropout(machine: Machine, layer: Object, x: Value) -> Value:
+    """`Dropout(rate)`; with rate 0 nothing happens."""
+    if number(layer.config("rate")) == 0:
+        return x
+    return emitter("dropout", "rate")(machine, layer, x)
+
+
 def reshape(machine: Machine, layer: Object, x: Value) -> Value:
     """`Reshape(target_shape)`: the batch stays."""
     shape = batched(layer.config("target_shape"), Const(-1))
