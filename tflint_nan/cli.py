@@ -108,6 +108,7 @@ def check(
     from tflint_nan import config, runner
 
     runner.log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    runner.collect_rarely()
     if STDIN in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be mixed with other paths")
     if stdin_filename is not None and STDIN not in paths:
