@@ -630,7 +630,7 @@ def test_either_of_two(name: str, ranges: list[tuple[float, float]], seed: int, 
     intervals = [interval_of(ends, kind) for ends in ranges]
     drawn = [sample(interval, kind, random) for interval in intervals]
     operands = [
-        operand(OUTSIDE + i, interval, kind, (COUNT,), (float(numbers[0]),))
+        operand(OUTSIDE + i, interval, kind, (COUNT,), (round_to(float(numbers[0]), kind),))
         for i, (interval, numbers) in enumerate(zip(intervals, drawn, strict=True))
     ]
     args: dict[str, Value] = {"values": Items(tuple(operands))}
@@ -645,7 +645,7 @@ def test_either_of_two(name: str, ranges: list[tuple[float, float]], seed: int, 
     results = real[name]([tensor(numbers, kind) for numbers in drawn])
     assert_inside(numbers_of(results), value, kind, np.True_)
     assert name == "join" or value.shape == tuple(results.shape)
-    assert {w.value for w in value.witnesses} == {float(numbers[0]) for numbers in drawn}
+    assert {w.value for w in value.witnesses} == {round_to(float(numbers[0]), kind) for numbers in drawn}
 
 
 @EXAMPLES

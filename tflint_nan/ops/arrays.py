@@ -1,12 +1,10 @@
-"""Sources of numbers (constants, variables, placeholders, samples) and operations on shapes."""
+"""Operations that move numbers and change none: shapes, slices, casts, tensors put together."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from tflint_nan.interval import EVERYTHING, INTEGERS, UNIT, Interval
-from tflint_nan.ops.arithmetic import joined_facts
+from tflint_nan.interval import INTEGERS, Interval
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -16,202 +14,13 @@ from tflint_nan.ops.points import (
     integer,
     integers,
     is_given,
-    is_numpy,
+    joined_facts,
     mapped,
-    rank,
-    unbounded,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
+from tflint_nan.value import Const, Items, Op, Shape, Value
 
 _INF = math.inf
-
-
-def _leaves(value: Value, depth: int = 0) -> tuple[list[Value], Shape]:
-    """The elements of nested lists and their shape."""
-    if not isinstance(value, Items) or depth > 8:
-        return [value], value.shape
-    found: list[Value] = []
-    shapes: list[Shape] = []
-    for item in value.items:
-        inner, shape = _leaves(item, depth + 1)
-        found.extend(inner)
-        shapes.append(shape)
-    length = len(value.items) if value.complete else None
-    alike = bool(shapes) and all(shape == shapes[0] for shape in shapes)
-    first = shapes[0] if alike else None
-    return found, None if first is None else (length, *first)
-
-
-def _given_dtype(op: Op) -> str | None:
-    return dtype_named(op.arg("dtype"))
-
-
-def literal_dtype(op: Op, leaves: Sequence[Value]) -> str | None:
-    """The format of a tensor made of literals: NumPy's are 64 bits wide, TensorFlow's 32."""
-    kinds = {type(leaf.value) for leaf in leaves if isinstance(leaf, Const)}
-    if len([leaf for leaf in leaves if isinstance(leaf, Const)]) < len(leaves):
-        return dtype_of(op, *leaves)
-    wide = is_numpy(op)
-    if kinds == {bool}:
-        return "bool"
-    if kinds <= {bool, int}:
-        return "int64" if wide else "int32"
-    if kinds <= {bool, int, float}:
-        return "float64" if wide else "float32"
-    return None
-
-
-@operator("constant", flow=("value",))
-def _constant(op: Op) -> Facts:
-    """`tf.constant`, `np.array`, `tf.convert_to_tensor`, `np.full`: literals, or a tensor as it is."""
-    value = op.arg("value")
-    leaves, shape = _leaves(value)
-    dtype = _given_dtype(op) or literal_dtype(op, leaves)
-    if not leaves or not all(isinstance(leaf, Const) or leaf.op is not None for leaf in leaves):
-        return Facts(dtype=dtype, shape=shape)
-    if isinstance(value, Items) and not value.complete:
-        return Facts(dtype=dtype, shape=shape)
-    result = joined_facts(leaves, dtype)
-    if is_given(op.arg("shape")):
-        shape = dimensions(op.arg("shape"))
-    return Facts(result.interval, result.witnesses, dtype, shape)
-
-
-@operator("variable", flow=())
-def _variable(op: Op) -> Facts:
-    """What training moves, wherever it starts; a variable that is not trained is not known."""
-    initial = op.arg("initial_value")
-    dtype = _given_dtype(op) or initial.dtype
-    if dtype is None and isinstance(initial, Const) and isinstance(initial.value, int):
-        dtype = "int32"
-    shape = dimensions(op.arg("shape")) if is_given(op.arg("shape")) else initial.shape
-    trainable = op.arg("trainable").literal
-    if trainable is not None and trainable is not True:
-        return Facts(dtype=dtype, shape=shape)
-    if is_given(op.arg("constraint")):
-        return Facts(dtype=dtype, shape=shape)
-    return Facts(EVERYTHING, unbounded(op, dtype), dtype, shape)
-
-
-@operator("placeholder")
-def _placeholder(op: Op) -> Facts:
-    shape = dimensions(op.arg("shape")) if is_given(op.arg("shape")) else None
-    return Facts(dtype=_given_dtype(op), shape=shape)
-
-
-def _filled(name: str, number: float) -> None:
-    """zeros and ones, by shape or like another tensor (`x`)."""
-
-    @operator(name)
-    def transfer(op: Op) -> Facts:
-        x = op.arg("x")
-        dtype = _given_dtype(op)
-        if is_given(x):
-            dtype, shape = dtype or x.dtype, x.shape
-        else:
-            dtype = dtype or ("float64" if is_numpy(op) else "float32")
-            shape = dimensions(op.arg("shape"))
-        return Facts(Interval(number, number), (Witness(number),), dtype, shape)
-
-
-_filled("zeros", 0.0)
-_filled("ones", 1.0)
-
-
-def _indicator(name: str) -> None:
-    """Zeros and ones, in different places: one_hot, the identity matrix, masks."""
-
-    @operator(name, differentiable=False)
-    def transfer(op: Op) -> Facts:
-        dtype = _given_dtype(op) or ("float64" if is_numpy(op) else "float32")
-        shape: Shape = None
-        if name == "one_hot" and op.arg("x").shape is not None and not is_given(op.arg("axis")):
-            shape = (*op.arg("x").shape, integer(op.arg("depth")))  # type: ignore[misc]
-        on, off = op.arg("on_value"), op.arg("off_value")
-        if is_given(on) or is_given(off):
-            values = [v if is_given(v) else Const(d) for v, d in ((on, 1.0), (off, 0.0))]
-            result = joined_facts(values, dtype)
-            ends = {w.value for w in result.witnesses}
-            return facts(result.interval, fresh(op, *sorted(ends)), dtype, shape)
-        return facts(UNIT, fresh(op, 0.0, 1.0), dtype, shape)
-
-
-_indicator("one_hot")
-_indicator("eye")
-_indicator("mask")
-
-
-@operator("range")
-def _range(op: Op) -> Facts:
-    start, limit = op.arg("start"), op.arg("limit")
-    if not is_given(limit):
-        start, limit = Const(0), start
-    dtype = _given_dtype(op)
-    if dtype is None:
-        literals = [v for v in (start, limit, op.arg("delta")) if is_given(v)]
-        dtype = literal_dtype(op, literals)
-    first, last = start.interval, limit.interval
-    hull = first.hull(last)
-    # The limit itself is left out, by rounding a float range may still touch it.
-    return Facts(hull, (Witness(first.lo),) if first.is_point else (), dtype, (None,))
-
-
-@operator("linspace")
-def _linspace(op: Op) -> Facts:
-    start, stop = op.arg("start"), op.arg("stop")
-    dtype = _given_dtype(op) or ("float64" if is_numpy(op) else dtype_of(op, start, stop))
-    result = joined_facts([start, stop], dtype)
-    return Facts(result.interval.stored(dtype, 4), result.witnesses, dtype, (integer(op.arg("num")),))
-
-
-@operator("random_normal")
-def _random_normal(op: Op) -> Facts:
-    """Samples of a bell curve: without bounds, or cut at two standard deviations (`truncated`)."""
-    dtype = _given_dtype(op) or ("float64" if is_numpy(op) else None)
-    interval = EVERYTHING
-    if op.arg("truncated").literal is True:
-        mean, deviation = op.arg("mean"), op.arg("stddev")
-        centre = mean.interval if is_given(mean) else Interval(0.0, 0.0)
-        reach = 2.0 * (deviation.interval.hi if is_given(deviation) else 1.0)
-        if 0.0 <= reach < _INF:
-            interval = Interval(centre.lo - reach, centre.hi + reach).stored(dtype, 2, floor=abs(reach))
-    return Facts(interval, (), dtype, dimensions(op.arg("shape")))
-
-
-@operator("random_uniform")
-def _random_uniform(op: Op) -> Facts:
-    """Samples between two bounds. That 0 is drawn once in 2**23 is no evidence: no witness."""
-    low, high = op.arg("minval"), op.arg("maxval")
-    dtype = _given_dtype(op) or ("float64" if is_numpy(op) else None)
-    first = low.interval if is_given(low) else Interval(0.0, 0.0)
-    last = high.interval if is_given(high) else Interval(1.0, 1.0)
-    return Facts(first.hull(last).stored(dtype), (), dtype, dimensions(op.arg("shape")))
-
-
-@operator("random_integers", differentiable=False)
-def _random_integers(op: Op) -> Facts:
-    low, high = op.arg("minval"), op.arg("maxval")
-    if not is_given(high):
-        low, high = Const(0), low
-    hull = low.interval.hull(high.interval)
-    return Facts(hull, (), _given_dtype(op) or "int64", dimensions(op.arg("shape")))
-
-
-@operator("size", differentiable=False)
-def _size(op: Op) -> Facts:
-    """A length, a rank, a number of elements: positive (a tensor of no elements is no input)."""
-    return Facts(Interval(1.0, float(2**63 - 1)), (), "int32", ())
-
-
-@operator("shape", differentiable=False)
-def _shape(op: Op) -> Facts:
-    """The lengths of the axes, each positive."""
-    axes = rank(op.arg("x"))
-    return Facts(Interval(1.0, float(2**63 - 1)), (), "int32", (axes,))
-
-
-# ---- flow
 
 
 def _hand_on(op: Op, shape: Shape) -> Facts:
@@ -335,7 +144,7 @@ def _slice_length(length: int | None, part: Items) -> int | None:
 def _cast(op: Op) -> Facts:
     """Another format. A float becomes an integer by truncation, a test 0 or 1."""
     x = op.arg("x")
-    dtype = _given_dtype(op)
+    dtype = dtype_named(op.arg("dtype"))
     if dtype is None:
         return Facts(x.interval, x.witnesses, None, x.shape)
     if dtype in INTEGERS and dtype != "bool":

@@ -120,9 +120,7 @@ api(
     _NORMAL,
     truncated=Const(True),
 )
-api(
-    "keras.random.uniform keras.backend.random_uniform", "random_uniform", "shape minval maxval dtype seed"
-)
+api("keras.random.uniform keras.backend.random_uniform", "random_uniform", "shape minval maxval dtype seed")
 api("keras.random.randint", "random_integers", "shape minval maxval dtype seed")
 api("keras.random.shuffle", "shuffle", "x axis seed")
 api("keras.ops.reshape", "reshape", "x newshape:shape")

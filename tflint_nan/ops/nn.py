@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from tflint_nan.interval import NON_NEGATIVE, Interval
-from tflint_nan.ops.arithmetic import mul
-from tflint_nan.ops.elementwise import softplus
+from tflint_nan.ops.functions import mul, softplus
 from tflint_nan.ops.points import (
     broadcast,
     combined,
@@ -33,12 +32,7 @@ def _product(op: Op, values: list[Value], length: int | None, shape: Shape) -> F
     terms = values[0].interval.stored(dtype)
     for value in values[1:]:
         terms = corners(mul, terms, value.interval.stored(dtype)).stored(dtype)
-    kept = [
-        w
-        for value in values
-        for w in value.witnesses
-        if w.value == 0.0 and not w.inputs
-    ]
+    kept = [w for value in values for w in value.witnesses if w.value == 0.0 and not w.inputs]
     return facts(sum_range(terms, length, dtype), kept, dtype, shape)
 
 

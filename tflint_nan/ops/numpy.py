@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from tflint_nan.interval import FORMATS, epsilon, largest, smallest
-from tflint_nan.ops import arithmetic, elementwise, nn, shapes
+from tflint_nan.ops import functions, nn, shapes
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.points import dtype_named
 from tflint_nan.ops.table import CONSTANTS, Call, Handler, Machine, api
@@ -205,27 +205,27 @@ def scalar(operator: str, point: Callable[..., float]) -> Handler:
 
 
 for _name in ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "acos", "asin", "acosh"):
-    api(f"math.{_name}", scalar(_name, getattr(elementwise, _name)), "x")
+    api(f"math.{_name}", scalar(_name, getattr(functions, _name)), "x")
 for _name in ("atan", "asinh", "tanh", "erf"):
     api(f"math.{_name}", scalar(_name, getattr(math, _name)), "x")
 api("math.erfc", scalar("erfc", math.erfc), "x")
-api("math.atanh", scalar("atanh", elementwise.atanh), "x")
-api("math.lgamma", scalar("lgamma", elementwise.lgamma), "x")
+api("math.atanh", scalar("atanh", functions.atanh), "x")
+api("math.lgamma", scalar("lgamma", functions.lgamma), "x")
 api("math.fabs", scalar("abs", abs), "x")
-api("math.log10", scalar("log10", elementwise.log10), "x")
-api("math.log2", scalar("log2", elementwise.log2), "x")
-api("math.floor", scalar("floor", elementwise.floor), "x")
-api("math.ceil", scalar("ceil", elementwise.ceil), "x")
-api("math.pow", scalar("pow", arithmetic.power), "x y")
+api("math.log10", scalar("log10", functions.log10), "x")
+api("math.log2", scalar("log2", functions.log2), "x")
+api("math.floor", scalar("floor", functions.floor), "x")
+api("math.ceil", scalar("ceil", functions.ceil), "x")
+api("math.pow", scalar("pow", functions.power), "x y")
 api("math.fmod", scalar("mod", math.fmod), "x y")
 
 
 def logarithm(machine: Machine, call: Call) -> Value:
     """`math.log(x, base)`."""
-    top = scalar("log", elementwise.log)(machine, _only_x(call, "x"))
+    top = scalar("log", functions.log)(machine, _only_x(call, "x"))
     if call.arg("base") is NONE:
         return top
-    bottom = scalar("log", elementwise.log)(machine, _only_x(call, "base"))
+    bottom = scalar("log", functions.log)(machine, _only_x(call, "base"))
     if isinstance(top, Const) and isinstance(bottom, Const) and top.number is not None and bottom.number:
         return Const(top.number / bottom.number)
     return machine.emit("div", {"x": top, "y": bottom}, call=call)

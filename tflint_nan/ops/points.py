@@ -116,9 +116,7 @@ def mapped(point: Point, x: Value, dtype: str | None) -> tuple[Witness, ...]:
     return tuple(result)
 
 
-def combined(
-    point: Callable[..., float], values: Sequence[Value], dtype: str | None
-) -> tuple[Witness, ...]:
+def combined(point: Callable[..., float], values: Sequence[Value], dtype: str | None) -> tuple[Witness, ...]:
     """The witnesses of several operands through a function, where they agree on their sources."""
     rows: list[tuple[tuple[float, ...], Witness]] = [((), Witness(0.0))]
     for value in values:
@@ -145,6 +143,17 @@ def facts(
 ) -> Facts:
     """Facts with the witnesses selected."""
     return Facts(interval, select(witnesses, interval), dtype, shape)
+
+
+def joined_facts(values: list[Value], dtype: str | None) -> Facts:
+    """The hull of several values and all their witnesses: branches that meet, tensors put together."""
+    if not values:
+        return Facts(dtype=dtype)
+    interval = values[0].interval.stored(dtype)
+    for value in values[1:]:
+        interval = interval.hull(value.interval.stored(dtype))
+    witnesses = [Witness(round_to(w.value, dtype), w.inputs) for v in values for w in v.witnesses]
+    return facts(interval, witnesses, dtype)
 
 
 # ---- dtypes

@@ -15,7 +15,7 @@ from tflint_nan.interval import (
     smallest,
 )
 from tflint_nan.ops.arithmetic import is_shifted
-from tflint_nan.ops.elementwise import exp
+from tflint_nan.ops.functions import exp
 from tflint_nan.ops.points import (
     dtype_of,
     facts,
@@ -73,9 +73,11 @@ def count(op: Op, x: Value) -> int | None:
     over = axes(op, x)
     if x.shape is None:
         return None
-    lengths = list(x.shape) if over is None else [
-        x.shape[a] if a is not None and 0 <= a < len(x.shape) else None for a in over
-    ]
+    lengths = (
+        list(x.shape)
+        if over is None
+        else [x.shape[a] if a is not None and 0 <= a < len(x.shape) else None for a in over]
+    )
     product = 1
     for length in lengths:
         if length is None:
@@ -107,11 +109,7 @@ def _sum(op: Op) -> Facts:
     dtype = _summing_dtype(op, x)
     bounds = x.interval.stored(dtype)
     n = count(op, x)
-    interval = sum_range(bounds, n, dtype).hull(Interval(0.0, 0.0)) if n is None else (
-        sum_range(bounds, n, dtype)
-    )
-    if n is None and (bounds.lo > 0.0 or bounds.hi < 0.0):
-        interval = sum_range(bounds, n, dtype)
+    interval = sum_range(bounds, n, dtype)
     related = _related_sum(op, x, dtype)
     if related is not None:
         interval = interval.meet(related) or related
@@ -137,9 +135,9 @@ def sum_range(bounds: Interval, n: int | None, dtype: str | None) -> Interval:
             for end in (lo, hi)
         )
         return Interval(lo - below, hi + above).stored(dtype)
-    return Interval(
-        bounds.lo if bounds.lo >= 0.0 else -_INF, bounds.hi if bounds.hi <= 0.0 else _INF
-    ).stored(dtype)
+    return Interval(bounds.lo if bounds.lo >= 0.0 else -_INF, bounds.hi if bounds.hi <= 0.0 else _INF).stored(
+        dtype
+    )
 
 
 def _sum_witnesses(x: Value, n: int | None, dtype: str | None) -> tuple[Witness, ...]:
