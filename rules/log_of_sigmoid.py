@@ -48,10 +48,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, at, bad_logs, because, tell
+from tflint_nan.evidence import at, because, tell
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, complement, cross_entropy_text, own, sigmoid_cross_entropy, spelled

@@ -50,10 +50,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, at, bad_logs, because, gap, tell
+from tflint_nan.evidence import at, because, gap, tell
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, cross_entropy_text, own, softmax_cross_entropy, spelled

@@ -43,9 +43,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import BadLog, Trail, bad_logs, because, is_made_up, same, tell
+from tflint_nan.evidence import Trail, because, is_made_up, same, tell
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
+from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, spelled

@@ -1,8 +1,5 @@
 """Questions that the value rules share: how a bad number gets to the op that it breaks, what guard it
 passes on the way, whether training sees it, and how a finding tells it.
-
-Nothing here looks at source text but `thrown_away`, which asks whether a statement is one call and no more;
-everything else is asked of the graph.
 """
 
 from __future__ import annotations
@@ -10,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 
 import libcst as cst
 
@@ -43,6 +40,8 @@ LIBRARIES = (
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
 _GIVEN = frozenset({"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"})
+#: How many ops are looked at around one op: what matters to it is near, and a file may be of any length.
+NEAR = 2000
 #: Ops through which data goes into training without a gradient.
 _FEEDS = ("fit", "feed")
 
@@ -256,9 +255,9 @@ def _range(value: Value) -> str:
 
 
 def onward(graph: Graph, op: Op, through: Callable[[Op], bool]) -> Iterator[Op]:
-    """What takes the output of `op`: directly, or behind ops that it goes `through`. Each op once."""
+    """What takes the output of `op`, directly or behind what it goes `through`: the nearest, each once."""
     todo, seen = [op], {op.serial}
-    for current in todo:
+    for current in islice(todo, NEAR):
         for consumer in graph.consumers(current):
             if consumer.serial not in seen:
                 seen.add(consumer.serial)
@@ -301,7 +300,7 @@ def monitored_only(graph: Graph, op: Op) -> bool:
     if any(step.name == "minimize" and step.arg("loss").op is None for step in training):
         return False
     takers = list(onward(graph, op, lambda _: True))
-    if not takers and library(op) in ("np", "pd"):
+    if len(takers) > NEAR or (not takers and library(op) in ("np", "pd")):
         return False
     return not any(
         consumer.name in _FEEDS or (consumer.name == "unknown_call" and not consumer.api.startswith(MONITORS))
@@ -325,9 +324,9 @@ def library(op: Op) -> str:
 
 
 def ancestors(op: Op) -> Iterator[tuple[Op, bool]]:
-    """`op` and everything that it is computed from, each with whether it takes no tensor itself."""
+    """`op` and what it is computed from, the nearest, each with whether it takes no tensor itself."""
     todo, seen = [op], {op.serial}
-    for current in todo:
+    for current in islice(todo, NEAR):
         # What a variable starts from is not what it is.
         args = () if current.name == "variable" else current.args.values()
         operands = [source for value in args for source in sources(value)]
@@ -354,68 +353,3 @@ def is_made_up(op: Op) -> bool:
         for source, leaf in ancestors(op)
         if leaf
     )
-
-
-def thrown_away(graph: Graph, trail: Trail, *names: str) -> Op | None:
-    """A call of one of these ops on a value of the trail, before the sink, whose result nobody takes."""
-    values = (trail.producer, *trail.steps)
-    for op in graph.ops(*names):
-        if op.arg("x").op in values and op.serial < trail.sink.serial and op.scope is trail.sink.scope:
-            alone = op.statement is not None and not graph.consumers(op)
-            if alone and op.source.code(op.statement).strip() == op.source.code(op.node):  # type: ignore[arg-type]
-                return op
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class BadLog:
-    """A log that reaches its edge, and which rule says so: exactly one does.
-
-    `cause` is "softmax", "sigmoid", "other", or "guard" where one was tried: `guard` itself, `outside`, an
-    epsilon that is added after the log, or `lost`, a clip whose result is thrown away.
-    """
-
-    cause: str
-    trail: Trail
-    result: str
-    guard: Guard | None = None
-    outside: Op | None = None
-    lost: Op | None = None
-
-
-@lru_cache(maxsize=1)
-def bad_logs(graph: Graph) -> tuple[BadLog, ...]:
-    """The logs of the program that are known to reach -inf or NaN and whose result training may see."""
-    return tuple(_bad_logs(graph))
-
-
-def _bad_logs(graph: Graph) -> Iterator[BadLog]:
-    for sink in graph.ops("log", "log1p"):
-        edge = -1.0 if sink.name == "log1p" else 0.0
-        found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
-        if not found:
-            continue
-        trail = next((trail for trail in found if squasher(trail.producer)), found[0])
-        if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
-            continue
-        result = "-inf" if trail.witness.value == edge else "nan"
-        tried = guard(trail), _outside(graph, sink), thrown_away(graph, trail, "clip", "maximum")
-        if any(tried):
-            yield BadLog("guard", trail, result, *tried)
-        else:
-            yield BadLog(squasher(trail.producer) or "other", trail, result)
-
-
-def _is_share(trail: Trail) -> bool:
-    """Whether this is the largest share of a softmax, or their sum, along an axis that is likely its own."""
-    first = trail.steps[0] if trail.steps else None
-    whole = first is not None and first.name in ("max", "sum") and first.arg("x").op is trail.producer
-    return whole and trail.producer.name == "softmax" and trail.producer.value.shape is None
-
-
-def _outside(graph: Graph, sink: Op) -> Op | None:
-    """The sum that adds an epsilon to what the sink computes."""
-    for consumer in graph.consumers(sink):
-        if consumer.name == "add" and any(is_epsilon(number(v) or 0.0) for v in consumer.args.values()):
-            return consumer
-    return None

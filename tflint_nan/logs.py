@@ -1,0 +1,86 @@
+"""The logs of a program that reach their edge, and which rule says so: exactly one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tflint_nan.evidence import (
+    Guard,
+    Trail,
+    guard,
+    is_epsilon,
+    monitored_only,
+    number,
+    shielded,
+    squasher,
+    trails,
+)
+from tflint_nan.graph import Graph
+from tflint_nan.value import Op
+
+
+@dataclass(frozen=True, slots=True)
+class BadLog:
+    """A log that reaches its edge.
+
+    `cause` is "softmax", "sigmoid", "other", or "guard" where one was tried: `guard` itself, `outside`, an
+    epsilon that is added after the log, or `lost`, a clip whose result is thrown away.
+    """
+
+    cause: str
+    trail: Trail
+    result: str
+    guard: Guard | None = None
+    outside: Op | None = None
+    lost: Op | None = None
+
+
+@lru_cache(maxsize=1)
+def bad_logs(graph: Graph) -> tuple[BadLog, ...]:
+    """The logs of the program that are known to reach -inf or NaN and whose result training may see."""
+    return tuple(_bad_logs(graph))
+
+
+def _bad_logs(graph: Graph) -> Iterator[BadLog]:
+    for sink in graph.ops("log", "log1p"):
+        edge = -1.0 if sink.name == "log1p" else 0.0
+        found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
+        if not found:
+            continue
+        trail = next((trail for trail in found if squasher(trail.producer)), found[0])
+        if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
+            continue
+        result = "-inf" if trail.witness.value == edge else "nan"
+        tried = guard(trail), _outside(graph, sink), _thrown_away(graph, trail, "clip", "maximum")
+        if any(tried):
+            yield BadLog("guard", trail, result, *tried)
+        else:
+            yield BadLog(squasher(trail.producer) or "other", trail, result)
+
+
+def _is_share(trail: Trail) -> bool:
+    """Whether this is the largest share of a softmax, or their sum, along an axis that is likely its own."""
+    first = trail.steps[0] if trail.steps else None
+    whole = first is not None and first.name in ("max", "sum") and first.arg("x").op is trail.producer
+    return whole and trail.producer.name == "softmax" and trail.producer.value.shape is None
+
+
+def _outside(graph: Graph, sink: Op) -> Op | None:
+    """The sum that adds an epsilon to what the sink computes."""
+    for consumer in graph.consumers(sink):
+        if consumer.name == "add" and any(is_epsilon(number(v) or 0.0) for v in consumer.args.values()):
+            return consumer
+    return None
+
+
+def _thrown_away(graph: Graph, trail: Trail, *names: str) -> Op | None:
+    """A call of one of these ops on a value of the trail, before the sink, whose result nobody takes."""
+    values = (trail.producer, *trail.steps)
+    for op in graph.ops(*names):
+        if op.arg("x").op in values and op.serial < trail.sink.serial and op.scope is trail.sink.scope:
+            alone = op.statement is not None and not graph.consumers(op)
+            if alone and op.source.code(op.statement).strip() == op.source.code(op.node):  # type: ignore[arg-type]
+                return op
+    return None
