@@ -39,6 +39,7 @@ from tflint_nan.ops.points import (
     far,
     fresh,
     is_unbounded,
+    moved,
     real_dtype,
     same,
 )
@@ -75,7 +76,12 @@ def _add(op: Op) -> Facts:
     a, b = ends(x, y, dtype)
     lo, hi = a.lo + b.lo, a.hi + b.hi
     interval = Interval(-_INF if lo != lo else lo, _INF if hi != hi else hi)
-    return facts(interval.stored(dtype), combined(add, (x, y), dtype), dtype, broadcast(x.shape, y.shape))
+    return facts(
+        interval.stored(dtype),
+        moved(op, combined(add, (x, y), dtype), dtype, x, y),
+        dtype,
+        broadcast(x.shape, y.shape),
+    )
 
 
 @operator("sub")
@@ -83,7 +89,7 @@ def _sub(op: Op) -> Facts:
     x, y = operands(op)
     dtype = dtype_of(op, x, y)
     a, b = ends(x, y, dtype)
-    witnesses = combined(sub, (x, y), dtype)
+    witnesses = moved(op, combined(sub, (x, y), dtype), dtype, x, y)
     if same(x, y):
         interval = Interval(0.0, 0.0)
     else:

@@ -16,6 +16,8 @@ from tflint_nan.value import Const, Items, Op, Shape, Symbol, Value, Witness
 
 #: How many witnesses a value keeps.
 LIMIT = 8
+#: How many sources a witness may assume: a sum of a thousand variables takes no time for it.
+SOURCES = 16
 #: exp(±104) leaves float32 (and bfloat16, float16), exp(±750) leaves float64.
 FAR = 104.0
 FAR_DOUBLE = 750.0
@@ -48,6 +50,13 @@ def unbounded(op: Op, dtype: str | None) -> tuple[Witness, ...]:
 def fresh(op: Op, *numbers: float) -> tuple[Witness, ...]:
     """Numbers that the output of `op` reaches, whatever its inputs are: `op` is their source."""
     return tuple(Witness(v, ((op, v),)) for v in numbers)
+
+
+def moved(op: Op, witnesses: tuple[Witness, ...], dtype: str | None, *values: Value) -> tuple[Witness, ...]:
+    """The witnesses of a sum; where they would assume too many sources, the sum is a source of its own."""
+    if witnesses or not all(value.witnesses for value in values):
+        return witnesses
+    return unbounded(op, dtype) if any(is_unbounded(value) for value in values) else ()
 
 
 def is_unbounded(value: Value) -> bool:
@@ -124,7 +133,7 @@ def combined(point: Callable[..., float], values: Sequence[Value], dtype: str | 
         for numbers, so_far in rows:
             for witness in value.witnesses:
                 inputs = so_far.joined(witness)
-                if inputs is not None:
+                if inputs is not None and len(inputs) <= SOURCES:
                     longer.append(((*numbers, round_to(witness.value, dtype)), Witness(0.0, inputs)))
         rows = longer
     result = []
