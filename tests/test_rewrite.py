@@ -291,6 +291,12 @@ def test_an_import_that_nothing_uses_is_not_added() -> None:
         ),
         ("import tensorflow as tf\nfrom keras import losses", ("keras.losses.Huber",), "losses.Huber"),
         ("import tensorflow as tf\nimport tensorflow.keras.backend as K", ("keras.backend.log",), "K.log"),
+        # TensorFlow's own modules have only some of its names.
+        (
+            "import tensorflow as tf\nfrom tensorflow.python.ops import array_ops",
+            ("tf.clip_by_value",),
+            "tf.clip_by_value",
+        ),
         # Keras 3 only where the file uses it.
         ("import tensorflow as tf", ("keras.ops.softmax", "tf.nn.softmax"), "tf.nn.softmax"),
         (

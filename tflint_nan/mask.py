@@ -38,12 +38,6 @@ _TOKEN = re.compile(
 )
 
 
-def is_foreign_cell(text: str) -> bool:
-    """Whether a notebook cell is in another language (`%%bash`, `%%html`, `%%writefile`)."""
-    magic = _CELL_MAGIC.match(text)
-    return magic is not None and magic[1] not in _PYTHON_CELLS
-
-
 def blank(text: str) -> str:
     """The lines of `text`, empty."""
     return "\n" * text.count("\n")
@@ -57,6 +51,7 @@ def mask_shell(text: str) -> str:
         foreign = _CELL_MAGIC.match(text, position)
         magic = _SHELL.match(text, position)
         if foreign is not None and foreign[1] not in _PYTHON_CELLS:
+            # The rest of the cell is in another language.
             mark = _CELL_MARK.search(text, position)
             end = mark.start() if mark else len(text)
             out.append(blank(text[position:end]))

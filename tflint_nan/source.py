@@ -24,7 +24,7 @@ from libcst.metadata import (
 )
 
 from tflint_nan.finding import Edit, Fix, Position, Span
-from tflint_nan.mask import blank, is_foreign_cell, mask_python2, mask_shell
+from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import Cell, read_cells, write_cells
 from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
 
@@ -194,9 +194,6 @@ class Source:
         ends = [*(row - 1 for row in self._first_rows[1:]), len(lines)]
         for cell, first, last in zip(self._cells, self._first_rows, ends, strict=True):
             text = "".join(lines[first - 1 : last])
-            if is_foreign_cell(text):
-                masked.append(blank(text))
-                continue
             try:
                 parse(text)
             except SyntaxFault as error:

@@ -147,11 +147,14 @@ class Spelling:
     @cached_property
     def _symbols(self) -> list[tuple[str, str, bool]]:
         """Normalised name, name in the file, and whether it is of `tensorflow.compat.v1`."""
-        return [
-            (binding.value.name, name, "compat.v1" in self._code(binding.statement))
-            for name, binding in self._visible.items()
-            if isinstance(binding.value, Symbol)
-        ]
+        found = []
+        for name, binding in self._visible.items():
+            if isinstance(binding.value, Symbol):
+                symbol, line = binding.value.name, self._code(binding.statement)
+                # TensorFlow's own modules (`array_ops`) are read as `tf`, and hold only some of its names.
+                if not (symbol.startswith("tf") and "tensorflow.python" in line):
+                    found.append((symbol, name, "compat.v1" in line))
+        return found
 
     def _code(self, statement: cst.CSTNode | None) -> str:
         return "" if statement is None else self._source.code(statement)

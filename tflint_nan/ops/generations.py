@@ -7,6 +7,8 @@ with both.
 
 from __future__ import annotations
 
+import re
+
 _V1_MODULES = ("tf.app.", "tf.contrib.", "tf.examples.", "tf.flags.", "tf.layers.", "tf.nn.rnn_cell.")
 _V1 = """
 InteractiveSession Print Session accumulate_n arg_max arg_min assign assign_add assign_sub batch_matmul
@@ -39,6 +41,8 @@ train.get_or_create_global_step train.inverse_time_decay train.linear_cosine_dec
 train.piecewise_constant train.piecewise_constant_decay train.polynomial_decay train.shuffle_batch
 """
 _V1_NAMES = frozenset(f"tf.{name}" for name in _V1.split())
+#: Modules that TensorFlow 2 took over from Keras, and TensorFlow 1 fills with functions.
+_V2_CLASS = re.compile(r"tf\.(?:initializers|losses|metrics|optimizers)\.[A-Z]")
 _V2_NAMES = frozenset({"tf.image.resize_with_pad", "tf.nn.gelu"})
 
 
@@ -49,4 +53,4 @@ def is_v1_only(name: str) -> bool:
 
 def is_v2_only(name: str) -> bool:
     """Whether TensorFlow 1 never had `name`."""
-    return name in _V2_NAMES
+    return name in _V2_NAMES or _V2_CLASS.match(name) is not None
