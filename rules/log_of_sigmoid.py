@@ -55,7 +55,15 @@ from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, complement, cross_entropy_text, own, sigmoid_cross_entropy, spelled
+from tflint_nan.stable import (
+    clipped,
+    complement,
+    cross_entropy_text,
+    overflows,
+    own,
+    sigmoid_cross_entropy,
+    spelled,
+)
 
 
 @rule("NAN102", "log-of-sigmoid")
@@ -81,11 +89,11 @@ def check(graph: Graph) -> Iterator[Report]:
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     sink, sigmoid = bad.trail.sink, bad.trail.producer
     # One that is written by hand becomes a sigmoid by the fix of NAN107.
-    if sink.name != "log" or sigmoid.name != "sigmoid":
+    if sink.name != "log" or overflows(sigmoid):
         return None
     operand = sink.arg("x")
     complemented = complement(operand)
-    bare = (complemented or operand).op is sigmoid
+    bare = sigmoid.name == "sigmoid" and (complemented or operand).op is sigmoid
     logits = own(r, sigmoid.arg("x"), sigmoid, sink) if bare else None
     if logits is None:
         return clipped(r, sink, "x")

@@ -57,7 +57,7 @@ from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, cross_entropy_text, own, softmax_cross_entropy, spelled
+from tflint_nan.stable import clipped, cross_entropy_text, overflows, own, softmax_cross_entropy, spelled
 
 
 @rule("NAN101", "log-of-softmax")
@@ -82,10 +82,10 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     sink, softmax = bad.trail.sink, bad.trail.producer
-    if softmax.name != "softmax":
-        # Written by hand; it becomes one by the fix of NAN107.
+    if overflows(softmax):
+        # Written by hand; it becomes a softmax by the fix of NAN107.
         return None
-    bare = sink.name == "log" and sink.arg("x").op is softmax
+    bare = sink.name == "log" and softmax.name == "softmax" and sink.arg("x").op is softmax
     logits = own(r, softmax.arg("x"), softmax, sink) if bare else None
     if logits is None:
         return clipped(r, sink, "x") if sink.name == "log" else None

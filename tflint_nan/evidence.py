@@ -218,12 +218,13 @@ def _bound(op: Op, passed: float | None, dtype: str | None) -> Guard | None:
 
 
 def at(op: Op, witness: Witness) -> float | None:
-    """The number that `op` computes under the inputs of `witness`."""
+    """The number that `op` computes under the inputs of `witness`; None where its elements differ."""
     assumed = dict(witness.inputs)
     if op in assumed:
         return assumed[op]
     fitting = [w for w in op.value.witnesses if all(assumed.get(source) == n for source, n in w.inputs)]
-    return max(fitting, key=lambda w: len(w.inputs)).value if fitting else None
+    numbers = {w.value for w in fitting if len(w.inputs) == max(len(other.inputs) for other in fitting)}
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def tell(trail: Trail, result: str) -> str:
@@ -245,7 +246,8 @@ def gap(value: Value) -> int:
 
 def because(trail: Trail) -> tuple[tuple[Op, str], ...]:
     """The producer and what hands its number on, each with the range of its values."""
-    return tuple((op, f"{op.name}: {_range(op.value)}") for op in (trail.producer, *trail.steps))
+    steps = (trail.producer, *trail.steps)
+    return tuple((op, f"{squasher(op) or op.name}: {_range(op.value)}") for op in steps)
 
 
 def _range(value: Value) -> str:

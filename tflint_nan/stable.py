@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -251,6 +252,15 @@ class ExpForm:
     logits: Value
     total: Op | None = None
     exact: bool = True
+
+
+def overflows(squashed: Op) -> bool:
+    """Whether a softmax or sigmoid is written by hand with an exp that nothing keeps from overflowing."""
+    fraction = quotient(squashed)
+    if fraction is None:
+        return False
+    power = fraction[0].made_by("exp") or plus_one(fraction[1])
+    return power is not None and math.isinf(power.value.interval.hi)
 
 
 def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
