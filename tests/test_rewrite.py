@@ -176,8 +176,36 @@ def test_a_name_of_one_branch_is_not_read_after_it() -> None:
 
 
 def test_a_name_that_the_other_branch_binds_is_no_obstacle() -> None:
-    text = HEAD + "z = net(x)\nif c:\n    z = 1\nelse:\n    l = tf.log(tf.nn.softmax(z))\n"
-    assert log_softmaxed(text) == text.replace("tf.log(tf.nn.softmax(z))", "tf.nn.log_softmax(z)")
+    text = HEAD + "z = net(x)\nif c:\n    z = 1\nelse:\n    p = tf.nn.softmax(z)\n    l = tf.log(p)\n"
+    assert log_softmaxed(text) == text.replace("tf.log(p)", "tf.nn.log_softmax(z)")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "tf.nn.softmax(net(x)) if c else b",
+        "c and tf.nn.softmax(net(x))",
+        "c if c else (d or tf.nn.softmax(net(x)))",
+        "(lambda: tf.nn.softmax(net(x)))()",
+    ],
+)
+def test_what_is_evaluated_only_sometimes_is_not_moved(expression: str) -> None:
+    _, graph = graph_of(HEAD + f"p = {expression}\nl = tf.log(q)\n")
+    softmax = next(graph.ops("softmax"))
+    assert Rewriter(graph, next(graph.ops("log"))).spell(softmax.arg("x")) is None
+
+
+def test_an_expression_that_is_used_twice_gets_a_name() -> None:
+    def change(r: Rewriter, op: Op) -> None:
+        softmax = op.arg("x").op
+        assert softmax is not None
+        z = r.spell(softmax.arg("x"), "logits")
+        r.replace(op.node, "{z} - tf.reduce_logsumexp({z})", z=z)
+
+    text = HEAD + "def f(x):\n    return 2 * tf.log(tf.nn.softmax(net(x)))\nf(1)\n"
+    assert rewritten(text, "log", change) == HEAD + (
+        "def f(x):\n    logits = net(x)\n    return 2 * (logits - tf.reduce_logsumexp(logits))\nf(1)\n"
+    )
 
 
 def test_an_attribute_that_holds_the_value() -> None:

@@ -420,13 +420,9 @@ class Rewriter:
         before = self._source.text[self._source.offset(whole.start) : self._source.offset(inner.start)]
         after = self._source.text[self._source.offset(inner.end) : self._source.offset(whole.end)]
         wanted = parse_expression(f"({before}({text}){after})")
-        open_line = parse_expression(self._source.code(outermost)) is not None
         for candidate in (text, f"({text})"):
-            written = before + candidate + after
-            got = parse_expression(f"({written})")
-            if got is None or wanted is None or meaning(got) != meaning(wanted):
-                continue
-            if not open_line or parse_expression(written) is not None:
+            got = parse_expression(f"({before}{candidate}{after})")
+            if got is not None and wanted is not None and meaning(got) == meaning(wanted):
                 return candidate
         return None
 
