@@ -1,6 +1,7 @@
 """Applies fixes: what does not overlap at once, then lint again, until nothing is left to fix.
 
-A fix is kept only where its result is Python, its finding is gone, and no finding came that was not there.
+A fix is kept only where its result is Python and its finding is gone, and where whatever came in its place
+(a softmax by hand becomes `softmax`, and now the `log` around it is one of a softmax) has a fix of its own.
 """
 
 from __future__ import annotations
@@ -99,97 +100,119 @@ def fix_source(source: Source, lint: Lint, unsafe: bool) -> FixResult:
     Raises:
         SourceError: `source` is not Python.
     """
-    fixed: list[Finding] = []
-    undone: dict[object, str] = {}
-    findings = list(lint(source))
+    fixing = _Fixing(
+        source, lint, (Applicability.SAFE, Applicability.UNSAFE) if unsafe else (Applicability.SAFE,)
+    )
     for _ in range(MAX_ROUNDS):
-        chosen = _chosen(source, findings, unsafe, undone)
-        if not chosen:
+        if not fixing.round():
             break
-        applied, outcome = chosen, _applied(source, findings, chosen, lint)
+    return fixing.result()
+
+
+class _Fixing:
+    """The state between two rounds."""
+
+    def __init__(self, source: Source, lint: Lint, wanted: Sequence[Applicability]) -> None:
+        self._source = source
+        self._lint = lint
+        self._wanted = wanted
+        self._findings = list(lint(source))
+        self._fixed: list[Finding] = []
+        #: What tells a finding's fix from others -> why it was undone.
+        self._undone: dict[object, str] = {}
+        self._texts = {source.text}
+
+    def result(self) -> FixResult:
+        reasons = ((finding, self._undone.get(self._key(finding))) for finding in self._findings)
+        failed = tuple((finding, reason) for finding, reason in reasons if reason is not None)
+        return FixResult(self._source, tuple(self._fixed), tuple(self._findings), failed)
+
+    def round(self) -> bool:
+        """Apply what can be applied together; False where nothing is left to try."""
+        chosen = self._chosen()
+        if not chosen:
+            return False
+        applied, outcome = chosen, self._attempt(chosen)
         if isinstance(outcome, str):
             for candidate in chosen:
-                alone = _applied(source, findings, [candidate], lint) if len(chosen) > 1 else outcome
+                alone = self._attempt([candidate]) if len(chosen) > 1 else outcome
                 if isinstance(alone, str):
-                    undone[_key(source, candidate.finding)] = alone
+                    self._undone[self._key(candidate.finding)] = alone
                 elif isinstance(outcome, str):
                     applied, outcome = [candidate], alone
         if not isinstance(outcome, str):
-            source, findings = outcome
-            fixed += [candidate.finding for candidate in applied]
-    failed = ((finding, undone.get(_key(source, finding))) for finding in findings)
-    return FixResult(
-        source,
-        tuple(fixed),
-        tuple(findings),
-        tuple((finding, reason) for finding, reason in failed if reason is not None),
-    )
+            self._source, self._findings = outcome
+            self._texts.add(self._source.text)
+            self._fixed += [candidate.finding for candidate in applied]
+        return True
 
+    def _key(self, finding: Finding) -> object:
+        """The same for a fix wherever in the text it has moved."""
+        if finding.fix is None:
+            return None
+        line = self._source.line(self._source.joined_span(finding.span, finding.cell).start.row)
+        return (finding.code, line, finding.fix.message, tuple(edit.content for edit in finding.fix.edits))
 
-def _key(source: Source, finding: Finding) -> object:
-    """What tells a finding's fix from others, wherever in the text it has moved."""
-    if finding.fix is None:
+    def _chosen(self) -> list[_Candidate]:
+        """Fixes to apply together: in the order of the text, without those that clash with an earlier one."""
+        chosen: list[_Candidate] = []
+        for finding in self._findings:
+            if finding.fix is None or finding.fix.applicability not in self._wanted:
+                continue
+            if self._key(finding) in self._undone:
+                continue
+            changes = tuple(self._source.changes(finding.fix.edits))
+            candidate = _Candidate(finding, changes, _offset(self._source, finding))
+            if not any(candidate.clashes(other) for other in chosen):
+                chosen.append(candidate)
+        return chosen
+
+    def _attempt(self, chosen: Sequence[_Candidate]) -> tuple[Source, list[Finding]] | str:
+        """The source with the chosen fixes and its findings, or what is wrong with it."""
+        edits = [
+            edit for candidate in chosen if candidate.finding.fix for edit in candidate.finding.fix.edits
+        ]
+        try:
+            after = self._source.edit(edits)
+            if after.broken_cells != self._source.broken_cells:
+                return "the result is not Python"
+            remaining = list(self._lint(after))
+        except SourceError as error:
+            return f"the result is not Python: {error.reason}"
+        except ValueError as error:
+            return str(error)
+        if after.text in self._texts:
+            return "it takes back what another fix did"
+        return self._harm(chosen, after, remaining) or (after, remaining)
+
+    def _harm(self, chosen: Sequence[_Candidate], after: Source, remaining: Sequence[Finding]) -> str | None:
+        """What is as bad as before, or worse."""
+        ranges = sorted(change for candidate in chosen for change in candidate.changes)
+        before = [(finding.code, _offset(self._source, finding)) for finding in self._findings]
+        now = [(finding, _origin(ranges, _offset(after, finding))) for finding in remaining]
+        for finding, offset in now:
+            there = (finding.code, offset) in before or any(candidate.covers(offset) for candidate in chosen)
+            if not there and not _has_fix(finding):
+                return f"it brings {finding.code} in row {finding.span.start.row}"
+        for candidate in chosen:
+            old = Counter(code for code, offset in before if candidate.covers(offset))
+            own = candidate.finding.code
+            if sum(f.code == own for f, offset in now if candidate.covers(offset)) >= old[own]:
+                return f"{own} is still there"
+            new = Counter(f.code for f, offset in now if candidate.covers(offset) and not _has_fix(f))
+            worse = next((code for code in sorted(new) if new[code] > old[code]), None)
+            if worse is not None:
+                return f"it brings {worse}"
         return None
-    line = source.line(source.joined_span(finding.span, finding.cell).start.row)
-    return (finding.code, line, finding.fix.message, tuple(edit.content for edit in finding.fix.edits))
 
 
-def _chosen(
-    source: Source, findings: Sequence[Finding], unsafe: bool, undone: dict[object, str]
-) -> list[_Candidate]:
-    """Fixes to apply together: in the order of the text, without those that clash with an earlier one."""
-    wanted = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
-    chosen: list[_Candidate] = []
-    for finding in findings:
-        if finding.fix is None or finding.fix.applicability not in wanted:
-            continue
-        if _key(source, finding) in undone:
-            continue
-        changes = tuple(source.changes(finding.fix.edits))
-        candidate = _Candidate(finding, changes, _offset(source, finding))
-        if not any(candidate.clashes(other) for other in chosen):
-            chosen.append(candidate)
-    return chosen
+def _has_fix(finding: Finding) -> bool:
+    """Whether a finding is the next step of a repair rather than harm."""
+    return finding.fix is not None and finding.fix.applicability is not Applicability.DISPLAY
 
 
 def _offset(source: Source, finding: Finding) -> int:
     return source.offset(source.joined_span(finding.span, finding.cell).start)
-
-
-def _applied(
-    source: Source, findings: Sequence[Finding], chosen: Sequence[_Candidate], lint: Lint
-) -> tuple[Source, list[Finding]] | str:
-    """The source with the chosen fixes and its findings, or what is wrong with it."""
-    edits = [edit for candidate in chosen if candidate.finding.fix for edit in candidate.finding.fix.edits]
-    try:
-        after = source.edit(edits)
-        if after.broken_cells != source.broken_cells:
-            return "the result is not Python"
-        remaining = list(lint(after))
-    except SourceError as error:
-        return f"the result is not Python: {error.reason}"
-    except ValueError as error:
-        return str(error)
-
-    ranges = sorted(change for candidate in chosen for change in candidate.changes)
-    before = [(finding.code, _offset(source, finding)) for finding in findings]
-    there = set(before)
-    came: list[tuple[str, int]] = []
-    for finding in remaining:
-        place = (finding.code, _origin(ranges, _offset(after, finding)))
-        came.append(place)
-        if place not in there and not any(candidate.covers(place[1]) for candidate in chosen):
-            return f"it brings {finding.code} in row {finding.span.start.row}"
-    for candidate in chosen:
-        old = Counter(code for code, offset in before if candidate.covers(offset))
-        new = Counter(code for code, offset in came if candidate.covers(offset))
-        own = candidate.finding.code
-        if new[own] >= old[own]:
-            return f"{own} is still there"
-        worse = next((code for code in sorted(new) if new[code] > old[code]), None)
-        if worse is not None:
-            return f"it brings {worse}"
-    return after, remaining
 
 
 def _origin(ranges: Sequence[tuple[int, int, str]], offset: int) -> int:

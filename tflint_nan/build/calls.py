@@ -34,7 +34,7 @@ MAX_CALLS = 20
 #: One function on the stack more often than this is recursion: its result is unknown.
 MAX_RECURSION = 2
 #: Work (statements) that following calls may take: for each statement of the text, and at least.
-WORK_PER_STATEMENT = 40
+WORK_PER_STATEMENT = 10
 MIN_WORK = 5_000
 
 #: Kinds whose instances Keras calls through their `call`.

@@ -91,6 +91,7 @@ class Expressions(Guards):
         #: Libraries whose names were all imported (`from keras.layers import *`), the latest last.
         self.star_imports: list[str] = []
         self._shared: dict[str, Value] = {}
+        self._literals: dict[cst.CSTNode, Value] = {}
 
     def evaluate(self, node: cst.CSTNode) -> Value:
         """The value of an expression; UNKNOWN for what cannot be followed."""
@@ -123,18 +124,15 @@ class Expressions(Guards):
             return self._shared.setdefault(name, replace(value, attrs=dict(value.attrs)))
         return value or Symbol(name)
 
-    def _integer(self, node: cst.Integer) -> Value:
-        try:
-            return Const(node.evaluated_value)
-        except ValueError:  # more digits than Python converts
-            return Unknown()
-
-    def _float(self, node: cst.Float) -> Value:
-        return Const(node.evaluated_value)
-
-    def _string(self, node: cst.SimpleString | cst.ConcatenatedString) -> Value:
-        text = node.evaluated_value
-        return Unknown() if text is None else Const(text)
+    def _literal(self, node: cst.Integer | cst.Float | cst.SimpleString | cst.ConcatenatedString) -> Value:
+        known = self._literals.get(node)
+        if known is None:
+            try:
+                value = node.evaluated_value
+            except ValueError:  # an integer of more digits than Python converts
+                value = None
+            known = self._literals[node] = Unknown() if value is None else Const(value)
+        return known
 
     def _attribute(self, node: cst.Attribute) -> Value:
         return self.get(self.evaluate(node.value), node.attr.value)
@@ -448,10 +446,10 @@ class Expressions(Guards):
 
 _HANDLERS: dict[type[cst.CSTNode], Callable[..., Value]] = {
     cst.Name: Expressions._name,
-    cst.Integer: Expressions._integer,
-    cst.Float: Expressions._float,
-    cst.SimpleString: Expressions._string,
-    cst.ConcatenatedString: Expressions._string,
+    cst.Integer: Expressions._literal,
+    cst.Float: Expressions._literal,
+    cst.SimpleString: Expressions._literal,
+    cst.ConcatenatedString: Expressions._literal,
     cst.FormattedString: Expressions._formatted,
     cst.Attribute: Expressions._attribute,
     cst.Tuple: Expressions._tuple,

@@ -256,15 +256,19 @@ class State(ABC):
     def _op(self, name: str, args: Mapping[str, Value], call: Call | None, at: Op | None) -> Op:
         frame = self.frame
         values = {key: self.plain(value) for key, value in args.items()}
-        nodes: Mapping[str, cst.BaseExpression] = {}
         source, scope, node, statement = frame.scope.source, frame.scope, self.node, frame.statement
-        api = name
+        api, nodes = name, None
         if at is not None:
-            source, scope, node, statement, nodes = at.source, at.scope, at.node, at.statement, at.nodes
-            api = at.api
+            source, scope, node, statement = at.source, at.scope, at.node, at.statement
+            api, nodes, given = at.api, at.nodes, at.args
         if call is not None:
-            node, nodes, api = call.node, call.nodes, call.api
-        op = Op(name, values, len(self.ops), api, source, scope, node, statement, nodes, (), frame.calls)
+            node, nodes, api, given = call.node, call.nodes, call.api, call.args
+        if nodes:
+            # A call that is several ops: an argument's expression is not that of an operand made from it.
+            nodes = {key: n for key, n in nodes.items() if key not in args or args[key] is given.get(key)}
+        op = Op(
+            name, values, len(self.ops), api, source, scope, node, statement, nodes or {}, (), frame.calls
+        )
         self.ops.append(op)
         return op
 

@@ -144,7 +144,7 @@ def _slice_length(length: int | None, part: Items) -> int | None:
 def _cast(op: Op) -> Facts:
     """Another format. A float becomes an integer by truncation, a test 0 or 1."""
     x = op.arg("x")
-    dtype = dtype_named(op.arg("dtype"))
+    dtype = dtype_named(op.arg("dtype"), op.api)
     if dtype is None:
         return Facts(x.interval, x.witnesses, None, x.shape)
     if dtype in INTEGERS and dtype != "bool":

@@ -189,8 +189,15 @@ _ALIASES = {
 }
 
 
-def dtype_named(value: Value) -> str | None:
-    """The format that a `dtype` argument names, None where it is not known."""
+#: What TensorFlow and Keras mean by Python's own types; for NumPy they are 64 bits wide.
+_TENSORFLOW_ALIASES = {"float": "float32", "int": "int32"}
+
+
+def dtype_named(value: Value, api: str = "") -> str | None:
+    """The format that a `dtype` argument names, None where it is not known.
+
+    `api` is the name that takes the argument: TensorFlow's `float` is not NumPy's.
+    """
     literal = value.literal
     if isinstance(literal, str):
         name = literal
@@ -199,6 +206,8 @@ def dtype_named(value: Value) -> str | None:
     else:
         return None
     name = name.removesuffix("_ref").lstrip("<>=")
+    if api.startswith(("tf.", "keras.")):
+        name = _TENSORFLOW_ALIASES.get(name, name)
     name = _ALIASES.get(name, name)
     return name if name in _DTYPES else None
 

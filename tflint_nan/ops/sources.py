@@ -42,7 +42,7 @@ def _leaves(value: Value, depth: int = 0) -> tuple[list[Value], Shape]:
 
 
 def _given_dtype(op: Op) -> str | None:
-    return dtype_named(op.arg("dtype"))
+    return dtype_named(op.arg("dtype"), op.api)
 
 
 def literal_dtype(op: Op, leaves: Sequence[Value]) -> str | None:
