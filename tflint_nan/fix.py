@@ -189,9 +189,10 @@ class _Fixing:
         """What is as bad as before, or worse."""
         ranges = sorted(change for candidate in chosen for change in candidate.changes)
         before = [(finding.code, _offset(self._source, finding)) for finding in self._findings]
+        places = set(before)
         now = [(finding, _origin(ranges, _offset(after, finding))) for finding in remaining]
         for finding, offset in now:
-            there = (finding.code, offset) in before or any(candidate.covers(offset) for candidate in chosen)
+            there = (finding.code, offset) in places or any(candidate.covers(offset) for candidate in chosen)
             if not there and not _has_fix(finding):
                 return f"it brings {finding.code} in row {finding.span.start.row}"
         for candidate in chosen:
