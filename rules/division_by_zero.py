@@ -53,6 +53,7 @@ from tflint_nan.evidence import (
     Trail,
     because,
     guard,
+    is_counted,
     is_made_up,
     is_trained,
     monitored_only,
@@ -88,7 +89,7 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         trail = next((t for t in found if _is_strong(t)), found[0])
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
-        if is_made_up(trail.producer):
+        if is_made_up(trail.producer) or is_counted(trail):
             continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
@@ -154,5 +155,5 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
     elif producer.name == "variable" and bound is not None:
         r.replace(node, "{f}({x}, {low})", f=bound, x=node, low=low)
     else:
-        r.replace(node, "({x} + {low})", x=node, low=low)
+        r.replace(node, "{x} + {low}", x=node, low=low)
     return r.fix(Applicability.UNSAFE, "Keep the divisor away from 0")

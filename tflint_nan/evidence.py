@@ -339,6 +339,16 @@ def ancestors(op: Op) -> Iterator[tuple[Op, bool]]:
                 todo.append(operand)
 
 
+def is_counted(trail: Trail) -> bool:
+    """Whether the number is where a Python counter starts: a literal, which a loop or branch then changes."""
+    if trail.witness.inputs:
+        return False
+    return any(
+        op.name == "join" and any(number(value) is not None for value in op.args.values())
+        for op, _ in ancestors(trail.producer)
+    )
+
+
 def is_trained(op: Op) -> bool:
     """Whether `op` computes from weights, so that a gradient goes through it."""
     return any(source.name in _WEIGHTS for source, _ in ancestors(op))

@@ -28,6 +28,13 @@ def _hand_on(op: Op, shape: Shape) -> Facts:
     return Facts(x.interval, x.witnesses, x.dtype, shape)
 
 
+def _picked(op: Op, shape: Shape) -> Facts:
+    """Some of the elements: a number that one element of a literal array has, these need not have."""
+    x = op.arg("x")
+    certain = tuple(w for w in x.witnesses if w.inputs or x.interval.is_point)
+    return Facts(x.interval, certain, x.dtype, shape)
+
+
 def _flowing(name: str, *, differentiable: bool = True, keeps_shape: bool = False) -> None:
     """An operation that moves numbers and changes none."""
 
@@ -41,13 +48,12 @@ _flowing("stop_gradient", differentiable=False, keeps_shape=True)
 _flowing("reverse", keeps_shape=True)
 _flowing("roll", keeps_shape=True)
 _flowing("sort", keeps_shape=True)
-_flowing("gather")
 _flowing("swap")
 _flowing("shuffle", keeps_shape=True)
 _flowing("segment")
 _flowing("tile")
-_flowing("split")
-_flowing("unstack")
+for _name in ("gather", "split", "unstack"):
+    operator(_name, flow=("x",))(lambda op: _picked(op, None))
 
 
 @operator("broadcast_to", flow=("x",))
@@ -96,7 +102,7 @@ def _transpose(op: Op) -> Facts:
 
 @operator("slice", flow=("x",))
 def _slice(op: Op) -> Facts:
-    return _hand_on(op, _sliced(op.arg("x").shape, op.arg("index")))
+    return _picked(op, _sliced(op.arg("x").shape, op.arg("index")))
 
 
 def _sliced(shape: Shape, index: Value) -> Shape:
