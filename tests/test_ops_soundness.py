@@ -192,6 +192,11 @@ class Case:
 XY = ("x", "y")
 EVERY = (EVERYTHING, EVERYTHING)
 BIT = (UNIT, UNIT)
+PIXELS = Interval(0.0, 255.0)
+#: What training reaches, as the logits of eight equal ones, and as a product with the unit matrix.
+TRAINED = (-750.0, -104.0, -1.0, 0.0, 1.0, 104.0, 750.0)
+LEVELS = tuple(np.full(COUNT, v - math.log(SIDE)) for v in TRAINED)
+PRODUCTS = tuple((v * np.eye(SIDE), np.eye(SIDE)) for v in TRAINED)
 HALVES = ("float16", "bfloat16")
 ONES = (np.ones(COUNT),)
 BITS = (np.zeros(COUNT), np.ones(COUNT))
@@ -305,7 +310,7 @@ CASES: dict[str, Case] = {
     "std": Case(lambda x: tf.math.reduce_std(x, 1), huge(2), rows=True, reaches=ONES),
     "variance": Case(lambda x: tf.math.reduce_variance(x, 1), huge(2), rows=True, reaches=ONES),
     "norm": Case(lambda x: tf.norm(x, axis=1), huge(2), rows=True),
-    "logsumexp": Case(lambda x: tf.reduce_logsumexp(x, 1), huge(1), rows=True, ulps=64),
+    "logsumexp": Case(lambda x: tf.reduce_logsumexp(x, 1), huge(1), rows=True, reaches=LEVELS, ulps=64),
     "cumsum": Case(lambda x: tf.cumsum(x, 1, exclusive=True), huge(1), rows=True),
     "cumprod": Case(lambda x: tf.math.cumprod(x, 1), huge(SIDE), rows=True),
     "argmax": Case(lambda x: tf.argmax(x, 1), rows=True),
@@ -367,14 +372,24 @@ CASES: dict[str, Case] = {
     "rescaling": Case(
         lambda x: keras.layers.Rescaling(1 / 255, 0.5, dtype=x.dtype.name)(x),
         args={"scale": Const(1 / 255), "offset": Const(0.5)},
+        within=(PIXELS,),
         kinds=("float32", "float16", "bfloat16"),  # the layer computes in float32 at most
     ),
-    "max_pool": Case(lambda x: tf.nn.max_pool1d(grid(x)[..., None], 2, 2, "VALID")),
-    "avg_pool": Case(lambda x: tf.nn.avg_pool1d(grid(x)[..., None], 2, 2, "VALID"), huge(1)),
+    "max_pool": Case(lambda x: tf.nn.max_pool1d(grid(x)[..., None], 2, 2, "VALID"), within=(PIXELS,)),
+    "avg_pool": Case(lambda x: tf.nn.avg_pool1d(grid(x)[..., None], 2, 2, "VALID"), within=(PIXELS,)),
     # products
-    "matmul": Case(tf.matmul, huge(2), EVERY, names=XY, rows=True),
-    "tensordot": Case(lambda x, y: tf.tensordot(x, y, 1), huge(2), EVERY, names=XY, rows=True),
-    "einsum": Case(lambda x, y: tf.einsum("ij,jk->ik", x, y), huge(2), EVERY, names=("0", "1"), rows=True),
+    "matmul": Case(tf.matmul, huge(2), EVERY, names=XY, rows=True, reaches=PRODUCTS),
+    "tensordot": Case(
+        lambda x, y: tf.tensordot(x, y, 1), huge(2), EVERY, names=XY, rows=True, reaches=PRODUCTS
+    ),
+    "einsum": Case(
+        lambda x, y: tf.einsum("ij,jk->ik", x, y),
+        huge(2),
+        EVERY,
+        names=("0", "1"),
+        rows=True,
+        reaches=PRODUCTS,
+    ),
     # losses
     "softmax_cross_entropy_with_logits": Case(
         lambda y, z: tf.nn.softmax_cross_entropy_with_logits(y, z),
@@ -448,7 +463,8 @@ def computed(name: str, case: Case, kind: str, numbers: Sequence[np.ndarray]) ->
 
 def reached(name: str, case: Case, kind: str) -> np.ndarray:
     """What TensorFlow computes for the operands that show an operator's own numbers."""
-    return np.concatenate([computed(name, case, kind, [numbers]).ravel() for numbers in case.reaches])
+    shown = [numbers if isinstance(numbers, tuple) else (numbers,) for numbers in case.reaches]
+    return np.concatenate([computed(name, case, kind, numbers).ravel() for numbers in shown])
 
 
 @pytest.mark.parametrize(("name", "kind"), kinds_of(CASES))

@@ -167,13 +167,15 @@ class Interval:
             min(max(self.hi, bounds.lo), bounds.hi),
         )
 
-    def stored(self, dtype: str | None, ulps: int = 0, floor: float = 0.0) -> Interval:
+    def stored(
+        self, dtype: str | None, ulps: int = 0, floor: float = 0.0, exact: tuple[float, ...] = ()
+    ) -> Interval:
         """This interval as computed in `dtype`, when the computation is off by at most `ulps`.
 
         With `ulps` 0 the ends are rounded to nearest, as the operations that IEEE 754 defines are.
         Otherwise ends move outward by `ulps` units in the last place of the larger of the end and
-        `floor`, save -1, 0, 1 and the infinities, which TensorFlow's kernels reach exactly. An integer
-        that leaves its format wraps around, so nothing but the format is known of it.
+        `floor`, save the numbers that the computation reaches exactly. An end of zero has no sign. An
+        integer that leaves its format wraps around, so nothing but the format is known of it.
         """
         name = dtype or DEFAULT_FORMAT
         if name in INTEGERS:
@@ -185,11 +187,11 @@ class Interval:
             return self
         slack = ulps * epsilon(dtype)
         lo, hi = self.lo, self.hi
-        if slack and lo not in _EXACT:
+        if slack and math.isfinite(lo) and lo not in exact:
             lo -= slack * max(abs(lo), floor)
-        if slack and hi not in _EXACT:
+        if slack and math.isfinite(hi) and hi not in exact:
             hi += slack * max(abs(hi), floor)
-        return Interval(round_to(lo, dtype), round_to(hi, dtype))
+        return Interval(round_to(lo, dtype) + 0.0, round_to(hi, dtype) + 0.0)
 
     def widen(self, newer: Interval) -> Interval:
         """Ends that moved between two passes over a loop go to infinity, so that a third changes nothing."""
@@ -202,7 +204,6 @@ class Interval:
         return f"[{self.lo:.6g}, {self.hi:.6g}]"
 
 
-_EXACT = frozenset((-math.inf, -1.0, 0.0, 1.0, math.inf))
 EVERYTHING = Interval(-math.inf, math.inf)
 UNIT = Interval(0.0, 1.0)
 NON_NEGATIVE = Interval(0.0, math.inf)

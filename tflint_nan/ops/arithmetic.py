@@ -10,13 +10,13 @@ from tflint_nan.interval import (
     NON_NEGATIVE,
     UNIT,
     Interval,
+    round_to,
 )
 from tflint_nan.ops.functions import (
     add,
     div,
     divide_no_nan,
     floor,
-    floordiv,
     maximum,
     minimum,
     mod,
@@ -146,7 +146,7 @@ def _div(op: Op) -> Facts:
     x, y = operands(op)
     dtype = real_dtype(op, x, y)
     a, b = ends(x, y, dtype)
-    interval = Interval(1.0, 1.0) if same(x, y) else quotient(a, b).stored(dtype, 1)
+    interval = Interval(1.0, 1.0) if same(x, y) else quotient(a, b).stored(dtype)
     total = y.made_by("sum")
     if total is not None and a.lo >= 0.0 and same(total.arg("x"), x):
         interval = UNIT
@@ -161,7 +161,7 @@ def _floordiv(op: Op) -> Facts:
     raw = quotient(a, b)
     # A subnormal quotient below 0 gives -1, or 0 where it is flushed.
     interval = Interval(floor(raw.lo), floor(max(raw.hi, raw.stored(dtype).hi)))
-    witnesses = combined(floordiv, (x, y), dtype)
+    witnesses = combined(lambda a, b: floor(round_to(div(a, b), dtype)), (x, y), dtype)
     if dtype in INTEGERS:
         witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
     return facts(interval.stored(dtype, 1), witnesses, dtype, broadcast(x.shape, y.shape))
@@ -184,19 +184,19 @@ def _power_range(a: Interval, b: Interval, dtype: str | None) -> Interval:
         exponent = b.lo
         if exponent > 0.0:
             turns = (0.0,) if exponent % 2.0 == 0.0 else ()
-            return Real(lambda v: power(v, exponent), turns=turns, ulps=8).over(a, dtype)
+            return Real(lambda v: power(v, exponent), turns=turns, ulps=8, exact=(1.0,)).over(a, dtype)
         if exponent == 0.0:
             return Interval(1.0, 1.0)
         if a.lo <= 0.0 <= a.hi:
             even = exponent % 2.0 == 0.0 or a.lo == 0.0
             return NON_NEGATIVE if even else EVERYTHING
-        return Real(lambda v: power(v, exponent), ulps=8).over(a, dtype)
+        return Real(lambda v: power(v, exponent), ulps=8, exact=(1.0,)).over(a, dtype)
     if a.lo < 0.0:
         return EVERYTHING
     raw = corners(power, a, b)
     ones = [1.0] if 1.0 in a or 0.0 in b else []
     raw = Interval(min([raw.lo, *ones]), max([raw.hi, *ones]))
-    return raw.stored(dtype, 8).clamped(NON_NEGATIVE)
+    return raw.stored(dtype, 8, exact=(1.0,)).clamped(NON_NEGATIVE)
 
 
 @operator("pow")
@@ -244,7 +244,7 @@ def _divide_no_nan(op: Op) -> Facts:
     x, y = operands(op)
     dtype = real_dtype(op, x, y)
     a, b = ends(x, y, dtype)
-    interval = quotient(a, b).stored(dtype, 1)
+    interval = quotient(a, b).stored(dtype)
     if 0.0 in b:
         interval = interval.hull(Interval(0.0, 0.0))
     return facts(interval, combined(divide_no_nan, (x, y), dtype), dtype, broadcast(x.shape, y.shape))

@@ -67,13 +67,13 @@ _SIGNED_UNIT = Interval(-1.0, 1.0)
 
 # How far kernels are off was measured: tests/test_ops_soundness.py compares every one with TensorFlow.
 _FUNCTIONS: dict[str, Real] = {
-    "exp": Real(exp, NON_NEGATIVE, ulps=4),
+    "exp": Real(exp, NON_NEGATIVE, ulps=4, exact=(1.0,)),
     "expm1": Real(expm1, Interval(-1.0, _INF), ulps=4),
     "log": Real(log, domain=NON_NEGATIVE, ulps=4),
     "log1p": Real(log1p, domain=Interval(-1.0, _INF), ulps=4),
     "log2": Real(log2, domain=NON_NEGATIVE, ulps=4),
     "log10": Real(log10, domain=NON_NEGATIVE, ulps=4),
-    "sqrt": Real(sqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=2),
+    "sqrt": Real(sqrt, NON_NEGATIVE, NON_NEGATIVE, ulps=2, exact=(1.0,)),
     "tanh": Real(math.tanh, _SIGNED_UNIT, ulps=8),
     "log_sigmoid": Real(log_sigmoid, Interval(-_INF, 0.0), ulps=8),
     "softplus": Real(softplus, NON_NEGATIVE, ulps=8),
@@ -81,8 +81,8 @@ _FUNCTIONS: dict[str, Real] = {
     "selu": Real(selu, Interval(-SELU_SCALE * SELU_ALPHA * 1.01, _INF), ulps=8, floor=1.0, odd=True),
     "softsign": Real(softsign, _SIGNED_UNIT, ulps=2),
     "gelu": Real(gelu, Interval(-0.18, _INF), turns=(-0.7517915824,), ulps=16, floor=1.0, single=True),
-    "swish": Real(swish, Interval(-0.28, _INF), turns=(-1.2784645428,), ulps=16),
-    "mish": Real(mish, Interval(-0.32, _INF), turns=(-1.1924312145,), ulps=16),
+    "swish": Real(swish, Interval(-0.28, _INF), turns=(-1.2784645428,), ulps=16, floor=0.01, odd=True),
+    "mish": Real(mish, Interval(-0.32, _INF), turns=(-1.1924312145,), ulps=16, floor=0.01, odd=True),
     "hard_sigmoid": Real(hard_sigmoid, UNIT, ulps=4),
     "erf": Real(math.erf, _SIGNED_UNIT, ulps=8),
     "erfc": Real(math.erfc, Interval(0.0, 2.0), ulps=16),

@@ -273,11 +273,6 @@ def div(x: float, y: float) -> float:
     return _NAN if x == 0.0 or x != x else math.copysign(_INF, x) * math.copysign(1.0, y)
 
 
-def floordiv(x: float, y: float) -> float:
-    """floor(x / y)."""
-    return floor(div(x, y))
-
-
 def mod(x: float, y: float) -> float:
     """Remainder with the sign of the divisor, NaN for a zero divisor."""
     if y == 0.0 or math.isinf(x) or x != x or y != y:
@@ -292,7 +287,9 @@ def power(x: float, y: float) -> float:
     except OverflowError:
         return -_INF if x < 0.0 and y % 2.0 == 1.0 else _INF
     except ValueError:
-        return _INF if x == 0.0 else _NAN
+        if x != 0.0:
+            return _NAN
+        return math.copysign(_INF, x) if y % 2.0 == 1.0 else _INF
 
 
 def maximum(x: float, y: float) -> float:

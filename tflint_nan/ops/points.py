@@ -349,6 +349,7 @@ class Real:
         domain: where it is defined, poles at the ends included.
         turns: arguments at which it changes direction.
         ulps: by how many units in the last place TensorFlow's kernels may be off.
+        exact: results that the kernels reach without error.
         floor: smallest magnitude that such a unit is taken of (for functions with zeros inside).
         odd: the result has the sign of the argument.
         single: the kernel's constants are float32 in every format, so float64 is no better.
@@ -359,6 +360,7 @@ class Real:
     domain: Interval = EVERYTHING
     turns: tuple[float, ...] = ()
     ulps: int = 0
+    exact: tuple[float, ...] = ()
     floor: float = 0.0
     odd: bool = False
     single: bool = False
@@ -376,7 +378,7 @@ class Real:
         if dtype in INTEGERS:
             return raw.stored(dtype)
         wide = 2**30 if self.single and dtype == "float64" else 1
-        result = raw.stored(dtype, self.ulps * wide, self.floor)
+        result = raw.stored(dtype, self.ulps * wide, self.floor, self.exact)
         if self.odd:
             result = result.clamped(
                 Interval(0.0 if raw.lo >= 0.0 else -math.inf, 0.0 if raw.hi <= 0.0 else math.inf)

@@ -174,7 +174,9 @@ def _related_sum(op: Op, x: Value, dtype: str | None) -> Interval | None:
 def _mean(op: Op) -> Facts:
     x = op.arg("x")
     dtype = real_dtype(op, x) if is_numpy(op) or is_numpy(x.op) else dtype_of(op, x)
-    bounds = x.interval.stored(dtype, _SUMMED)
+    # As many ones add up to their number exactly, save in the half formats, which stop counting.
+    exact = () if dtype in ("float16", "bfloat16") else (-1.0, 1.0)
+    bounds = x.interval.stored(dtype).stored(dtype, _SUMMED, exact=exact)
     # The sum may overflow although the mean would not.
     top = largest(dtype) / (count(op, x) or _MANY)
     interval = Interval(-_INF if bounds.lo < -top else bounds.lo, _INF if bounds.hi > top else bounds.hi)
@@ -387,6 +389,8 @@ def _l2_normalize(op: Op) -> Facts:
     given = op.arg("epsilon")
     guard = given.number if isinstance(given, Const) and given.number is not None else 1e-12
     # x * rsqrt(max(sum(x ** 2), epsilon)): where the format loses the epsilon, a zero row is 0 * inf.
-    zero = 0.0 if round_to(guard, dtype) > 0.0 else math.nan
+    zero = 0.0
+    if round_to(guard, dtype) == 0.0:
+        zero, interval = math.nan, EVERYTHING
     kept = [Witness(zero, w.inputs) for w in x.witnesses if w.value == 0.0]
     return facts(interval, kept, dtype, x.shape)
