@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from tflint_nan.value import sources as sources
 
 if TYPE_CHECKING:
     from tflint_nan.rewrite import Rewriter
+    from tflint_nan.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,17 @@ class Graph:
             return iter(self._by_name.get(names[0], ()))
         found = [op for name in names for op in self._by_name.get(name, ())]
         return iter(sorted(found, key=lambda op: op.serial))
+
+    @cached_property
+    def _apis(self) -> dict[Source, set[str]]:
+        table: dict[Source, set[str]] = {}
+        for op in self._ops:
+            table.setdefault(op.source, set()).add(op.api)
+        return table
+
+    def apis(self, source: Source) -> Set[str]:
+        """The normalised names through which a file calls its ops."""
+        return self._apis.get(source, frozenset())
 
     @cached_property
     def _consumers(self) -> dict[int, list[Op]]:

@@ -23,6 +23,7 @@ from libcst.metadata import (
     WhitespaceInclusivePositionProvider,
 )
 
+from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import Cell, read_cells, write_cells
@@ -82,6 +83,8 @@ class Source:
         self._encoding = encoding
         self._document = document
         self._cells = cells
+        self._metadata: dict[type, Mapping[cst.CSTNode, object]] = {}
+        self._names: dict[cst.CSTNode, frozenset[str]] = {}
         #: The row of each cell's first line.
         self._first_rows: list[int] = []
         row = 1
@@ -227,8 +230,11 @@ class Source:
         return MetadataWrapper(self.tree, unsafe_skip_copy=True)
 
     def _resolved(self, provider: type) -> Mapping[cst.CSTNode, object]:
-        with deep_recursion():
-            return self._wrapper.resolve(provider)
+        known = self._metadata.get(provider)
+        if known is None:
+            with deep_recursion():
+                known = self._metadata[provider] = self._wrapper.resolve(provider)
+        return known
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`, None for the module."""
@@ -246,6 +252,13 @@ class Source:
     def outer_span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, its own parentheses included: what a replacement replaces."""
         return self._span(self._resolved(WhitespaceInclusivePositionProvider)[node])
+
+    def names_in(self, node: cst.CSTNode) -> frozenset[str]:
+        """The variables that a part of the tree reads or binds; every fix of a file asks."""
+        known = self._names.get(node)
+        if known is None:
+            known = self._names[node] = frozenset(names_in(node))
+        return known
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of `node`."""

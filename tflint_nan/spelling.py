@@ -8,7 +8,6 @@ from functools import cached_property
 import libcst as cst
 
 from tflint_nan.build.state import unrefined
-from tflint_nan.expression import names_in
 from tflint_nan.graph import Graph
 from tflint_nan.ops.generations import is_v1_only, is_v2_only
 from tflint_nan.value import NONE, Binding, Object, Op, Scope, Symbol, Value
@@ -135,7 +134,7 @@ class Spelling:
     def free_name(self, wanted: str, taken: set[str]) -> str:
         """`wanted`, with a number where the function around the op (the file, outside of one) uses it."""
         function = self._op.scope.node
-        used = set(names_in(function if isinstance(function, cst.FunctionDef) else self._source.tree))
+        used = self._source.names_in(function if isinstance(function, cst.FunctionDef) else self._source.tree)
         number, name = 0, wanted
         while name in used or name in taken:
             number += 1
@@ -162,13 +161,13 @@ class Spelling:
     @cached_property
     def is_v1(self) -> bool:
         """Whether the file is written for TensorFlow 1: it calls what TensorFlow 2 does not have."""
-        return any(op.source is self._source and is_v1_only(op.api) for op in self._graph.ops())
+        return any(is_v1_only(api) for api in self._graph.apis(self._source))
 
     def _exists(self, name: str) -> bool:
         """Whether the libraries that the file is written for have `name`."""
         if name.startswith("keras.ops."):
             return any(symbol.startswith("keras.ops") for symbol, _, _ in self._symbols) or any(
-                op.source is self._source and op.api.startswith("keras.ops.") for op in self._graph.ops()
+                api.startswith("keras.ops.") for api in self._graph.apis(self._source)
             )
         return not is_v2_only(name) if self.is_v1 else True
 
@@ -219,7 +218,7 @@ class Spelling:
             for binding in self._visible.values()
         ):
             line = "from tensorflow import keras"
-        if bound in names_in(self._source.tree):
+        if bound in self._source.names_in(self._source.tree):
             return None
         return f"{bound}.{rest}", line
 
