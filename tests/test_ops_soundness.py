@@ -615,6 +615,7 @@ def test_where_on_the_value_itself(
     for branches, results in (
         ({"x": x, "y": other}, tf.where(holds, a, c)),
         ({"x": other, "y": x}, tf.where(holds, c, a)),
+        ({"x": run("neg", {"x": x}, 52), "y": x}, tf.where(holds, -a, a)),
     ):
         value = run(choice, {"condition": condition, **branches})
         assert_inside(numbers_of(results), value, kind, np.False_)

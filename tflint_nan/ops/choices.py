@@ -182,11 +182,19 @@ def _chosen(condition: Value, branch: Value, outcome: bool) -> Facts | None:
         test = test.arg("x").op
     if test is not None and test.name in MIRRORED:
         for one, other, name in (("x", "y", test.name), ("y", "x", MIRRORED[test.name])):
+            known = name if outcome else OPPOSITE[name]
+            negated = branch.op.arg("x") if branch.op is not None and branch.op.name == "neg" else None
             if same(test.arg(one), branch):
-                held = guarded(branch, name if outcome else OPPOSITE[name], test.arg(other))
+                held = guarded(branch, known, test.arg(other))
                 if held is None:
                     return None
                 interval, witnesses = held
+            elif negated is not None and same(test.arg(one), negated):
+                # where(x >= 0, -x, x) is never positive.
+                held = guarded(negated, known, test.arg(other))
+                if held is None:
+                    return None
+                interval = Interval(-held[0].hi, -held[0].lo)
     if test is not None and test.name in ("is_finite", "is_nan", "is_inf"):
         safe = outcome is (test.name == "is_finite")
         if safe and same(test.arg("x"), branch):
