@@ -311,9 +311,7 @@ def _is_tanh(above: Value, below: Value) -> bool:
     z = [power.arg("x") for power in powers if power is not None]
     negated = [value.made_by("neg") for value in z[1::2]]
     return (
-        len(z) == 4
-        and same(z[0], z[2])
-        and all(op is not None and same(op.arg("x"), z[0]) for op in negated)
+        len(z) == 4 and same(z[0], z[2]) and all(op is not None and same(op.arg("x"), z[0]) for op in negated)
     )
 
 
