@@ -227,11 +227,17 @@ def at(op: Op, witness: Witness) -> float | None:
     return numbers.pop() if len(numbers) == 1 else None
 
 
+#: Ops that nobody wrote: branches that meet, and what a test leaves of a value.
+_UNWRITTEN = frozenset({"join", "refine"})
+
+
 def tell(trail: Trail, result: str) -> str:
     """The trail in numbers: `logits = [104., 0.] -> softmax = [1., 0.] -> log = -inf`."""
     words: list[str] = []
     for op in trail.chain[:-1]:
         value = at(op, trail.witness)
+        if op.name in _UNWRITTEN:
+            continue
         if op.name == "softmax":
             words += [f"logits = [{gap(op.value)}., 0.]", "softmax = [1., 0.]"]
         elif value is not None:
@@ -246,7 +252,7 @@ def gap(value: Value) -> int:
 
 def because(trail: Trail) -> tuple[tuple[Op, str], ...]:
     """The producer and what hands its number on, each with the range of its values."""
-    steps = (trail.producer, *trail.steps)
+    steps = (trail.producer, *(step for step in trail.steps if step.name not in _UNWRITTEN))
     return tuple((op, f"{squasher(op) or op.name}: {_range(op.value)}") for op in steps)
 
 
