@@ -214,7 +214,9 @@ def _relu(op: Op) -> Facts:
     steep, ceiling = slope, top
 
     def point(value: float) -> float:
-        return value if value != value else min(value, ceiling) if value > 0.0 else value * steep
+        if value <= 0.0:
+            return value * steep if steep else 0.0
+        return value if value != value else min(value, ceiling)
 
     function = Real(point, ulps=2 if slope else 0)
     interval = function.over(x.interval.stored(dtype), dtype)

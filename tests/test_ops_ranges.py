@@ -1,0 +1,55 @@
+"""Ranges are not only sound but as narrow as mathematics has them: a wide one hides a guard."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tflint_nan.build import build
+from tflint_nan.source import Source
+
+HEAD = "import tensorflow as tf\nw = tf.Variable([[1.0]])\np = tf.compat.v1.placeholder(tf.float32)\n"
+INF = math.inf
+#: Expression -> range over all float32 operands, from the function's definition.
+RANGES = {
+    "tf.nn.relu(w)": (0, INF),
+    "tf.keras.layers.Dense(3, activation='relu')(w)": (0, INF),
+    "tf.nn.relu(p)": (0, INF),
+    "tf.nn.relu6(w)": (0, 6),
+    "tf.sigmoid(w)": (0, 1),
+    "tf.nn.softmax(w)": (0, 1),
+    "tf.tanh(w)": (-1, 1),
+    "tf.exp(w)": (0, INF),
+    "tf.math.softplus(p)": (0, INF),
+    "tf.square(p)": (0, INF),
+    "w * w": (0, INF),
+    "p ** 2": (0, INF),
+    "tf.abs(p)": (0, INF),
+    "tf.norm(w)": (0, INF),
+    "tf.reduce_sum(tf.square(p))": (0, INF),
+    "tf.math.reduce_std(p)": (0, INF),
+    "tf.nn.moments(p, [0])[1]": (0, INF),
+    "w - tf.reduce_max(w)": (-INF, 0),
+    "tf.reduce_sum(tf.exp(w - tf.reduce_max(w)))": (1, INF),
+    "tf.nn.l2_normalize(w)": (-1, 1),
+    "tf.clip_by_value(w, -0.5, 2.0)": (-0.5, 2),
+    "tf.one_hot(p, 3)": (0, 1),
+    "1.0 / (1.0 + tf.exp(-w))": (0, 1),
+    "tf.keras.losses.mean_squared_error(p, w)": (0, INF),
+    "tf.nn.dropout(tf.nn.relu(w), 0.5)": (0, INF),
+    "tf.nn.max_pool2d(tf.nn.relu(w), 1, 1, 'SAME')": (0, INF),
+    "tf.random.uniform([3], 0.25, 1.0)": (0.25, 1),
+    "tf.reshape(tf.sigmoid(w), [-1])": (0, 1),
+    "tf.concat([tf.sigmoid(w), tf.tanh(w)], 0)": (-1, 1),
+    "tf.where(w > 0.5, w, 1.0)": (0.5, INF),
+}
+
+
+@pytest.mark.parametrize("expression", RANGES)
+def test_as_narrow_as_the_definition(expression: str) -> None:
+    graph = build(Source("program.py", f"{HEAD}y = {expression}\n"), {})
+    made = list(graph.ops())[-1].value.interval
+    lo, hi = RANGES[expression]
+    assert made.lo == pytest.approx(lo, rel=1e-5)
+    assert made.hi == pytest.approx(hi, rel=1e-5)
