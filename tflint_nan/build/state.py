@@ -265,7 +265,14 @@ class State(ABC):
             node, nodes, api, given = call.node, call.nodes, call.api, call.args
         if nodes:
             # A call that is several ops: an argument's expression is not that of an operand made from it.
-            nodes = {key: n for key, n in nodes.items() if key not in args or args[key] is given.get(key)}
+            # (A loss given by name is an operand in another form, and still written there.)
+            nodes = {
+                key: n
+                for key, n in nodes.items()
+                if key not in args
+                or args[key] is (was := given.get(key))
+                or not isinstance(was, (Tensor, Unknown))
+            }
         op = Op(
             name, values, len(self.ops), api, source, scope, node, statement, nodes or {}, (), frame.calls
         )
