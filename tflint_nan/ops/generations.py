@@ -53,4 +53,4 @@ def is_v1_only(name: str) -> bool:
 
 def is_v2_only(name: str) -> bool:
     """Whether TensorFlow 1 never had `name`."""
-    return name in _V2_NAMES or _V2_CLASS.match(name) is not None
+    return name.startswith("tf.experimental.numpy.") or name in _V2_NAMES or _V2_CLASS.match(name) is not None
