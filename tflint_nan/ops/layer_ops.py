@@ -6,7 +6,9 @@ with their usual activation stay in [-1, 1]; pooling, cropping and resizing keep
 
 from __future__ import annotations
 
-from tflint_nan.interval import EVERYTHING, NON_NEGATIVE, Interval
+import math
+
+from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, NON_NEGATIVE, Interval, round_to
 from tflint_nan.ops.handlers import float_dtype, number
 from tflint_nan.ops.points import facts, fresh, integer, mapped, unbounded
 from tflint_nan.ops.table import Facts, operator
@@ -142,6 +144,10 @@ def augment(op: Op) -> Facts:
     return Facts(x.interval.hull(Interval(0.0, 0.0)), x.witnesses, x.dtype, x.shape)
 
 
+#: Four times the relative rounding error of a format; Keras keeps the constants of a layer in float32.
+_ROUNDING = {"float16": 2.0**-9, "bfloat16": 2.0**-6, "float32": 2.0**-22, "float64": 2.0**-22}
+
+
 @operator("rescaling")
 def rescaling(op: Op) -> Facts:
     """`x * scale + offset`."""
@@ -152,13 +158,20 @@ def rescaling(op: Op) -> Facts:
     if scale is None or offset is None:
         return Facts(dtype=dtype, shape=x.shape)
 
+    scale, offset = round_to(scale, "float32"), round_to(offset, "float32")  # as Keras keeps them
+
     def point(value: float) -> float:
         return value * scale + offset
 
     ends = [point(end) for end in (x.interval.lo, x.interval.hi)]
     if any(end != end for end in ends):
         return Facts(dtype=dtype, shape=x.shape)
-    interval = Interval(min(ends), max(ends)).stored(dtype, 2)
+    # The product is rounded before the offset is added (and both constants to float32): where they
+    # cancel, what is left of that is large.
+    product = max(abs(end * scale) for end in (x.interval.lo, x.interval.hi))
+    rounding = _ROUNDING.get(dtype or DEFAULT_FORMAT, 0.0) * max(product, abs(offset))
+    slack = rounding if math.isfinite(rounding) and (offset or dtype == "float64") else 0.0
+    interval = Interval(min(ends) - slack, max(ends) + slack).stored(dtype, 2)
     return facts(interval, mapped(point, x, dtype), dtype, x.shape)
 
 

@@ -139,7 +139,13 @@ api(
 )
 api("tf.contrib.framework.get_or_create_global_step", step, "graph", removed="1.15")
 api("tf.train.get_or_create_global_step tf.train.create_global_step tf.train.get_global_step", step, "graph")
-api("keras.backend.variable", "variable", "value:initial_value dtype name constraint")
+# Of `K.variable` nobody knows whether an optimizer has it: as often it is a weight of the loss or a rate.
+api(
+    "keras.backend.variable",
+    "variable",
+    "value:initial_value dtype name constraint",
+    trainable=Const(False),
+)
 api("keras.Variable", "variable", "initializer:initial_value shape dtype trainable autocast aggregation")
 api("keras.backend.placeholder", "placeholder", "shape ndim dtype", removed="2.15")
 api("tf.placeholder", "placeholder", "dtype shape name")
