@@ -113,7 +113,9 @@ class Value:
                 continue
             seen.add(op.serial)
             yield op
-            todo.extend(op.args[name] for name in reversed(op.flow) if name in op.args)
+            for name in reversed(op.flow):
+                value = op.args.get(name, NONE)
+                todo.extend(reversed(value.items) if isinstance(value, Items) else (value,))
 
 
 class _Unset:

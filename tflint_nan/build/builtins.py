@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tflint_nan.build.fold import truth
+from tflint_nan.build.fold import fold, truth
 from tflint_nan.value import (
     NONE,
     UNSET,
@@ -180,6 +180,12 @@ def _sum(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Val
     return result
 
 
+def _pow(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    if len(args) != 2:
+        return Unknown()
+    return fold("pow", args[0], args[1]) or walk.emit("pow", {"x": args[0], "y": args[1]})
+
+
 def _isinstance(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
     types = {"float": float, "int": int, "str": str, "bool": bool}
     if len(args) == 2:
@@ -284,5 +290,6 @@ NAMES: dict[str, Builtin] = {
     "classmethod": _iter,
     "object": _nothing,
     "str": _str,
+    "pow": _pow,
     "print": _nothing,
 }
