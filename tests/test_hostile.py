@@ -153,6 +153,8 @@ def test_ends_soon(name: str) -> None:
 SPOILED = {"names that are everything"}
 #: LibCST's parser overflows its stack on these; they are refused before.
 TOO_DEEP = {"elifs", "long sum"}
+if sys.version_info < (3, 11):  # a call of Python is one of C there, so less is read
+    TOO_DEEP |= {"deep subscripts", "walrus"}
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name not in SPOILED])
