@@ -72,7 +72,14 @@ def check(graph: Graph) -> Iterator[Report]:
         if operand.interval.hi <= limit:
             continue
         form = exp_form(graph, exp)
-        large = operand.reaches(lambda v, limit=limit: v > limit)  # type: ignore[misc]
+        large = next(
+            (
+                witness
+                for witness in operand.witnesses
+                if witness.value > limit and not any(graph.is_state(op) for op, _ in witness.inputs)
+            ),
+            None,
+        )
         if form is None and (large is None or not _is_free(graph, exp)):
             continue
         shown = f"z = {large.value if large else math.ceil(limit):g} -> exp = inf"

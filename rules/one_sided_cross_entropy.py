@@ -55,7 +55,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level
-from tflint_nan.graph import Graph, Report, sources
+from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import Pair, cross_entropy
 from tflint_nan.rewrite import Rewriter
@@ -71,7 +71,7 @@ from tflint_nan.training import (
     minimised,
     targets,
 )
-from tflint_nan.value import Op, Value
+from tflint_nan.value import Op, Value, sources
 
 #: What another term of the same loss would contain.
 TERMS = (

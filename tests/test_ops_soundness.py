@@ -364,6 +364,7 @@ CASES: dict[str, Case] = {
     "flatten": Case(tf.identity, rows=True),
     "pad": Case(lambda x: tf.pad(x, [[1, 2]])),
     "band_part": Case(lambda x: tf.linalg.band_part(x, 0, -1), rows=True, reaches=ONES),
+    "diag_part": Case(tf.linalg.diag_part, rows=True, reaches=ONES),
     "dropout": Case(
         # In training for the first half of the elements, with seeds that drop some of them.
         lambda x: tf.concat(

@@ -99,6 +99,14 @@ def test_what_goes_wrong_elsewhere_stands_at_the_call(tmp_path: Path) -> None:
     assert finding.fix is None
 
 
+def test_what_happens_inside_of_one_call_is_the_other_files(tmp_path: Path) -> None:
+    whole = HEAD + "def entropy(z):\n    p = tf.nn.softmax(z)\n    return tf.reduce_sum(p * tf.math.log(p))\n"
+    use = HEAD + "from losses import entropy\nfirst = entropy(tf.Variable([1.0]))\nsecond = entropy(2.0)\n"
+    files = {"losses.py": whole, "train.py": use}
+    assert check(tmp_path, files) == []
+    assert [finding.code for finding in check(tmp_path, files, "losses.py")] == ["NAN101"]
+
+
 def test_a_base_class_in_another_file(tmp_path: Path) -> None:
     base = HEAD + "class Base:\n    def __init__(self, z):\n        self.p = tf.nn.softmax(z)\n"
     use = (

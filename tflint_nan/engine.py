@@ -17,6 +17,7 @@ from tflint_nan.registry import Rule, rules
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
 from tflint_nan.suppress import Suppressions
+from tflint_nan.value import Op
 
 log = logging.getLogger(__name__)
 START = Position(1, 1)
@@ -162,9 +163,9 @@ def _brought_home(report: Report, source: Source) -> Report | None:
     op = report.op
     if op.source is source:
         return report
-    call = next((node for file, node in reversed(op.calls) if file is source), None)
-    if call is None:
-        return None
+    call = _call_in(source, op)
+    if call is None or (report.because and all(_call_in(source, step) is call for step, _ in report.because)):
+        return None  # it happens inside of one call, whoever calls: the other file's own check tells
     there = report.node or op.node
     row = op.source.span(there).start.row
     caller = replace(op, source=source, node=call, statement=None)
@@ -176,6 +177,11 @@ def _brought_home(report: Report, source: Source) -> Report | None:
         because=(*report.because, (replace(op, node=there), "here")),
         fix=None,
     )
+
+
+def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
+    """The call of `source` through which `op` was reached; None for what it computes itself."""
+    return next((node for file, node in reversed(op.calls) if file is source), None)
 
 
 def _best(

@@ -11,9 +11,9 @@ from itertools import islice
 
 import libcst as cst
 
-from tflint_nan.graph import Graph, sources
+from tflint_nan.graph import Graph
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
-from tflint_nan.value import Const, Op, Value, Witness
+from tflint_nan.value import Const, Op, Value, Witness, sources
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
@@ -78,7 +78,7 @@ def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> l
     value = sink.arg(name)
     made, found = value.op, list[Trail]()
     for witness in value.witnesses:
-        if made is None or not bad(witness.value):
+        if made is None or not bad(witness.value) or any(graph.is_state(op) for op, _ in witness.inputs):
             continue
         for source in [source for source, _ in witness.inputs] or [made]:
             # Through this argument: the other one may lead to the source as well, and shorter.

@@ -11,8 +11,7 @@ import libcst as cst
 
 from tflint_nan.finding import Fix, Level, Severity
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Op, Witness
-from tflint_nan.value import sources as sources
+from tflint_nan.value import Op, Value, Witness, sources
 
 if TYPE_CHECKING:
     from tflint_nan.rewrite import Rewriter
@@ -119,6 +118,40 @@ class Graph:
     def differentiated(self, op: Op) -> bool:
         """True where the output of `op` is shown to reach a loss that is minimised."""
         return op.serial in self._differentiated
+
+    @cached_property
+    def _states(self) -> frozenset[int]:
+        states: set[int] = set()
+        for op in self._ops:
+            if op.name == "assign":
+                target, value = op.arg("variable"), op.arg("x")
+            elif op.api.endswith((".assign_add", ".assign_sub")):
+                target, value = op.arg("x"), op.arg("y")
+            else:
+                continue
+            variables = {made.serial for made in target.producers() if made.name == "variable"}
+            if variables and not self._follows_a_gradient(value):
+                states |= variables
+        return frozenset(states - self._differentiated)
+
+    def _follows_a_gradient(self, value: Value) -> bool:
+        todo, seen = list(sources(value)), set[int]()
+        while todo:
+            op = todo.pop()
+            if op.name == "gradients":
+                return True
+            if op.serial not in seen:
+                seen.add(op.serial)
+                todo.extend(source for arg in op.args.values() for source in sources(arg))
+        return False
+
+    def is_state(self, variable: Op) -> bool:
+        """True for a variable that the program sets itself, and not along a gradient.
+
+        A counter, an average, an eigenvalue: trainable by default, and still no weight that training
+        will make negative, zero and large.
+        """
+        return variable.serial in self._states
 
     def path(self, source: Op, sink: Op) -> tuple[Op, ...]:
         """The shortest chain of ops from `source` to `sink`, both included; empty where none is."""

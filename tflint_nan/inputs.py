@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import libcst as cst
 
 from tflint_nan.evidence import onward
-from tflint_nan.graph import Graph, sources
+from tflint_nan.graph import Graph
 from tflint_nan.training import LINEAR, ancestors, compiles, ends
-from tflint_nan.value import Binding, Items, Object, Op, Scope, Value
+from tflint_nan.value import Binding, Items, Object, Op, Scope, Value, sources
 
 #: Ops that produce data as it was measured.
 LOADERS = ("pixels", "csv", "tabular")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.graph import Graph, sources
+from tflint_nan.graph import Graph
 from tflint_nan.training import flat, made_only_by
-from tflint_nan.value import NONE, Object, Op, Value
+from tflint_nan.value import NONE, Object, Op, Value, sources
 
 
 def rate(value: Value) -> float | None:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from tflint_nan.evidence import number, onward
-from tflint_nan.graph import Graph, sources
-from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Table, Value
+from tflint_nan.graph import Graph
+from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Table, Value, sources
 
 #: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
 LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")

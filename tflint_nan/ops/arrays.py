@@ -257,6 +257,14 @@ def _segment_sum(op: Op) -> Facts:
     return facts(interval, [w for w in x.witnesses if w.value == 0.0], x.dtype, None)
 
 
+@operator("diag_part", flow=("x",))
+def _diag_part(op: Op) -> Facts:
+    """The diagonal of a matrix: what a triangle or an identity has elsewhere does not count."""
+    x = op.arg("x")
+    elsewhere = any(made.name in ("band_part", "eye") for made in x.producers())
+    return Facts(x.interval, () if elsewhere else x.witnesses, x.dtype)
+
+
 @operator("band_part", flow=("x",))
 def _band_part(op: Op) -> Facts:
     """A triangle or band of a matrix: the rest is 0."""

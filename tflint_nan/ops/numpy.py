@@ -162,7 +162,7 @@ api("np.pad", "pad", "array:x pad_width:paddings mode")
 api("np.copy", "identity", "a:x order subok")
 api("np.tril np.triu", "band_part", "m:x k")
 # Of a matrix it takes the diagonal out, of a vector it makes a matrix: no 0 is certain.
-api("np.diag", "gather", "v:x k")
+api("np.diag", "diag_part", "v:x k")
 api("np.shape", shapes.shape, "a:x")
 api("np.size", "size", "a:x axis")
 api("np.ndim", shapes.rank, "a:x")
