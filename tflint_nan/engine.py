@@ -164,7 +164,7 @@ def _brought_home(report: Report, source: Source) -> Report | None:
     if op.source is source:
         return report
     call = _call_in(source, op)
-    if call is None or (report.because and all(_call_in(source, step) is call for step, _ in report.because)):
+    if call is None or all(_call_in(source, step) is call for step, _ in report.because):
         return None  # it happens inside of one call, whoever calls: the other file's own check tells
     there = report.node or op.node
     row = op.source.span(there).start.row
