@@ -39,13 +39,15 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 #: Python frames that LibCST's providers need for one level of nesting.
 _FRAMES_A_LEVEL = 20
+#: Frames for what is long, and nested only in LibCST's tree: a thousand adjacent strings.
+_FRAMES = 12_000
 
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
     """Room for LibCST to walk a tree that is nested as deeply as a source may be."""
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL))
+    sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL, _FRAMES))
     try:
         yield
     finally:
