@@ -570,8 +570,8 @@ def test_a_broken_notebook_without_tensorflow(run) -> None:
 
 
 def test_a_file_that_imports_tensorflow_through_another_is_checked(run) -> None:
-    _write("lib.py", "def f(x):\n    return tf.math.log(x)\n")
-    Path("main.py").write_text("import lib\na = lib.f(2.0)\n")
+    _write("lib.py", "def f(x):\n    return tf.math.log(x)\ndef g(x):\n    return tf.math.sin(x)\n")
+    Path("main.py").write_text("import lib\na = lib.f(lib.g(2.0))\n")
     found = json.loads(run("check", "main.py", "--output-format", "json").out)
     assert [(f["code"], f["location"]["row"]) for f in found] == [("NAN101", 2)]
 
