@@ -138,7 +138,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
             for report in rule.check(graph):
                 if RANK[report.level] > RANK[weakest]:
                     continue
-                home = _brought_home(report, source)
+                home = _brought_home(report, source, graph)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
                     reports.setdefault((rule.code, span), []).append((rule, home))
@@ -155,7 +155,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     return sorted(findings, key=lambda finding: finding.sort_key)
 
 
-def _brought_home(report: Report, source: Source) -> Report | None:
+def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None:
     """The report as one of `source`: of what goes wrong in another file, the call that leads there.
 
     Such a place cannot be mended from here, and the file itself may be right for other callers.
@@ -166,6 +166,8 @@ def _brought_home(report: Report, source: Source) -> Report | None:
     call = _call_in(source, op)
     if call is None or all(_call_in(source, step) is call for step, _ in report.because):
         return None  # it happens inside of one call, whoever calls: the other file's own check tells
+    if any(step.name == "variable" and not graph.differentiated(step) for step, _ in report.because):
+        return None  # what else the other file does with its variable is not read from here
     there = report.node or op.node
     row = op.source.span(there).start.row
     caller = replace(op, source=source, node=call, statement=None)
