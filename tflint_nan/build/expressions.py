@@ -9,7 +9,7 @@ import libcst as cst
 
 from tflint_nan.build import builtins
 from tflint_nan.build.fold import fold, truth
-from tflint_nan.build.guards import Guards
+from tflint_nan.build.guards import TESTS, Guards
 from tflint_nan.build.names import normalise
 from tflint_nan.ops.table import APIS, BASES, CONSTANTS
 from tflint_nan.ops.tables import is_column
@@ -61,14 +61,6 @@ BINARY: dict[type[cst.BaseBinaryOp] | type[cst.BaseAugOp], str] = {
     cst.BitXorAssign: "bit_xor",
     cst.LeftShiftAssign: "left_shift",
     cst.RightShiftAssign: "right_shift",
-}
-COMPARISON: dict[type[cst.BaseCompOp], str] = {
-    cst.Equal: "equal",
-    cst.NotEqual: "not_equal",
-    cst.LessThan: "less",
-    cst.LessThanEqual: "less_equal",
-    cst.GreaterThan: "greater",
-    cst.GreaterThanEqual: "greater_equal",
 }
 #: Bit operators on tensors are logical ones where the operands are tests.
 _TENSOR_BITS = {"bit_and": "logical_and", "bit_or": "logical_or"}
@@ -247,7 +239,7 @@ class Expressions(Guards):
         left: cst.BaseExpression,
         right: cst.BaseExpression,
     ) -> Value:
-        name = COMPARISON.get(type(operator))
+        name = TESTS.get(type(operator))
         if name is None:
             return self._membership(operator, x, y)
         folded = fold(name, x, y)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import libcst as cst
 
 from tflint_nan.build.state import State
+from tflint_nan.ops.choices import MIRRORED, OPPOSITE
 from tflint_nan.value import NONE, Const, OneOf, Tensor, Unknown, Value
 
-_TESTS: dict[type[cst.BaseCompOp], str] = {
+#: Python's comparisons by their canonical names.
+TESTS: dict[type[cst.BaseCompOp], str] = {
     cst.Equal: "equal",
     cst.NotEqual: "not_equal",
     cst.LessThan: "less",
@@ -15,15 +17,6 @@ _TESTS: dict[type[cst.BaseCompOp], str] = {
     cst.GreaterThan: "greater",
     cst.GreaterThanEqual: "greater_equal",
 }
-_OPPOSITE = {
-    "equal": "not_equal",
-    "not_equal": "equal",
-    "less": "greater_equal",
-    "greater_equal": "less",
-    "greater": "less_equal",
-    "less_equal": "greater",
-}
-_MIRROR = {"less": "greater", "greater": "less", "less_equal": "greater_equal", "greater_equal": "less_equal"}
 #: Assertions of TensorFlow: the test, and the bound where the call has none.
 _ASSERTIONS: dict[str, tuple[str, Value | None]] = {
     "assert_positive": ("greater", Const(0)),
@@ -52,11 +45,11 @@ class Guards(State):
         elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
             target = test.comparisons[0]
             self._compare_none(test.left, target, holds)
-            name = _TESTS.get(type(target.operator))
+            name = TESTS.get(type(target.operator))
             if name is not None:
-                name = name if holds else _OPPOSITE[name]
+                name = name if holds else OPPOSITE[name]
                 self._narrow(test.left, name, self._limit(target.comparator))
-                self._narrow(target.comparator, _MIRROR.get(name, name), self._limit(test.left))
+                self._narrow(target.comparator, MIRRORED[name], self._limit(test.left))
         elif holds and isinstance(test, (cst.Name, cst.Attribute)):
             self._drop_none(test)
             self._narrow(test, "not_equal", Const(0))
