@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tflint_nan.interval import (
@@ -124,6 +124,7 @@ def test_widening_ends(a: Interval, b: Interval) -> None:
 
 
 @given(INTERVALS, st.integers(1, 16))
+@example(Interval(0.0, 2.213952447769125e-07), 1)  # a subnormal of float16
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_goes_outward(kind: str, interval: Interval, ulps: int) -> None:
     """An inexact result lies inside; what is reached exactly is not moved."""

@@ -186,11 +186,13 @@ class Interval:
                 return Interval(float(lowest), float(highest))
             return self
         slack = ulps * epsilon(dtype)
+        # Where a format keeps subnormals (float16), their distance is the same down to zero.
+        least = ulps * smallest(dtype) if name == "float16" else 0.0
         lo, hi = self.lo, self.hi
         if slack and math.isfinite(lo) and lo not in exact:
-            lo -= slack * max(abs(lo), floor)
+            lo -= max(slack * max(abs(lo), floor), min(least, lo) if lo >= 0.0 else least)
         if slack and math.isfinite(hi) and hi not in exact:
-            hi += slack * max(abs(hi), floor)
+            hi += max(slack * max(abs(hi), floor), min(least, -hi) if hi <= 0.0 else least)
         return Interval(round_to(lo, dtype) + 0.0, round_to(hi, dtype) + 0.0)
 
     def widen(self, newer: Interval) -> Interval:
