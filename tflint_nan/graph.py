@@ -11,7 +11,7 @@ import libcst as cst
 
 from tflint_nan.finding import Fix, Level, Severity
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Op, Value, Witness, sources
+from tflint_nan.value import Op, Value, sources
 
 if TYPE_CHECKING:
     from tflint_nan.rewrite import Rewriter
@@ -172,8 +172,3 @@ class Graph:
                         previous[producer.serial] = op
                         todo.append(producer)
         return ()
-
-    def blame(self, sink: Op, witness: Witness) -> tuple[Op, ...]:
-        """The chain from the source that `witness` sets to `sink`: the longest over its sources."""
-        chains = [self.path(op, sink) for op, _ in witness.inputs]
-        return max(chains, key=len, default=())

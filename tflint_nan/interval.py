@@ -38,11 +38,6 @@ INTEGERS: dict[str, tuple[int, int]] = {
 }
 
 
-def is_float(dtype: str | None) -> bool:
-    """True where `dtype` is a floating format or not known (then float32 is assumed)."""
-    return dtype is None or dtype in FORMATS
-
-
 def largest(dtype: str | None) -> float:
     """The largest finite number of the format (float32 where it is not known)."""
     name = dtype or DEFAULT_FORMAT

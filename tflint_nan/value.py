@@ -371,7 +371,7 @@ class Binding:
 class Scope:
     """A module's, class's or call's variables.
 
-    `history` holds every binding in order, across branches: the rewriter asks it which name holds a
+    `history` holds every binding in order, across branches: the spelling asks it which name holds a
     value at a place. `captured` tells that a function closes over it.
     """
 
@@ -381,22 +381,6 @@ class Scope:
     names: dict[str, Value] = field(default_factory=dict)
     history: list[Binding] = field(default_factory=list)
     captured: bool = False
-
-    def name_of(self, value: Value, serial: int) -> str | None:
-        """A name that holds exactly `value` just before op `serial`, here or in an enclosing scope."""
-        scope: Scope | None = self
-        shadowed: set[str] = set()
-        while scope is not None:
-            latest: dict[str, Value] = {}
-            for binding in scope.history:
-                if binding.serial <= serial:
-                    latest[binding.name] = binding.value
-            for name, held in latest.items():
-                if held is value and name not in shadowed:
-                    return name
-            shadowed |= latest.keys()
-            scope = scope.parent
-        return None
 
 
 def sources(value: Value) -> Iterator[Op]:

@@ -129,7 +129,6 @@ api(
 
 # tf.layers: functions, and classes of the same parameters.
 
-_LAYERS = "tf.layers."
 _DENSE = "units activation use_bias kernel_initializer bias_initializer kernel_regularizer"
 _CONV = "filters kernel_size strides padding data_format dilation_rate activation use_bias kernel_initializer"
 _TRANSPOSE = "filters kernel_size strides padding data_format activation use_bias kernel_initializer"
