@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 rng = np.random.default_rng(0)
+tf.random.set_seed(0)
 angles = rng.uniform(0.0, np.pi, size=(512, 1))
 side = rng.integers(0, 2, size=(512, 1))
 points = np.hstack([np.cos(angles) + side, np.sin(angles) * (1 - 2 * side)]).astype("float32")

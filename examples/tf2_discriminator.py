@@ -20,6 +20,7 @@ def discriminator_loss(real, fake):
     return -tf.reduce_mean(tf.math.log(real + EPS) + tf.math.log(EPS + 1.0 - fake))
 
 
+tf.random.set_seed(1)
 discriminator = Discriminator()
 optimizer = tf.keras.optimizers.Adam(2e-4, beta_1=0.5)
 
@@ -33,7 +34,7 @@ def train_step(images, generated):
 
 
 if __name__ == "__main__":
+    images = tf.random.uniform([16, 28 * 28])
+    generated = tf.random.uniform([16, 28 * 28], maxval=0.5)
     for step in range(20):
-        images = tf.random.uniform([16, 28 * 28])
-        generated = tf.random.uniform([16, 28 * 28], maxval=0.5)
         print(step, float(train_step(images, generated)))
