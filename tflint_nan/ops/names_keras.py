@@ -7,43 +7,6 @@ from tflint_nan.ops.names import entries
 from tflint_nan.ops.table import api
 from tflint_nan.value import Const
 
-# ---- activations
-
-for _name in (
-    "elu",
-    "hard_sigmoid",
-    "leaky_relu",
-    "log_sigmoid",
-    "log_softmax",
-    "mish",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "softmax",
-    "softplus",
-    "softsign",
-    "tanh",
-):
-    _options = {
-        "elu": " alpha",
-        "leaky_relu": " negative_slope:alpha",
-        "log_softmax": " axis",
-        "softmax": " axis",
-    }.get(_name, "")
-    api(f"keras.activations.{_name}", _name, f"x{_options}")
-    if _name != "mish":
-        api(f"keras.ops.{_name}", _name, f"x{_options}")
-api(
-    "keras.activations.relu",
-    "relu",
-    "x negative_slope:alpha max_value threshold alpha",
-)
-api("keras.ops.relu", "relu", "x")
-api("keras.activations.gelu keras.ops.gelu", "gelu", "x approximate")
-api("keras.activations.silu keras.activations.swish keras.ops.silu keras.ops.swish", "swish", "x")
-api("keras.activations.exponential", "exp", "x")
-api("keras.activations.linear", "identity", "x")
-
 # ---- keras.ops: elementwise
 
 for _operator, _short in entries(
