@@ -46,12 +46,14 @@ at 0), or the variable is bounded from below: unsafe, since the values change.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from tflint_nan.evidence import (
     Trail,
-    because,
+    at,
     guard,
     is_counted,
     is_made_up,
@@ -61,7 +63,6 @@ from tflint_nan.evidence import (
     same,
     shielded,
     squasher,
-    tell,
     trails,
 )
 from tflint_nan.finding import Applicability, Fix, Level
@@ -69,7 +70,8 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, spelled
-from tflint_nan.value import Op
+from tflint_nan.trace import explained
+from tflint_nan.value import Op, Witness
 
 #: 0 where a feature is constant.
 _SPREADS = frozenset({"std", "variance"})
@@ -94,17 +96,15 @@ def check(graph: Graph) -> Iterator[Report]:
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
-        if trail.witness.value == 0:
-            what = "reaches 0, so this division is infinite or NaN"
-            result = "nan" if _is_spread(trail) else "inf"
-        else:
-            what, result = "has either sign and passes 0 despite the added epsilon", "±inf on the way"
-        yield Report(
-            op=sink,
+        what = "reaches 0, so this division is infinite or NaN"
+        if trail.witness.value != 0:
+            what = "has either sign and passes 0 despite the added epsilon"
+            trail = _crossing(trail)
+        yield explained(
+            trail,
+            _quotient(trail),
             message=f"the divisor, made by {trail.producer.name}, {what}",
             help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
-            because=because(trail),
-            witness=tell(trail, result),
             fix=partial(_fix, trail, name),
             level=Level.DEFAULT if _is_strong(trail) else Level.STRICT,
         )
@@ -116,6 +116,25 @@ def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
         return []
     found = trails(graph, sink, name, lambda v: v < 0)
     return [t for t in found if t.producer.name == "variable" and (g := guard(t)) and g.kind == "added"]
+
+
+def _crossing(trail: Trail) -> Trail:
+    """The trail where the epsilon is cancelled, if the variable itself is what it is added to."""
+    tried = guard(trail)
+    if tried is None or not all(step is tried.op or step.flow for step in trail.steps):
+        return trail
+    assumed = -tried.stored if tried.op.name == "add" else tried.stored
+    return replace(trail, witness=Witness(0.0, ((trail.producer, assumed),)))
+
+
+def _quotient(trail: Trail) -> float | None:
+    """What the division gives, of an ordinary number where nothing is known of the dividend."""
+    if trail.witness.value != 0:
+        return None
+    known = at(trail.sink, trail.witness)
+    if known is not None:
+        return known
+    return math.nan if _is_spread(trail) else math.inf
 
 
 def _is_strong(trail: Trail) -> bool:

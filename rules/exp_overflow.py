@@ -51,14 +51,18 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.evidence import Trail, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import ExpForm, axis_of, exp_form, spelled
-from tflint_nan.value import Op
+from tflint_nan.trace import explained
+from tflint_nan.value import Op, Witness
 
+#: What the forms are where the exp is infinite; what has the right value is 1 / inf.
+_RESULTS = {"inf / inf": math.nan, "infinite": math.inf}
 #: Outputs that training moves as far as it likes.
 _FREE = ("dense", "conv", "matmul", "variable", "add")
 
@@ -72,29 +76,41 @@ def check(graph: Graph) -> Iterator[Report]:
         if operand.interval.hi <= limit:
             continue
         form = exp_form(graph, exp)
-        large = next(
-            (
-                witness
-                for witness in operand.witnesses
-                if witness.value > limit and not any(graph.is_state(op) for op, _ in witness.inputs)
-            ),
-            None,
-        )
-        if form is None and (large is None or not _is_free(graph, exp)):
+        found = trails(graph, exp, "x", lambda v, limit=limit: v > limit)  # type: ignore[misc]
+        if form is None and not (found and _is_free(graph, exp)):
             continue
-        shown = f"z = {large.value if large else math.ceil(limit):g} -> exp = inf"
         # A parameter itself: anyone calls this with any logits. Distances and energies are derived.
         general = form is not None and form.stable != "sigmoid" and operand.made_by("parameter") is not None
-        yield Report(
-            op=exp,
-            message=f"exp overflows {dtype} from {limit:.4g} on, and nothing bounds its operand"
+        yield explained(
+            found[0] if found else _assumed(exp, limit),
+            math.inf,
+            message=f"exp overflows {dtype} from {limit:.4g} on, and {_reach(operand.interval.hi)}"
             + (f": this {form.stable} is {form.result}" if form else ""),
             help=f"use {form.stable}, which does not overflow" if form else "bound the operand",
-            because=() if operand.op is None else ((operand.op, "nothing bounds its values from above"),),
-            witness=f"{shown} -> {form.stable} is {form.result}" if form else shown,
             fix=partial(_fix, exp, form) if form else None,
-            level=Level.DEFAULT if form is not None and (large is not None or general) else Level.STRICT,
+            beyond=_beyond(graph, exp, form) if form else (),
+            gradient=form is not None and form.result not in _RESULTS,
+            level=Level.DEFAULT if form is not None and (found or general) else Level.STRICT,
         )
+
+
+def _assumed(exp: Op, limit: float) -> Trail:
+    """An operand that nothing is known of, at the first whole number that overflows."""
+    operand, made = exp.arg("x"), exp.arg("x").op
+    large = min(max(float(math.ceil(limit)), operand.interval.lo), operand.interval.hi)
+    if made is None:
+        return Trail(operand, Witness(large), (exp,), exp, ())
+    return Trail(operand, Witness(large, ((made, large),)), (made, exp), made, ())
+
+
+def _reach(highest: float) -> str:
+    return "nothing bounds its operand" if math.isinf(highest) else f"its operand goes up to {highest:.4g}"
+
+
+def _beyond(graph: Graph, exp: Op, form: ExpForm) -> list[tuple[Op, float]]:
+    """The ops from the exp, which is infinite, to the whole form."""
+    *between, root = graph.path(exp, form.root)[1:]
+    return [(op, math.inf) for op in between] + [(root, _RESULTS.get(form.result, 0.0))]
 
 
 def _is_free(graph: Graph, exp: Op) -> bool:

@@ -47,7 +47,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import Guard, because, tell
+from tflint_nan.evidence import Guard
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
@@ -55,6 +55,7 @@ from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, spelled, written
+from tflint_nan.trace import explained
 
 
 @rule("NAN104", "ineffective-guard")
@@ -64,12 +65,11 @@ def check(graph: Graph) -> Iterator[Report]:
         if bad.cause != "guard":
             continue
         sink = bad.trail.sink
-        yield Report(
-            op=sink,
+        yield explained(
+            bad.trail,
+            float(bad.result),
             message=f"{_why(bad)}, so this {sink.name} is still {bad.result}",
             help="clip the operand: maximum(x, 1e-7), or add the epsilon last, inside the log",
-            because=because(bad.trail),
-            witness=tell(bad.trail, bad.result),
             fix=partial(_fix, bad),
         )
 

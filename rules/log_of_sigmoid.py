@@ -48,7 +48,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import at, because, tell
+from tflint_nan.evidence import at
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
@@ -64,6 +64,7 @@ from tflint_nan.stable import (
     sigmoid_cross_entropy,
     spelled,
 )
+from tflint_nan.trace import explained
 
 
 @rule("NAN102", "log-of-sigmoid")
@@ -75,13 +76,12 @@ def check(graph: Graph) -> Iterator[Report]:
         sigmoid, sink = bad.trail.producer, bad.trail.sink
         side = "positive" if at(sigmoid, bad.trail.witness) == 1 else "negative"
         edge = "1" if side == "positive" else "0"
-        yield Report(
-            op=sink,
+        yield explained(
+            bad.trail,
+            float(bad.result),
             message=f"sigmoid reaches exactly {edge} in {sigmoid.value.dtype or DEFAULT_FORMAT} for large "
             f"{side} inputs, so this {sink.name} is {bad.result}",
             help="compute the log from the logits: log_sigmoid, or the fused cross entropy",
-            because=because(bad.trail),
-            witness=tell(bad.trail, bad.result),
             fix=partial(_fix, graph, bad),
         )
 

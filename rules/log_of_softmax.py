@@ -50,7 +50,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import at, because, gap, tell
+from tflint_nan.evidence import at, gap
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
@@ -58,6 +58,7 @@ from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, cross_entropy_text, overflows, own, softmax_cross_entropy, spelled
+from tflint_nan.trace import explained
 
 
 @rule("NAN101", "log-of-softmax")
@@ -69,13 +70,12 @@ def check(graph: Graph) -> Iterator[Report]:
         softmax, sink = bad.trail.producer, bad.trail.sink
         dtype = softmax.value.dtype or DEFAULT_FORMAT
         edge = "1" if at(softmax, bad.trail.witness) == 1 else "0"
-        yield Report(
-            op=sink,
+        yield explained(
+            bad.trail,
+            float(bad.result),
             message=f"softmax reaches exactly {edge} in {dtype} when one logit is {gap(softmax.value)} "
             f"or more above another, so this {sink.name} is {bad.result}",
             help="compute the log from the logits: log_softmax, or the fused cross entropy",
-            because=because(bad.trail),
-            witness=tell(bad.trail, bad.result),
             fix=partial(_fix, graph, bad),
         )
 

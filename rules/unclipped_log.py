@@ -43,13 +43,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import Trail, because, is_made_up, same, tell
+from tflint_nan.evidence import Trail, is_made_up, same
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, spelled
+from tflint_nan.trace import explained
 
 #: Reach 0 only where the data does not vary, or is empty.
 _WEAK = frozenset({"std", "variance", "norm", "max", "min", "count_nonzero", "sub"})
@@ -67,13 +68,12 @@ def check(graph: Graph) -> Iterator[Report]:
         lone = producer.name == "exp" and all(step.name in _SUMS or step.flow for step in bad.trail.steps)
         if bad.cause != "other" or lone:
             continue
-        yield Report(
-            op=sink,
+        yield explained(
+            bad.trail,
+            float(bad.result),
             message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}, "
             f"so this {sink.name} is {bad.result}",
             help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
-            because=because(bad.trail),
-            witness=tell(bad.trail, bad.result),
             fix=partial(_fix, graph, bad),
             level=Level.DEFAULT if _is_strong(bad.trail) else Level.STRICT,
         )

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import PurePath
 
 import libcst as cst
@@ -171,12 +172,17 @@ def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None
     there = report.node or op.node
     row = op.source.span(there).start.row
     caller = replace(op, source=source, node=call, statement=None)
+    because = [
+        (replace(op, node=there), words) if step is op else (step, words) for step, words in report.because
+    ]
+    if op not in [step for step, _ in report.because]:
+        because.append((replace(op, node=there), "here"))
     return replace(
         report,
         op=caller,
         node=None,
         message=f"{report.message} (in {op.source.filename}:{row}, called here)",
-        because=(*report.because, (replace(op, node=there), "here")),
+        because=tuple(because),
         fix=None,
     )
 
@@ -219,21 +225,40 @@ def _best(
         help=report.help,
         statement=(rows[0] - above, rows[1] - above),
         related=tuple(_related(report)),
-        witness=report.witness,
+        witness=None if report.witness is None else str(report.witness),
         fix=None if fix is None else source.located(fix),
         cell=cell,
     )
 
 
 def _related(report: Report) -> Iterator[Related]:
-    """The chain to the sink, without the steps that stand at the same place and say the same."""
-    seen: set[Related] = set()
-    for op, message in report.because:
-        cell, span = op.source.locate(op.source.span(op.node))
-        step = Related(message, op.source.filename, span, cell)
-        if step not in seen:
-            seen.add(step)
-            yield step
+    """The chain to the sink, each place once, with the calls of the project in which a value goes on."""
+    said: dict[tuple[str, int | None, Span], list[str]] = {}
+    for source, node, message in _hops(report):
+        cell, span = source.locate(source.span(node))
+        words = said.setdefault((source.filename, cell, span), [])
+        if message not in words:
+            words.append(message)
+    for (filename, cell, span), words in said.items():
+        yield Related(", ".join(words), filename, span, cell)
+
+
+def _hops(report: Report) -> Iterator[tuple[Source, cst.CSTNode, str]]:
+    for op, message in report.assumed[:-1]:
+        yield op.source, op.node, message
+    previous: Op | None = None
+    for op, message in (*report.assumed[-1:], *report.because):
+        left, entered = (previous.calls, op.calls) if previous is not None else ((), ())
+        both = len(list(takewhile(lambda pair: pair[0][1] is pair[1][1], zip(left, entered, strict=False))))
+        yield from ((*call, "computed in this call") for call in reversed(left[both:]) if _is_call(call))
+        yield from ((*call, "used in this call") for call in entered[both:] if _is_call(call))
+        yield op.source, op.node, message
+        previous = op
+
+
+def _is_call(call: tuple[Source, cst.CSTNode]) -> bool:
+    """False for a function that nothing calls, which is read as if something did."""
+    return isinstance(call[1], cst.Call)
 
 
 def _rows(source: Source, op: object, span: Span) -> tuple[int, int]:

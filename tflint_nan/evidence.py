@@ -1,5 +1,5 @@
 """Questions that the value rules share: how a bad number gets to the op that it breaks, what guard it
-passes on the way, whether training sees it, and how a finding tells it.
+passes on the way, and whether training sees it.
 """
 
 from __future__ import annotations
@@ -222,44 +222,17 @@ def at(op: Op, witness: Witness) -> float | None:
     assumed = dict(witness.inputs)
     if op in assumed:
         return assumed[op]
+    handed = op.arg(op.flow[0]).op if len(op.flow) == 1 else None
+    if handed is not None and handed in assumed:
+        return assumed[handed]
     fitting = [w for w in op.value.witnesses if all(assumed.get(source) == n for source, n in w.inputs)]
     numbers = {w.value for w in fitting if len(w.inputs) == max(len(other.inputs) for other in fitting)}
     return numbers.pop() if len(numbers) == 1 else None
 
 
-#: Ops that nobody wrote: branches that meet, and what a test leaves of a value.
-_UNWRITTEN = frozenset({"join", "refine"})
-
-
-def tell(trail: Trail, result: str) -> str:
-    """The trail in numbers: `logits = [104., 0.] -> softmax = [1., 0.] -> log = -inf`."""
-    words: list[str] = []
-    for op in trail.chain[:-1]:
-        value = at(op, trail.witness)
-        if op.name in _UNWRITTEN:
-            continue
-        if op.name == "softmax":
-            words += [f"logits = [{gap(op.value)}., 0.]", "softmax = [1., 0.]"]
-        elif value is not None:
-            words.append(f"{op.name} = {value + 0.0:g}")
-    return " -> ".join([*words, f"{trail.sink.name} = {result}"])
-
-
 def gap(value: Value) -> int:
     """See `GAPS`."""
     return GAPS.get(value.dtype or DEFAULT_FORMAT, GAPS[DEFAULT_FORMAT])
-
-
-def because(trail: Trail) -> tuple[tuple[Op, str], ...]:
-    """The producer and what hands its number on, each with the range of its values."""
-    steps = (trail.producer, *(step for step in trail.steps if step.name not in _UNWRITTEN))
-    return tuple((op, f"{squasher(op) or op.name}: {_range(op.value)}") for op in steps)
-
-
-def _range(value: Value) -> str:
-    interval = value.interval
-    free = math.isinf(interval.lo) and math.isinf(interval.hi)
-    return "nothing bounds its values" if free else f"values in {interval}"
 
 
 def onward(graph: Graph, op: Op, through: Callable[[Op], bool]) -> Iterator[Op]:

@@ -26,8 +26,9 @@ class Report:
         op: the sink; the finding stands at `node`, or at the op's own expression.
         message: what happens at run time, in one sentence, without a full stop.
         help: what to write instead.
+        assumed: the ops whose outputs the witness assumes, each with what to say of it.
         because: the chain from producer to sink, each op with what to say of it.
-        witness: inputs and values that show it.
+        witness: inputs and values that show it: a text, or what prints as one.
         fix: builds the fix when the finding is really shown; None where there is none. Returns None
             where this place cannot be rewritten.
         level: DEFAULT for strong evidence, STRICT for weaker.
@@ -36,8 +37,9 @@ class Report:
     op: Op
     message: str
     help: str
+    assumed: tuple[tuple[Op, str], ...] = ()
     because: tuple[tuple[Op, str], ...] = ()
-    witness: str | None = None
+    witness: object | None = None
     fix: Callable[[Rewriter], Fix | None] | None = None
     level: Level = Level.DEFAULT
     severity: Severity = Severity.ERROR
