@@ -89,7 +89,7 @@ def check(graph: Graph) -> Iterator[Report]:
         for one, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
             labels, log = _positive(one), made_only_by(_positive(other), "log", "log_sigmoid")
             found = _sigmoid(log) if log is not None and is_label(labels) else None
-            if log is None or found is None or not graph.differentiated(op):
+            if log is None or found is None or not graph.in_loss(op):
                 continue
             sigmoid, logits = found
             if not _alone(graph, op, log, sigmoid, logits):

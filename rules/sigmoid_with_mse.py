@@ -78,7 +78,7 @@ def check(graph: Graph) -> Iterator[Report]:
     """Squared errors that are minimised between labels and a sigmoid."""
     for op, *sides in squared_errors(graph):
         for labels, prediction in (sides, sides[::-1]):
-            found = logistic(prediction) if graph.differentiated(op) else None
+            found = logistic(prediction) if graph.in_loss(op) else None
             if found is None or not trains_classes(graph, op, *found, labels):
                 continue
             sigmoid, logits = found

@@ -167,7 +167,7 @@ def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None
     call = _call_in(source, op)
     if call is None or all(_call_in(source, step) is call for step, _ in report.because):
         return None  # it happens inside of one call, whoever calls: the other file's own check tells
-    if any(step.name == "variable" and not graph.differentiated(step) for step, _ in report.because):
+    if any(step.name == "variable" and not graph.in_loss(step) for step, _ in report.because):
         return None  # what else the other file does with its variable is not read from here
     there = report.node or op.node
     row = op.source.span(there).start.row

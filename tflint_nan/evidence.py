@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-
-import libcst as cst
 
 from tflint_nan.graph import Graph
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
@@ -25,8 +23,6 @@ LARGEST_EPSILON = 1e-2
 #: How far apart two logits are when the smaller one's share of the softmax rounds to exactly 0: the natural
 #: logarithm of half the smallest subnormal (IEEE 754-2008, table 3.5), rounded up.
 GAPS = {"float16": 18, "bfloat16": 104, "float32": 104, "float64": 746}
-#: Library calls that show a value to a human and nothing else.
-MONITORS = ("tf.summary.", "tf.metrics.", "tf.contrib.metrics.", "tf.Print", "tf.print", "print", "logging.")
 #: Libraries by the beginning of their normalised names; only arrays and frames have methods that compute.
 LIBRARIES = (
     ("keras.ops", "keras.ops."),
@@ -42,8 +38,6 @@ _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "
 _GIVEN = frozenset({"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"})
 #: How many ops are looked at around one op: what matters to it is near, and a file may be of any length.
 NEAR = 2000
-#: Ops through which data goes into training without a gradient.
-_FEEDS = ("fit", "feed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,29 +264,10 @@ def shielded(graph: Graph, trail: Trail) -> bool:
 def monitored_only(graph: Graph, op: Op) -> bool:
     """Whether the graph shows that training does not see `op`.
 
-    Something is trained, every loss is known, and neither a gradient nor unread code gets the value. Arrays
-    that nothing takes count as unknown: data takes ways into training that are not all followed.
+    Arrays that nothing takes count as unknown: data takes ways into training that are not all followed.
     """
-    training = list(graph.ops("minimize", "gradients", "compile"))
-    if not training or graph.differentiated(op) or _is_entry(op):
-        return False
-    if any(graph.differentiated(source) for source in graph.ops("parameter", "unknown_call")):
-        return False
-    if any(step.name == "minimize" and step.arg("loss").op is None for step in training):
-        return False
-    takers = list(onward(graph, op, lambda _: True))
-    if len(takers) > NEAR or (not takers and library(op) in ("np", "pd")):
-        return False
-    return not any(
-        consumer.name in _FEEDS or (consumer.name == "unknown_call" and not consumer.api.startswith(MONITORS))
-        for consumer in takers
-    )
-
-
-def _is_entry(op: Op) -> bool:
-    """Whether a function that nothing in the program calls computes `op`: who gets the value is not known."""
-    called = not op.calls or isinstance(op.calls[0][1], cst.Call)
-    return not called or any(source.name == "parameter" for source, _ in ancestors(op))
+    taken = bool(graph.consumers(op)) or library(op) not in ("np", "pd")
+    return taken and graph.monitored_only(op)
 
 
 def library(op: Op) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,12 +10,33 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from tflint_nan.finding import Fix, Level, Severity
+from tflint_nan.interval import INTEGERS
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Op, Value, sources
+from tflint_nan.value import Op, Unknown, Value, sources
 
 if TYPE_CHECKING:
     from tflint_nan.rewrite import Rewriter
     from tflint_nan.source import Source
+
+
+#: Ops that differentiate their argument `loss`.
+_DIFFERENTIATING = ("minimize", "gradients", "compile", "add_loss")
+#: Arguments that say where, how many and which; no gradient goes there, whatever the operator.
+_ASIDE = frozenset(
+    {"condition", "axis", "index", "indices", "mask", "shape", "perm", "begin", "size", "num", "multiples"}
+    | {"paddings", "depth", "test", "bound", "initial_value", "layer", "optimizer", "variables", "trainable"}
+)
+#: Ops that hold weights, or compute with weights of their own.
+_WEIGHTS = frozenset(
+    {"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn", "batch_norm", "layer_norm", "watch"}
+)
+#: Ops through which numbers go into training without a gradient.
+_SETTING = ("fit", "feed", "assign", "optimizer", "apply_gradients", "variable")
+#: Library calls that show a value to a human and nothing else.
+MONITORS = (
+    *("tf.summary.", "tf.metrics.", "tf.contrib.metrics.", "metric.", "tf.Print", "tf.print", "print"),
+    *("logging.", "matplotlib.", "seaborn.", "wandb.", "mlflow."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +70,18 @@ class Report:
 class Graph:
     """All ops of a program (a file, and what it calls), and the questions rules have about them."""
 
-    def __init__(self, ops: Sequence[Op], thresholds: Mapping[str, float]) -> None:
+    def __init__(
+        self, ops: Sequence[Op], thresholds: Mapping[str, float], escaped: Sequence[Value] = ()
+    ) -> None:
+        """Args:
+
+        ops: in order of evaluation.
+        thresholds: the numbers that rules may ask for.
+        escaped: what callers that are not seen may get.
+        """
         self._ops = tuple(ops)
         self._thresholds = thresholds
+        self._escaped = tuple(escaped)
 
     def threshold(self, name: str) -> float:
         """The number in force for a threshold that a rule declares.
@@ -100,26 +130,101 @@ class Graph:
         """The ops that take the output of `op` directly."""
         return self._consumers.get(op.serial, ())
 
-    @cached_property
-    def _differentiated(self) -> frozenset[int]:
+    def _back(self, starts: Iterable[Op], operands: Callable[[Op], Iterable[Op] | None]) -> frozenset[int]:
+        """The serials of what `starts` are computed from, themselves included.
+
+        `operands` gives what an op takes on this way, None where the way ends before the op.
+        """
         reached: set[int] = set()
-        todo = [
-            source
-            for op in self.ops("minimize", "gradients", "compile", "add_loss")
-            for source in sources(op.arg("loss"))
-        ]
+        todo = list(starts)
         while todo:
             op = todo.pop()
-            operator = OPERATORS.get(op.name)
-            if op.serial in reached or (operator is not None and not operator.differentiable):
-                continue
-            reached.add(op.serial)
-            todo.extend(source for value in op.args.values() for source in sources(value))
+            taken = None if op.serial in reached else operands(op)
+            if taken is not None:
+                reached.add(op.serial)
+                todo.extend(taken)
         return frozenset(reached)
 
-    def differentiated(self, op: Op) -> bool:
-        """True where the output of `op` is shown to reach a loss that is minimised."""
-        return op.serial in self._differentiated
+    @cached_property
+    def _losses(self) -> tuple[Op, ...]:
+        """What is differentiated or minimised."""
+        return tuple(source for op in self.ops(*_DIFFERENTIATING) for source in sources(op.arg("loss")))
+
+    @cached_property
+    def _away(self) -> tuple[Op, ...]:
+        """What code gets that is not seen: a caller from outside, a call that is not followed."""
+        found = [source for value in self._escaped for source in sources(value)]
+        for op in self.ops("unknown_call"):
+            if not op.api.startswith(MONITORS):
+                found += _operands(op)
+        return tuple(found)
+
+    @cached_property
+    def _in_loss(self) -> frozenset[int]:
+        return self._back(self._losses, _carriers)
+
+    @cached_property
+    def _shown(self) -> frozenset[int]:
+        return self._back(self._losses, lambda op: () if op.name == "unknown_call" else _carriers(op))
+
+    @cached_property
+    def _possible(self) -> frozenset[int]:
+        return self._back((*self._losses, *self._away), _carriers)
+
+    @cached_property
+    def _weighted(self) -> dict[int, bool]:
+        """Whether a gradient goes on from an op to a weight: True where shown, False where it may.
+
+        Serials grow along the data, so one pass is enough.
+        """
+        asked = {op.serial for step in self.ops("gradients") for op in sources(step.arg("variables"))}
+        found: dict[int, bool] = {}
+        for op in self._ops:
+            inner = _carriers(op)
+            if inner is None:
+                continue
+            ways = [found[source.serial] for source in inner if source.serial in found]
+            if op.name in _WEIGHTS or op.serial in asked or True in ways:
+                found[op.serial] = True
+            elif ways or op.name in ("unknown_call", "parameter") or any(map(_is_lost, op.args.values())):
+                found[op.serial] = False
+        return found
+
+    def in_loss(self, op: Op) -> bool:
+        """True where numbers computed from the output of `op` are in a loss that is minimised.
+
+        Data that nothing differentiates counts, and so does what goes through calls that are not followed.
+        """
+        return op.serial in self._in_loss
+
+    def differentiated(self, op: Op) -> bool | None:
+        """Whether a gradient with respect to the output of `op` is computed.
+
+        True where differentiable ops lead from weights (or whatever else is differentiated by) to `op` and on
+        to a loss; False where it is shown that they do not; None where what happens before or after `op` is
+        not seen.
+        """
+        weighted = self._weighted.get(op.serial)
+        if weighted is None:
+            return False
+        if weighted and op.serial in self._shown:
+            return True
+        return None if op.serial in self._possible or not self._trains_what_it_shows else False
+
+    @cached_property
+    def _trains_what_it_shows(self) -> bool:
+        """Whether something is trained here and every loss is known."""
+        steps = list(self.ops("minimize", "gradients", "compile"))
+        return bool(steps) and not any(_is_lost(step.arg("loss")) for step in steps)
+
+    @cached_property
+    def _settings(self) -> frozenset[int]:
+        set_by = [source for op in self.ops(*_SETTING) for source in _operands(op)]
+        return self._back((*self._losses, *self._away, *set_by), _operands)
+
+    def monitored_only(self, op: Op) -> bool:
+        """True where it is shown that training does not see the output of `op`, as a number or otherwise."""
+        return self._trains_what_it_shows and op.serial not in self._settings
 
     @cached_property
     def _states(self) -> frozenset[int]:
@@ -134,7 +239,7 @@ class Graph:
             variables = {made.serial for made in target.producers() if made.name == "variable"}
             if variables and not self._follows_a_gradient(value):
                 states |= variables
-        return frozenset(states - self._differentiated)
+        return frozenset(states - self._in_loss)
 
     def _follows_a_gradient(self, value: Value) -> bool:
         todo, seen = list(sources(value)), set[int]()
@@ -174,3 +279,26 @@ class Graph:
                         previous[producer.serial] = op
                         todo.append(producer)
         return ()
+
+
+def _operands(op: Op) -> list[Op]:
+    """What an op takes."""
+    return [source for value in op.args.values() for source in sources(value)]
+
+
+def _carriers(op: Op) -> list[Op] | None:
+    """The operands that a gradient which reaches `op` is handed on to; None where none reaches it.
+
+    Numbers that are no real ones have no gradient, and NumPy computes where nothing is recorded.
+    """
+    operator = OPERATORS.get(op.name)
+    if operator is not None and not operator.differentiable:
+        return None
+    if op.value.dtype in INTEGERS or op.api.startswith("np."):
+        return None
+    return [s for name, value in op.args.items() if name not in _ASIDE for s in sources(value)]
+
+
+def _is_lost(value: Value) -> bool:
+    """Whether nobody knows where a value came from."""
+    return isinstance(value, Unknown) and value.op is None

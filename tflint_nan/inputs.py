@@ -87,10 +87,10 @@ def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op
             yield fit, fit.nodes.get("x", fit.node), _batch(fit.arg("x")), first_ops(graph, *start)
     for feed in graph.ops("feed"):
         for placeholder in sources(feed.arg("placeholder")):
-            first = [op for op in first_ops(graph, placeholder, None) if graph.differentiated(op)]
+            first = [op for op in first_ops(graph, placeholder, None) if graph.in_loss(op)]
             yield feed, feed.node, feed.arg("data"), first
     for op in graph.ops(*_SUMS):
-        if graph.differentiated(op):
+        if graph.in_loss(op):
             yield op, op.node, op.arg("x"), (op,)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import libcst as cst
 
 from tflint_nan.build.attributes import Arguments
-from tflint_nan.build.calls import MIN_WORK, WORK_PER_STATEMENT, Calls
+from tflint_nan.build.calls import Calls
 from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
@@ -27,6 +27,8 @@ class Program(Calls):
         super().__init__()
         self._source = source
         self.project = project
+        #: What callers that are not seen may get.
+        self.escaped: list[Value] = []
         #: By identity of the definition's node, its latest value.
         self._definitions: dict[int, Function | Class] = {}
 
@@ -40,9 +42,10 @@ class Program(Calls):
         tree = self._source.tree
         scope = Scope(tree, self._source, None)
         self.frames.append(Frame(scope))
-        self.work = allowance = max(MIN_WORK, WORK_PER_STATEMENT * self._source.text.count("\n"))
+        self.work = allowance = self.allowance(self._source)
         self.bind("__name__", Const("__main__"))
         self.execute(tree.body)
+        self.ground = 2
         share = allowance // max(1, len(self._definitions))
         done: set[int] = set()
         # Reading one definition brings up those inside it.
@@ -56,7 +59,8 @@ class Program(Calls):
         if isinstance(definition, Class):
             self._class_entry(definition)
         elif id(definition.node) not in self.entered and not self._is_method(definition):
-            self._enter(self._from_outside(definition), Arguments(definition.node))
+            result = self._enter(self._from_outside(definition), Arguments(definition.node))
+            self.escaped.append(self.element(result) if isinstance(result, Object) else result)
 
     def _from_outside(self, function: Function) -> Function:
         """The function as a caller that is not seen may call it.
@@ -91,7 +95,9 @@ class Program(Calls):
         for method in sorted(methods, key=lambda method: order.get(method.name, 2)):
             if id(method.node) not in self.entered and isinstance(method.node, cst.FunctionDef):
                 bound = self.bound(instance, method.node.name.value)
-                self.call(self._from_outside(bound) if isinstance(bound, Function) else bound, [], {})
+                outside = self._from_outside(bound) if isinstance(bound, Function) else bound
+                self.escaped.append(self.call(outside, [], {}))
+        self.escaped.extend(instance.attrs.values())
 
 
 def build(source: Source, thresholds: Mapping[str, float], project: Project | None = None) -> Graph:
@@ -112,4 +118,4 @@ def build(source: Source, thresholds: Mapping[str, float], project: Project | No
         program.run()
     finally:
         sys.setrecursionlimit(limit)
-    return Graph(program.ops, thresholds)
+    return Graph(program.ops, thresholds, program.escaped)
