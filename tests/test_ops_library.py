@@ -16,6 +16,7 @@ import pytest
 from tflint_nan.build import build
 from tflint_nan.build.program import Program
 from tflint_nan.graph import Graph
+from tflint_nan.ops.losses import KERAS as LOSSES_OF_KERAS
 from tflint_nan.ops.losses import STRINGS as LOSS_STRINGS
 from tflint_nan.ops.optimizers import STRINGS as OPTIMIZER_STRINGS
 from tflint_nan.ops.table import APIS
@@ -372,37 +373,165 @@ def test_pretrained_models() -> None:
         assert next(only(graph, "log").arg("x").producers()).name == made
 
 
+def loss_operands(operator: str, rng: Any, scale: float | None) -> tuple[Any, Any]:
+    """Labels and predictions of the shapes that a loss takes: probabilities, or numbers of that scale."""
+    shape = (8, 6, 3) if operator == "ctc" else (8, 3)
+    whole = rng.integers(0, 3, shape[:-1])
+    if scale is None:
+        p, y = rng.dirichlet([1.0, 1.0, 1.0], shape[:-1]), np.eye(3)[whole]
+    else:
+        p, y = rng.normal(0, scale, shape).astype("float32"), rng.normal(0, scale, shape).astype("float32")
+    if operator == "ctc":
+        return np.ones((8, 2), "int32"), p
+    sparse = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy", "circle")
+    return whole if operator in sparse else y, p
+
+
+def keras_loss(operator: str) -> Any:
+    """The function of Keras that computes the loss."""
+    import keras
+
+    function = getattr(keras.losses, operator)
+    if operator == "categorical_generalized_cross_entropy":
+        return lambda y, p: function(y, p, 0.5)
+    return function
+
+
 def test_loss_strings_are_those_of_keras() -> None:
     import keras
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    p, y = rng.dirichlet([1.0, 1.0, 1.0], 8), np.eye(3)[rng.integers(0, 3, 8)]
     for name, operator in LOSS_STRINGS.items():
         if name in ("logcosh", "kullback_leibler_divergence"):  # known to Keras 2
             continue
-        labels = y.argmax(axis=1) if operator.startswith("sparse") else y
-        found = np.mean(keras.losses.get(name)(labels, p))
-        assert np.allclose(found, np.mean(getattr(keras.losses, operator)(labels, p))), name
+        labels, p = loss_operands(operator, rng, None)
+        loss = keras_loss(operator) if name == operator else keras.losses.get(name)
+        if name == "Circle":  # whose mean leaves out the examples without a pair
+            loss = loss.fn
+        assert np.allclose(np.mean(loss(labels, p)), np.mean(keras_loss(operator)(labels, p))), name
     for name in ("logcosh", "kullback_leibler_divergence"):
         assert getattr(tf.keras.losses, name).__name__ == LOSS_STRINGS[name]
 
 
-@pytest.mark.parametrize("operator", sorted(set(LOSS_STRINGS.values())))
+@pytest.mark.parametrize("operator", sorted(LOSSES_OF_KERAS))
 def test_a_loss_lies_in_its_range(operator: str) -> None:
-    import keras
-
     graph = read(f"keras.losses.{operator}(a, b)\n")
     interval = only(graph, operator).value.interval
     rng = np.random.default_rng(1)
     for scale in (1.0, 50.0):
-        y_true = rng.normal(0, scale, (64, 3)).astype("float32")
-        y_pred = rng.normal(0, scale, (64, 3)).astype("float32")
-        if operator == "sparse_categorical_crossentropy":
-            y_true = rng.integers(0, 3, (64,))
-        values = np.asarray(getattr(keras.losses, operator)(y_true, y_pred))
-        for value in values[np.isfinite(values)]:
+        for _ in range(8):
+            values = np.asarray(keras_loss(operator)(*loss_operands(operator, rng, scale)))
+            for value in values[np.isfinite(values)].ravel():
+                assert float(value) in interval
+
+
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [
+        ("absolute_difference", "a, b, 0.5"),
+        ("mean_squared_error", "a, b, -2.0"),
+        ("huber_loss", "a, b, 0.5, 2.0"),
+        ("log_loss", "s, s"),
+        ("cosine_distance", "a, b, 1"),
+        ("hinge_loss", "a, b"),
+        ("mean_pairwise_squared_error", "a, b"),
+        ("compute_weighted_loss", "abs(a), 0.5"),
+        ("compute_weighted_loss", "abs(a), -0.5"),
+        ("compute_weighted_loss", "abs(a), a"),
+        ("softmax_cross_entropy", "s, b"),
+        ("sigmoid_cross_entropy", "s, b"),
+    ],
+)
+def test_losses_of_tensorflow_1(name: str, expression: str) -> None:
+    """A weighted mean has the sign of the products; the others are 0 or more for weights that are."""
+    import tensorflow as tf
+
+    text = "a = tf.placeholder(tf.float32, [8, 3])\nb = layers.Dense(3)(a)\ns = tf.nn.softmax(a)\n"
+    graph = read(f"{text}tf.identity(tf.losses.{name}({expression}))\n")
+    interval = only(graph, "identity").value.interval
+    rng = np.random.default_rng(2)
+    for _ in range(32):
+        a, b = (tf.constant(rng.normal(0, 3, (8, 3)), tf.float32) for _ in "ab")
+        given = {"a": a, "b": b, "s": tf.nn.softmax(a), "abs": tf.abs}
+        value = float(eval(f"tf.compat.v1.losses.{name}({expression})", {"tf": tf, **given}))
+        if "-2.0" not in expression:  # nobody weighs by a negative number
+            assert value in interval
+
+
+def test_the_collection_of_losses() -> None:
+    graph = read(
+        "p = tf.layers.dense(x, 3)\ntf.losses.mean_squared_error(y, p)\n"
+        "tf.losses.softmax_cross_entropy(y, p, loss_collection=None)\n"
+        "tf.losses.absolute_difference(y, p)\n"
+        "tf.train.AdamOptimizer().minimize(tf.losses.get_total_loss())\n"
+    )
+    assert graph.differentiated(only(graph, "mean_squared_error"))
+    assert graph.differentiated(only(graph, "mean_absolute_error"))
+    assert not graph.differentiated(only(graph, "softmax_cross_entropy_with_logits"))
+    # Another program starts with an empty collection.
+    graph = read("tf.train.AdamOptimizer().minimize(tf.losses.get_total_loss())\n")
+    assert [op.name for op in graph.ops("add", "mean_squared_error")] == []
+
+
+# ---- metrics
+
+#: A metric of Keras, and what it is updated with.
+METRICS = [
+    ("Accuracy()", "ids, ids"),
+    ("BinaryAccuracy()", "bits, p"),
+    ("CategoricalAccuracy()", "rows, p"),
+    ("SparseCategoricalAccuracy()", "ids, p"),
+    ("TopKCategoricalAccuracy(2)", "rows, p"),
+    ("SparseTopKCategoricalAccuracy(2)", "ids, p"),
+    ("Precision()", "bits, p"),
+    ("Recall()", "bits, p"),
+    ("PrecisionAtRecall(0.5)", "bits, p"),
+    ("RecallAtPrecision(0.5)", "bits, p"),
+    ("SensitivityAtSpecificity(0.5)", "bits, p"),
+    ("SpecificityAtSensitivity(0.5)", "bits, p"),
+    ("AUC()", "bits, p"),
+    ("IoU(3, [0, 1])", "ids, ids"),
+    ("MeanIoU(3)", "ids, ids"),
+    ("BinaryIoU()", "bits, p"),
+    ("OneHotIoU(3, [0, 1])", "rows, p"),
+    ("OneHotMeanIoU(3)", "rows, p"),
+    ("F1Score()", "rows, p"),
+    ("FBetaScore()", "rows, p"),
+    ("TruePositives()", "bits, p"),
+    ("FalseNegatives()", "bits, p"),
+    ("RootMeanSquaredError()", "p, free"),
+    ("Mean()", "free"),
+    ("R2Score()", "p, free"),
+    ("PearsonCorrelation()", "p, free"),
+]
+
+
+@pytest.mark.parametrize(("metric", "given"), METRICS)
+def test_a_metric_lies_in_its_range(metric: str, given: str) -> None:
+    import keras
+
+    graph = read(f"m = keras.metrics.{metric}\nm.update_state(a, b)\ntf.identity(m.result())\n")
+    interval = only(graph, "identity").value.interval
+    rng = np.random.default_rng(3)
+    for _ in range(16):
+        ids = rng.integers(0, 3, 8)
+        p = rng.dirichlet([0.1, 0.1, 0.1], 8).astype("float32")
+        names = {"ids": ids, "rows": np.eye(3)[ids].astype("float32"), "p": p}
+        names |= {"bits": rng.integers(0, 2, (8, 3)), "free": rng.normal(0, 5, (8, 3)).astype("float32")}
+        made = eval(f"keras.metrics.{metric}", {"keras": keras})
+        made.update_state(*eval(f"({given},)", names))
+        for value in np.asarray(made.result()).ravel():
             assert float(value) in interval
+
+
+def test_metrics_are_not_differentiated() -> None:
+    graph = read(
+        "p = layers.Dense(1)(x)\nm = keras.metrics.AUC()\nm.update_state(y, p)\n"
+        "v, _ = tf.metrics.mean_squared_error(y, p)\n"
+        "tf.train.AdamOptimizer().minimize(m.result() + v + keras.metrics.binary_accuracy(y, p))\n"
+    )
+    assert not graph.differentiated(only(graph, "dense"))
 
 
 def test_argument_order_of_losses() -> None:

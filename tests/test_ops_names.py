@@ -75,7 +75,8 @@ OLD_METHODS = {
 }  # fmt: skip
 #: Base classes and constants of older generations.
 OLD_BASES = {"keras.metrics.MeanTensor"}
-OLD_CONSTANTS = {"np.Inf", "np.NAN", "np.NaN", "np.infty", "tf.contrib.framework.arg_scopes"}
+OLD_CONSTANTS = {"np.Inf", "np.NAN", "np.NaN", "np.infty", "tf.contrib.framework.arg_scopes",
+                 "tf.contrib.losses.collection"}  # fmt: skip
 
 
 def members(roots: tuple[Any, ...], path: list[str]) -> list[Any]:

@@ -903,6 +903,13 @@ NOT_BOUNDED = {
     "log_loss": "negative for labels outside of [0, 1]",
     "cosine_similarity": "not claimed",
     "cosine_distance": "not claimed",
+    "mean_pairwise_squared_error": "a difference of two means, which rounding may make negative",
+    "dice": "1 minus a quotient of products of any sign",
+    "tversky": "1 minus a quotient of products of any sign",
+    "circle": "not claimed",
+    "ctc": "the logarithm of a likelihood, which rounding may make negative",
+    "categorical_generalized_cross_entropy": "negative for predictions over 1",
+    "metric": "what is measured; the bounds that a metric's name implies are its arguments",
 }
 #: Operators whose bound is no arithmetic of tensors, each with what it is.
 BY_CONTRACT = {
@@ -911,6 +918,8 @@ BY_CONTRACT = {
     "class_ids": "numbers of classes count from 0",
     "tabular": "the published range of a data set",
     "scaled": "what a scaler guarantees",
+    "weighted_mean": "the sign of products; tests/test_ops_library.py compares it",
+    "regularization": "norms of variables, with factors that are not negative",
     "schedule": "what the learning rate schedule's constructor names",
     "lstm": "a gate of at most 1 times tanh; the weights are not known",
     "gru": "a mean of numbers that are tanh's; the weights are not known",

@@ -113,13 +113,13 @@ def _threshold(op: Op) -> Facts:
     other = other if is_given(other) else Const(0.0)
     dtype = real_dtype(op, x)
     both = joined_facts([x, other], dtype)
-    if bound is None:
+    if bound is None or bound != bound:
         return Facts(both.interval, (), dtype, x.shape)
     kept = x.interval.stored(dtype).meet(Interval(bound, _INF))
     if kept is None:
         return Facts(other.interval.stored(dtype), (), dtype, x.shape)
     default = number(other)
-    if default is None:
+    if default is None or default != default:
         return Facts(both.interval, (), dtype, x.shape)
     interval = kept.hull(Interval.point(default, dtype)) if x.interval.lo <= bound else kept
     return facts(interval, mapped(lambda v: v if v > bound else default, x, dtype), dtype, x.shape)

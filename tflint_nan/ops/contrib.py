@@ -219,32 +219,6 @@ _slim("flatten", as_layer("keras.layers.Flatten"), "inputs:x outputs_collections
 _slim("dropout", dropout, "inputs:x keep_prob noise_shape is_training")
 _slim("softmax", as_layer("keras.layers.Softmax"), "logits:x scope")
 
-# Losses of tf.contrib take the prediction first.
-
-for _module in ("tf.contrib.losses", "tf.contrib.slim.losses"):
-    for _name, _operator, _signature in (
-        ("mean_squared_error", "mean_squared_error", "predictions:y_pred labels:y_true weights"),
-        ("absolute_difference", "mean_absolute_error", "predictions:y_pred labels:y_true weights"),
-        ("log_loss", "log_loss", "predictions:y_pred labels:y_true weights epsilon"),
-        ("hinge_loss", "hinge", "logits:y_pred labels:y_true scope"),
-        (
-            "softmax_cross_entropy",
-            "softmax_cross_entropy_with_logits",
-            "logits onehot_labels:labels weights label_smoothing",
-        ),
-        (
-            "sparse_softmax_cross_entropy",
-            "sparse_softmax_cross_entropy_with_logits",
-            "logits labels weights",
-        ),
-        (
-            "sigmoid_cross_entropy",
-            "sigmoid_cross_entropy_with_logits",
-            "logits multi_class_labels:labels weights label_smoothing",
-        ),
-    ):
-        api(f"{_module}.{_name}", _operator, _signature, removed="1.15")
-
 # RNN cells.
 
 _CELLS: dict[str, str] = {}

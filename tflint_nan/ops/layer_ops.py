@@ -212,6 +212,12 @@ for _name in (
     "log_loss",
     "cosine_similarity",
     "cosine_distance",
+    "mean_pairwise_squared_error",
+    "dice",
+    "tversky",
+    "circle",
+    "ctc",
+    "categorical_generalized_cross_entropy",
 ):
     operator(_name)(_signed_loss)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tflint_nan.ops.handlers import harmless, receiver, text, unknown
+from tflint_nan.ops.handlers import receiver, text, unknown
 from tflint_nan.ops.table import BASES, Call, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Object, OneOf, Op, Symbol, Unknown, Value
 
 #: operator -> the class, the functions and strings that mean it besides its own name, its options.
-_KERAS: dict[str, tuple[str, str, str]] = {
+KERAS: dict[str, tuple[str, str, str]] = {
     "mean_squared_error": ("MeanSquaredError", "mse MSE", ""),
     "mean_absolute_error": ("MeanAbsoluteError", "mae MAE", ""),
     "mean_absolute_percentage_error": ("MeanAbsolutePercentageError", "mape MAPE", ""),
@@ -33,13 +33,21 @@ _KERAS: dict[str, tuple[str, str, str]] = {
     "huber": ("Huber", "", "delta"),
     "log_cosh": ("LogCosh", "logcosh", ""),
     "cosine_similarity": ("CosineSimilarity", "", "axis"),
+    "dice": ("Dice", "", "reduction name axis"),
+    "tversky": ("Tversky", "", "alpha beta reduction name axis"),
+    "circle": ("Circle", "", "gamma margin remove_diagonal"),
+    "ctc": ("CTC", "", ""),
+    "categorical_generalized_cross_entropy": ("CategoricalGeneralizedCrossEntropy", "", "q"),
 }
-#: Metrics that are no losses.
-_METRICS = (
-    "Metric Mean Sum MeanTensor Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy "
-    "TopKCategoricalAccuracy SparseTopKCategoricalAccuracy AUC Precision Recall TruePositives TrueNegatives "
-    "FalsePositives FalseNegatives MeanIoU IoU F1Score R2Score RootMeanSquaredError"
-)
+#: Losses that Keras does not offer as metrics.
+ONLY_LOSSES = {"dice", "tversky", "circle", "ctc", "categorical_generalized_cross_entropy"}
+#: Where a function takes its parameters in another order than the class.
+_FUNCTIONS = {
+    "dice": "axis",
+    "tversky": "alpha beta axis",
+    "circle": "ref_labels ref_embeddings remove_diagonal gamma margin",
+    "sparse_categorical_crossentropy": "from_logits ignore_class axis",
+}
 #: What each string in `compile(loss=...)` means.
 STRINGS: dict[str, str] = {}
 #: API name of a loss (function, class or metric class) -> its operator.
@@ -78,7 +86,7 @@ def apply_loss(
 
 
 def call_loss(machine: Machine, call: Call) -> Value:
-    """`loss(y_true, y_pred)`, `metric(y_true, y_pred)`: the op stands at this call."""
+    """`loss(y_true, y_pred)`: the op stands at this call."""
     loss = receiver(call)
     if loss is None:
         return UNKNOWN
@@ -95,17 +103,6 @@ def make_loss(machine: Machine, call: Call) -> Value:
     return machine.new("loss", call)
 
 
-def make_metric(machine: Machine, call: Call) -> Value:
-    """`keras.metrics.MeanSquaredError(...)`."""
-    return machine.new("metric", call)
-
-
-def add_loss(machine: Machine, call: Call) -> Value:
-    """A term that is minimised with the others."""
-    machine.emit("add_loss", call.args, call=call)
-    return NONE
-
-
 def identified(machine: Machine, call: Call) -> Value:
     """`keras.losses.get("mse")`: the loss of that name."""
     given = call.arg("identifier")
@@ -113,31 +110,27 @@ def identified(machine: Machine, call: Call) -> Value:
     return Symbol(f"keras.losses.{operator}") if operator else given
 
 
-for _operator, (_class, _aliases, _options) in _KERAS.items():
+for _operator, (_class, _aliases, _options) in KERAS.items():
     for _name in (_operator, *_aliases.split()):
         STRINGS[_name] = _operator
         for _module in ("losses", "metrics"):
+            if _module == "metrics" and _operator in ONLY_LOSSES:
+                continue
             _gone = "2.15" if (_module, _name) == ("metrics", "cosine_similarity") else None
-            api(f"keras.{_module}.{_name}", _operator, f"y_true y_pred {_options}", removed=_gone)
+            _signature = f"y_true y_pred {_FUNCTIONS.get(_operator, _options)}"
+            api(f"keras.{_module}.{_name}", _operator, _signature, removed=_gone)
             LOSSES[f"keras.{_module}.{_name}"] = _operator
     STRINGS[_class] = _operator
     # In TensorFlow 2, `tf.losses` and `tf.metrics` are Keras'; the names of functions mean version 1.
     for _module in ("keras.losses", "tf.losses"):
-        api(f"{_module}.{_class}", make_loss, f"{_options} reduction")
+        _signature = _options if "reduction" in _options else f"{_options} reduction"
+        api(f"{_module}.{_class}", make_loss, _signature)
         LOSSES[f"{_module}.{_class}"] = _operator
         BASES[f"{_module}.{_class}"] = "loss"
-    _metric = "LogCoshError" if _class == "LogCosh" else _class
-    if _class not in ("Huber", "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"):
-        # A metric's options come after its name and dtype.
-        api(
-            f"keras.metrics.{_metric}",
-            make_metric,
-            f"name dtype {_options.replace('smoothing axis', 'smoothing')}",
-        )
-        LOSSES[f"keras.metrics.{_metric}"] = _operator
+for _name in ("categorical_generalized_cross_entropy", "CategoricalGeneralizedCrossEntropy"):
+    del STRINGS[_name]  # the one that `compile` knows no string for
 STRINGS |= {"bce": "binary_crossentropy", "BCE": "binary_crossentropy"}
 BASES["keras.losses.Loss"] = "loss"
-BASES |= dict.fromkeys((f"keras.metrics.{_name}" for _name in _METRICS.split()), "metric")
 
 for _operator, _options in (
     ("binary_crossentropy", "from_logits"),
@@ -149,32 +142,4 @@ for _operator, _options in (
 
 api("loss.__call__", call_loss, "self y_true y_pred sample_weight")
 api("loss.call", call_loss, "self y_true y_pred")
-api("metric.__call__ metric.update_state", call_loss, "self y_true y_pred sample_weight")
 api("keras.losses.get", identified, "identifier")
-
-# TensorFlow 1: labels first; the other losses take the same parameters in another order.
-
-_TAIL = "weights scope loss_collection reduction"
-for _name, _operator, _head in (
-    ("absolute_difference", "mean_absolute_error", "labels:y_true predictions:y_pred"),
-    ("mean_squared_error", "mean_squared_error", "labels:y_true predictions:y_pred"),
-    ("hinge_loss", "hinge", "labels:y_true logits:y_pred"),
-    ("sparse_softmax_cross_entropy", "sparse_softmax_cross_entropy_with_logits", "labels logits"),
-):
-    api(f"tf.losses.{_name}", _operator, f"{_head} {_TAIL}")
-api("tf.losses.huber_loss", "huber", f"labels:y_true predictions:y_pred weights delta {_TAIL[8:]}")
-api("tf.losses.log_loss", "log_loss", f"labels:y_true predictions:y_pred weights epsilon {_TAIL[8:]}")
-api(
-    "tf.losses.softmax_cross_entropy",
-    "softmax_cross_entropy_with_logits",
-    f"onehot_labels:labels logits weights label_smoothing {_TAIL[8:]}",
-)
-api(
-    "tf.losses.sigmoid_cross_entropy",
-    "sigmoid_cross_entropy_with_logits",
-    f"multi_class_labels:labels logits weights label_smoothing {_TAIL[8:]}",
-)
-api("tf.losses.cosine_distance", "cosine_distance", f"labels:y_true predictions:y_pred axis {_TAIL} dim:axis")
-api("tf.losses.compute_weighted_loss", "mean", f"losses:x {_TAIL}")
-api("tf.losses.add_loss", add_loss, "loss loss_collection")
-api("tf.losses.get_total_loss tf.losses.get_regularization_loss", harmless, "")
