@@ -210,19 +210,28 @@ class Tensor(Value):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Items(Value):
-    """A tuple, list or set with known elements; `complete` is False where more may follow."""
+    """A tuple, list or set with known elements; `complete` is False where more may follow.
+
+    `first` is the container as it was made, where this is what writes have left of it.
+    """
 
     items: tuple[Value, ...]
     kind: str = "tuple"
     complete: bool = True
+    first: Value | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table(Value):
-    """A dict with literal keys; `complete` is False where other keys may exist."""
+    """A dict with literal keys; `complete` is False where other keys may exist.
+
+    `factory` makes the value of a key that is missing (`defaultdict`). `first` is as for `Items`.
+    """
 
     items: Mapping[Any, Value]
     complete: bool = True
+    factory: Value | None = None
+    first: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +263,10 @@ class Import(Value):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function(Value):
-    """A `def` or `lambda` of the project with the scope it closes over."""
+    """A `def` or `lambda` of the project with the scope it closes over.
+
+    `attrs` holds what is assigned to its attributes, written only through the build's journal.
+    """
 
     node: cst.FunctionDef | cst.Lambda
     source: Source
@@ -263,6 +275,7 @@ class Function(Value):
     owner: Class | None = None
     bound: Value | None = None
     kind: str = "function"  # function, property, staticmethod, classmethod
+    attrs: dict[str, Value] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

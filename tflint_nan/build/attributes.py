@@ -75,7 +75,7 @@ class Attributes(Statements):
             member = self.member(receiver, name)
             if isinstance(member, Function) and member.kind == "classmethod":
                 return replace(member, bound=receiver)
-            return member or Unknown()
+            return self.loaded(member) if member is not None else Unknown()
         if isinstance(receiver, OneOf):
             return self.either([self.get(choice, name) for choice in receiver.choices if choice != NONE])
         if isinstance(receiver, Function) and name == "__name__":
@@ -94,7 +94,7 @@ class Attributes(Statements):
     def _attribute_of(self, receiver: Object, name: str) -> Value:
         value = receiver.attrs.get(name)
         if value is not None and receiver.kind != "super":
-            return value
+            return self.loaded(value)
         member = self.bound(receiver, name)
         if isinstance(member, Function) and member.kind == "property":
             return self.call(member, [], {})
@@ -118,7 +118,7 @@ class Attributes(Statements):
                     method = bind_method(member, receiver)
                     return method
                 if member is not None:
-                    return member
+                    return self.loaded(member)
             if name == "__call__":
                 return receiver
             return Method(receiver, name) if f"{receiver.kind}.{name}" in APIS else Unknown()

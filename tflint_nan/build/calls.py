@@ -11,6 +11,7 @@ from tflint_nan.build.attributes import Arguments, bind_method, kind_of, lineage
 from tflint_nan.build.containers import Containers
 from tflint_nan.build.state import Frame
 from tflint_nan.ops.table import APIS, BASES, Api, Call
+from tflint_nan.source import Source
 from tflint_nan.value import (
     NONE,
     UNSET,
@@ -48,19 +49,26 @@ class Calls(Containers):
 
     def __init__(self) -> None:
         super().__init__()
-        self.work = MIN_WORK
         #: Function definitions that were called, by identity of their node.
         self.entered: set[int] = set()
         #: The latest instance of each class, by identity of the class's node.
         self.instances: dict[int, Object] = {}
         self._results: dict[_Key, tuple[int, Arguments, Value]] = {}
 
+    def allowance(self, source: Source) -> int:
+        """The statements that following the calls of a text may take."""
+        return max(MIN_WORK, WORK_PER_STATEMENT * source.text.count("\n"))
+
     def spend(self) -> bool:
         """Use one unit of work; outside calls the text itself is always read."""
-        if len(self.frames) > 1:
+        if len(self.frames) > self.ground:
             self.work -= 1
             return self.work > 0
         return True
+
+    def _may_enter(self) -> bool:
+        """Whether a call from here is still followed."""
+        return self.work > 0 or len(self.frames) < self.ground
 
     # Call expressions.
 
@@ -70,7 +78,7 @@ class Calls(Containers):
         if isinstance(func, cst.Attribute):
             receiver = self.evaluate(func.value)
             if isinstance(receiver, (Items, Table)):
-                return self.container(receiver, func.attr.value, self._arguments(node), func.value)
+                return self.container(receiver, func.attr.value, self._arguments(node))
             if isinstance(receiver, (Tensor, Unknown, Object, OneOf)):
                 function = self.bound(receiver, func.attr.value)
             else:
@@ -93,9 +101,10 @@ class Calls(Containers):
                 given.complete = given.complete and known is not None
                 given.values.extend(known or ())
             elif arg.star == "**":
-                if isinstance(value, Table):
-                    given.keywords.update({k: v for k, v in value.items.items() if isinstance(k, str)})
-                given.complete = given.complete and isinstance(value, Table) and value.complete
+                table = self.mapping(value)
+                if table is not None:
+                    given.keywords.update({k: v for k, v in table.items.items() if isinstance(k, str)})
+                given.complete = given.complete and table is not None and table.complete
             elif arg.keyword is not None:
                 given.keywords[arg.keyword.value] = value
                 given.nodes[arg.keyword.value] = arg.value
@@ -211,7 +220,7 @@ class Calls(Containers):
         if function.bound is not None:
             given = given.after(function.bound)
         running = sum(f.function is not None and f.function.node is function.node for f in self.frames)
-        if len(self.frames) > MAX_CALLS or running >= MAX_RECURSION or self.work <= 0:
+        if len(self.frames) > MAX_CALLS or running >= MAX_RECURSION or not self._may_enter():
             return self._unknown_call("call", given)
         key: _Key = (
             id(function.node),
@@ -221,7 +230,7 @@ class Calls(Containers):
         )
         known = self._results.get(key)
         if known is not None and known[0] == self.effects:
-            return known[2]
+            return self.fresh(known[2])
         effects = self.effects
         result = self._run(function, given)
         if effects == self.effects:
@@ -246,6 +255,10 @@ class Calls(Containers):
             self.frames.pop()
             self._depth = depth
             self.node = outer
+        if not self._may_enter():
+            # Left in the middle: what it returns is not known, and its text is still to be read.
+            self.entered.discard(id(function.node))
+            return self._unknown_call("call", given)
         if frame.yields:
             return Object("dataset", function.name, {"element": self.either(frame.yields)})
         return self.either(frame.returns) if frame.returns else NONE

@@ -66,7 +66,7 @@ BINARY: dict[type[cst.BaseBinaryOp] | type[cst.BaseAugOp], str] = {
 _TENSOR_BITS = {"bit_and": "logical_and", "bit_or": "logical_or"}
 
 
-def items(values: Sequence[Value], kind: str, complete: bool) -> Items:
+def items(values: Sequence[Value], kind: str = "list", complete: bool = True) -> Items:
     """A container, cut where it grows too long."""
     return Items(tuple(values[:MAX_ITEMS]), kind, complete and len(values) <= MAX_ITEMS)
 
@@ -141,7 +141,12 @@ class Expressions(Guards):
                 values.extend(inner if inner is not None else (self.element(value),))
             else:
                 values.append(value)
-        return items(values, kind, complete)
+        return self.own(items(values, kind, complete))
+
+    def own(self, container: Items | Table) -> Items | Table:
+        """Take note that the activation itself made a list or dict."""
+        self.frame.made[id(container)] = container
+        return container
 
     def _dict(self, node: cst.Dict) -> Value:
         table: dict[object, Value] = {}
@@ -159,7 +164,7 @@ class Expressions(Guards):
                 complete = complete and value.complete
             else:
                 complete = False
-        return Table(table, complete)
+        return self.own(Table(table, complete))
 
     def key(self, value: Value) -> object:
         """What a dict's key is known by: the literal, or the tensor or object itself; else None."""
@@ -381,6 +386,9 @@ class Expressions(Guards):
 
     def item(self, value: Value, index: Value) -> Value:
         """`value[index]`."""
+        return self.loaded(self._item(value, index))
+
+    def _item(self, value: Value, index: Value) -> Value:
         literal = index.literal
         if isinstance(value, OneOf):
             return self._any(value, lambda choice: self.item(choice, index))
@@ -388,6 +396,10 @@ class Expressions(Guards):
             key = self.key(index)
             if key is not None and key in value.items:
                 return value.items[key]
+            if key is not None and value.factory is not None:
+                made = self.call(value.factory, [], {})
+                self.mutate(value, replace(value, items={**value.items, key: made}))
+                return made
             return self.either(tuple(value.items.values())) if value.complete else Unknown()
         if isinstance(value, Items):
             if isinstance(literal, int):
@@ -416,7 +428,7 @@ class Expressions(Guards):
     def elements(self, value: Value) -> Sequence[Value] | None:
         """The elements of a tuple or list that is known whole, else None."""
         if isinstance(value, Items) and value.kind != "slice":
-            return value.items if value.complete else None
+            return [self.loaded(item) for item in value.items] if value.complete else None
         if isinstance(value, Table):
             return [Const(key) for key in value.items] if value.complete else None
         return None
@@ -424,7 +436,7 @@ class Expressions(Guards):
     def element(self, value: Value) -> Value:
         """What iteration over `value` yields, all turns joined."""
         if isinstance(value, Items):
-            return self.either(value.items)
+            return self.either([self.loaded(item) for item in value.items])
         if isinstance(value, Table):
             return self.either([Const(key) for key in value.items]) if value.complete else Unknown()
         if isinstance(value, OneOf):

@@ -13,10 +13,11 @@ from tflint_nan.build.expressions import Expressions
 from tflint_nan.build.names import normalise
 from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
-from tflint_nan.value import Const, Import, Module, Scope, Symbol, Unknown, Value
+from tflint_nan.source import Source
+from tflint_nan.value import Const, Import, Items, Module, OneOf, Scope, Symbol, Table, Unknown, Value
 
 #: Characters of the project's other files that one program may bring in.
-MAX_IMPORTED = 40_000
+MAX_IMPORTED = 150_000
 
 
 class Imports(Expressions):
@@ -24,10 +25,18 @@ class Imports(Expressions):
 
     def __init__(self) -> None:
         super().__init__()
+        #: Statements that following calls may still take.
+        self.work = 0
+        #: Frames whose statements are the text's own and always read; those of calls above them take work.
+        self.ground = 1
         #: Where imports are looked for; None reads one file alone.
         self.project: Project | None = None
-        self._modules: dict[Path, Module] = {}
+        self._modules: dict[Path, Module | Unknown] = {}
         self._imported = 0
+
+    @abstractmethod
+    def allowance(self, source: Source) -> int:
+        """The statements that following the calls of a text may take."""
 
     @abstractmethod
     def execute(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> Any:
@@ -80,7 +89,11 @@ class Imports(Expressions):
             self.star_imports.append(module.name)
 
     def loaded(self, value: Value) -> Value:
-        """What an `Import` stands for, read now; any other value as it is."""
+        """What an `Import` stands for, a list or dict as it is now; any other value as it is."""
+        if isinstance(value, (Items, Table)):
+            return self.now(value)
+        if isinstance(value, OneOf) and any(isinstance(choice, Import) for choice in value.choices):
+            return self.either([self.loaded(choice) for choice in value.choices])
         followed: set[Value] = set()
         while isinstance(value, Import):
             if value in followed:
@@ -111,10 +124,13 @@ class Imports(Expressions):
             return known
         source = self.project.source(path) if self.project is not None else None
         if source is None or self._imported + len(source.text) > MAX_IMPORTED:
-            return Unknown()
+            return self._modules.setdefault(path, Unknown())
         self._imported += len(source.text)
         scope = Scope(source.tree, source, None)
         module = self._modules[path] = Module(path, scope)
+        # Reading it takes nothing from the work that is left for the text that imports it.
+        left = self.work, self.ground
+        self.work, self.ground = self.allowance(source), len(self.frames) + 1
         # A module is read once, whatever branch needs it first: its variables are no part of the branch.
         with self.apart():
             self.frames.append(Frame(scope))
@@ -123,6 +139,7 @@ class Imports(Expressions):
                 self.execute(source.tree.body)
             finally:
                 self.frames.pop()
+                self.work, self.ground = left
         return module
 
 

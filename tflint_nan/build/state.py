@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import libcst as cst
 
@@ -16,11 +17,13 @@ from tflint_nan.value import (
     Binding,
     Const,
     Function,
+    Import,
     Items,
     Object,
     OneOf,
     Op,
     Scope,
+    Symbol,
     Table,
     Tensor,
     Unknown,
@@ -44,10 +47,14 @@ class Frame:
     statement: cst.CSTNode | None = None
     returns: list[Value] = field(default_factory=list)
     yields: list[Value] = field(default_factory=list)
+    #: Lists and dicts that this activation made, by identity: writes to them are its own business.
+    made: dict[int, Value] = field(default_factory=dict)
+    #: Open branches when it began.
+    forks: int = 0
     outer_names: dict[str, Scope] = field(default_factory=dict)
 
 
-Change = tuple[dict[str, Value], str, Value | None]
+Change = tuple[dict[Any, Value], Any, Value | None]
 
 
 class State(ABC):
@@ -59,6 +66,9 @@ class State(ABC):
         self.node: cst.CSTNode = cst.Pass()
         self._journal: list[Change] = []
         self._forks = 0
+        #: By the identity of a list or dict as it was made: what it holds now, whatever name it is read by.
+        self._contents: dict[int, Value] = {}
+        self._written: dict[int, Value] = {}
         #: Counts writes to anything but a call's own variables: two equal counts, one state.
         self.effects = 0
 
@@ -103,7 +113,7 @@ class State(ABC):
 
     # Writes, and forks of the state.
 
-    def write(self, names: dict[str, Value], key: str, value: Value) -> None:
+    def write(self, names: dict[Any, Value], key: Any, value: Value) -> None:
         """`names[key] = value`, undone when the branch that does it ends."""
         if self._forks:
             self._journal.append((names, key, names.get(key)))
@@ -114,10 +124,10 @@ class State(ABC):
         self._forks += 1
         return len(self._journal)
 
-    def rewind(self, mark: int) -> dict[tuple[int, str], Change]:
+    def rewind(self, mark: int) -> dict[tuple[int, Any], Change]:
         """End a branch: undo its writes and return them, each with its last value."""
         self._forks -= 1
-        changes: dict[tuple[int, str], Change] = {}
+        changes: dict[tuple[int, Any], Change] = {}
         while len(self._journal) > mark:
             names, key, old = self._journal.pop()
             changes.setdefault((id(names), key), (names, key, names.get(key)))
@@ -137,7 +147,7 @@ class State(ABC):
         finally:
             self._forks, self._journal = forks, journal
 
-    def merge(self, branches: Sequence[Mapping[tuple[int, str], Change]], *, widen: bool = False) -> None:
+    def merge(self, branches: Sequence[Mapping[tuple[int, Any], Change]], *, widen: bool = False) -> None:
         """Continue after branches that all reach this point: what they wrote differently is joined.
 
         With `widen`, ranges that moved go to infinity (the end of a loop's second pass).
@@ -160,7 +170,7 @@ class State(ABC):
 
     def join(self, a: Value, b: Value, depth: int = 0) -> Value:
         """What a name holds where two branches meet."""
-        if a is b or (isinstance(a, Const) and isinstance(b, Const) and _same(a, b)):
+        if a is b or _same(a, b):
             return a
         if depth > MAX_JOIN_DEPTH:
             return Unknown()
@@ -175,16 +185,25 @@ class State(ABC):
             if all(x is y for x, y in zip(a.items, b.items, strict=True)):
                 return a
             items = tuple(self.join(x, y, depth + 1) for x, y in zip(a.items, b.items, strict=True))
-            return Items(items, a.kind, a.complete and b.complete)
+            return Items(items, a.kind, a.complete and b.complete, _one_first(a, b))
+        if isinstance(a, Items) and isinstance(b, Items) and a.kind == b.kind == "list":
+            # A list of unknown length: what either may hold.
+            longer, shorter = (a, b) if len(a.items) > len(b.items) else (b, a)
+            pairs = zip(longer.items, shorter.items, strict=False)
+            items = tuple(self.join(x, y, depth + 1) for x, y in pairs)
+            return Items((*items, *longer.items[len(items) :]), "list", False, _one_first(a, b))
         if isinstance(a, Table) and isinstance(b, Table):
             table = dict(a.items)
             for key, value in b.items.items():
                 table[key] = self.join(table[key], value, depth + 1) if key in table else value
-            return Table(table, a.complete and b.complete and a.items.keys() == b.items.keys())
+            complete = a.complete and b.complete and a.items.keys() == b.items.keys()
+            return Table(table, complete, a.factory or b.factory, _one_first(a, b))
         choices: list[Value] = []
         for value in (*choices_of(a), *choices_of(b)):
-            if not any(value is c or (isinstance(value, Const) and value == c) for c in choices):
+            if not any(value is choice or _same(value, choice) for choice in choices):
                 choices.append(value)
+        if len(choices) == 1:
+            return choices[0]
         return OneOf(tuple(choices)) if len(choices) <= MAX_CHOICES else Unknown()
 
     def either(self, values: Sequence[Value]) -> Value:
@@ -195,6 +214,25 @@ class State(ABC):
         for value in values[1:]:
             result = self.join(result, value)
         return result
+
+    # Lists and dicts.
+
+    def now(self, value: Value) -> Value:
+        """A list or dict as it is after what was written to it; any other value as it is."""
+        if isinstance(value, (Items, Table)) and self._contents:
+            return self._contents.get(id(value.first or value), value)
+        return value
+
+    def mutate(self, container: Items | Table, changed: Items | Table) -> None:
+        """Write to a list or dict: everything that holds it sees `changed` from here on."""
+        first = container.first or container
+        key = id(first)
+        if key not in self.frame.made:
+            self.effects += 1
+        if key not in self._contents:
+            # Before the first write it held what it was made with, in every branch.
+            self._contents[key] = self._written[key] = first
+        self.write(self._contents, key, replace(changed, first=first))
 
     # Names.
 
@@ -312,6 +350,14 @@ def _numeric(value: Value) -> bool:
     )
 
 
-def _same(a: Const, b: Const) -> bool:
-    """True for one literal twice; 1, 1.0 and True are three."""
-    return type(a.value) is type(b.value) and a.value == b.value
+def _same(a: Value, b: Value) -> bool:
+    """True for one literal, library name or import twice; 1, 1.0 and True are three."""
+    if isinstance(a, Const) and isinstance(b, Const):
+        return type(a.value) is type(b.value) and a.value == b.value
+    return isinstance(a, (Symbol, Import)) and a == b
+
+
+def _one_first(a: Items | Table, b: Items | Table) -> Value | None:
+    """The container that two branches have both written to."""
+    first = a.first or a
+    return first if first is (b.first or b) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
+from typing import Any
 
 import libcst as cst
 
@@ -34,7 +35,7 @@ MAX_TWICE = 2
 
 
 #: What a branch wrote (see `State.rewind`).
-Changes = Mapping[tuple[int, str], Change]
+Changes = Mapping[tuple[int, Any], Change]
 
 
 class Flow(Enum):
@@ -102,7 +103,10 @@ class Statements(Imports):
         outer, self.node = self.node, node
         value = self.binary(BINARY[type(node.operator)], left, right, node.target, node.value)
         self.node = outer
-        self.assign(node.target, value)
+        if isinstance(left, Items) and isinstance(value, Items) and left.kind == "list":
+            self.mutate(left, value)  # a list is extended for everybody who holds it
+        else:
+            self.assign(node.target, value)
         return Flow.NEXT
 
     def assign(self, target: cst.BaseExpression, value: Value) -> None:
@@ -154,17 +158,17 @@ class Statements(Imports):
         if isinstance(container, Table):
             key = self.key(index)
             if key is None:
-                self.assign(target.value, Table(container.items, False))
+                self.mutate(container, replace(container, complete=False))
             else:
-                self.assign(target.value, Table({**container.items, key: value}, container.complete))
+                self.mutate(container, replace(container, items={**container.items, key: value}))
         elif isinstance(container, Items):
             literal = index.literal
             if isinstance(literal, int) and -len(container.items) <= literal < len(container.items):
                 items = list(container.items)
                 items[literal] = value
-                self.assign(target.value, Items(tuple(items), container.kind, container.complete))
+                self.mutate(container, replace(container, items=tuple(items)))
             else:
-                self.assign(target.value, Items((*container.items, value), container.kind, False))
+                self.mutate(container, replace(container, items=(*container.items, value), complete=False))
         elif isinstance(container, Object):
             self.method(container, "__setitem__", [index, value], {})
         elif isinstance(container, Tensor) and isinstance(target.value, (cst.Name, cst.Attribute)):
