@@ -16,6 +16,7 @@ import pytest
 from tflint_nan.build import build
 from tflint_nan.build.program import Program
 from tflint_nan.graph import Graph
+from tflint_nan.ops.configuration import start
 from tflint_nan.ops.losses import KERAS as LOSSES_OF_KERAS
 from tflint_nan.ops.losses import STRINGS as LOSS_STRINGS
 from tflint_nan.ops.optimizers import STRINGS as OPTIMIZER_STRINGS
@@ -701,10 +702,93 @@ def test_variables() -> None:
         "tf.get_variable('w', [2], trainable=False)",
         "tf.train.get_or_create_global_step()",
         "tf.get_variable('w', [2], constraint=f)",
-        "tf.Variable(1.0, constraint=lambda s: tf.clip_by_value(s, 1e-3, 10.0))",
-        "layers.Layer().add_weight(shape=(2,), constraint='nonneg')",
+        "layers.Layer().add_weight(shape=(2,), constraint=something())",
     ):
         assert not only(read(expression), "variable").value.witnesses, expression
+
+
+@pytest.mark.parametrize(
+    ("options", "lo", "hi"),
+    [
+        ("initializer='ones', constraint='non_neg'", 0.0, math.inf),
+        ("initializer='random_uniform', constraint=keras.constraints.NonNeg()", -0.05, math.inf),
+        ("initializer=keras.initializers.RandomUniform(0.0, 1.0), constraint='NonNeg'", 0.0, math.inf),
+        ("initializer='zeros', constraint=keras.constraints.MaxNorm(3.0)", -3.0, 3.0),
+        ("initializer='zeros', constraint=keras.constraints.UnitNorm()", -1.0, 1.0),
+        ("initializer='zeros', constraint=keras.constraints.MinMaxNorm(0.5, 2.0)", -2.0, 2.0),
+        ("initializer='ones', constraint=lambda w: tf.clip_by_value(w, 1e-3, 10.0)", 1e-3, 10.0),
+        ("initializer='zeros', constraint=Own()", -1.0, 1.0),
+    ],
+)
+def test_a_constraint_bounds_a_variable(options: str, lo: float, hi: float) -> None:
+    """Where a variable starts, and where Keras' own constraint leaves numbers of any size."""
+    import keras
+    import tensorflow as tf
+
+    own = "class Own(keras.constraints.Constraint):\n    def __call__(self, w):\n        return tf.tanh(w)\n"
+    graph = read(f"{own}layers.Layer().add_weight(shape=(64, 4), {options})\n")
+    interval = only(graph, "variable").value.interval
+    assert (pytest.approx(interval.lo, abs=1e-4), pytest.approx(interval.hi, abs=1e-4)) == (lo, hi)
+    assert all(w.value in interval for w in only(graph, "variable").value.witnesses)
+    names: dict[str, Any] = {"keras": keras, "tf": tf}
+    exec(own, names)
+    exec(f"v = keras.layers.Layer().add_weight(shape=(64, 4), {options})", names)
+    variable = names["v"]
+    numbers = np.random.default_rng(4).normal(0, 50, (64, 4)).astype("float32")
+    for values in (np.asarray(variable), np.asarray(variable.constraint(numbers))):
+        assert interval.lo <= values.min() <= values.max() <= interval.hi
+
+
+def test_weights_with_a_constraint_reach_nothing_for_certain() -> None:
+    for layer in ("Dense(1, use_bias=False", "Conv2D(1, 3"):
+        graph = read(f"tf.log(layers.{layer}, kernel_constraint='non_neg')(x))\n")
+        assert not only(graph, "log").arg("x").witnesses
+    graph = read("tf.log(layers.Embedding(9, 4, 'ones', embeddings_constraint='non_neg')(x))\n")
+    assert only(graph, "log").arg("x").interval.lo == 0.0
+
+
+@pytest.mark.parametrize(
+    "initializer",
+    [
+        *("Zeros()", "Ones()", "Constant(0.3)", "RandomUniform()", "RandomUniform(0.1, 0.2)"),
+        *("TruncatedNormal(0.5, 0.1)", "GlorotUniform()", "GlorotNormal()", "HeUniform()", "HeNormal()"),
+        *("LecunUniform()", "LecunNormal()", "Orthogonal(2.0)", "Identity(3.0)", "RandomNormal()"),
+        *("VarianceScaling(3.0, 'fan_avg', 'uniform')", "VarianceScaling(3.0)"),
+    ],
+)
+def test_initial_values_lie_in_the_range_of_the_initializer(initializer: str) -> None:
+    import keras
+    import tensorflow as tf
+
+    value = list(read(f"i = keras.initializers.{initializer}\ni((3, 3))\n").ops())[-1].value
+    old = list(read(f"i = tf.initializers.{initializer}\ni((3, 3))\n").ops())[-1].value
+    makers: list[tuple[Value, Any]] = [
+        (value, eval(f"keras.initializers.{initializer}", {"keras": keras})),
+        (old, eval(f"tf.initializers.{initializer}", {"tf": tf})),
+    ]
+    for predicted, made in makers:
+        for shape in ((1, 1), (64, 64), (3, 3), (400, 2)):
+            if "Identity" in initializer and shape[0] != shape[1]:
+                continue
+            numbers = np.asarray(made(shape))
+            assert predicted.interval.lo <= numbers.min() <= numbers.max() <= predicted.interval.hi
+    bounded = "RandomNormal" not in initializer
+    assert math.isfinite(value.interval.hi) is bounded
+
+
+@pytest.mark.parametrize("name", ["zeros", "ones", "glorot_uniform", "he_normal", "uniform", "orthogonal"])
+def test_initializers_by_string(name: str) -> None:
+    import keras
+
+    interval = start(Const(name))
+    numbers = np.asarray(keras.initializers.get(name)((64, 64)))
+    assert interval.lo <= numbers.min() <= numbers.max() <= interval.hi < 4.0
+
+
+def test_a_regularizer_is_not_negative() -> None:
+    graph = read("r = keras.regularizers.l2(0.1)\nr(layers.Dense(1)(x))\n")
+    assert only(graph, "regularization").value.interval.lo == 0.0
+    assert graph.path(only(graph, "dense"), only(graph, "regularization"))
 
 
 # ---- data

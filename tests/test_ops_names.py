@@ -51,6 +51,8 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "loss": (keras.losses.Loss,),
     "schedule": (keras.optimizers.schedules.LearningRateSchedule,),
     "initializer": (keras.initializers.Initializer, v1.zeros_initializer),
+    "constraint": (keras.constraints.Constraint,),
+    "regularizer": (keras.regularizers.Regularizer,),
     "cell": (keras.layers.LSTMCell,),
     "argparser": (argparse.ArgumentParser,),
 }

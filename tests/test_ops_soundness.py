@@ -919,6 +919,8 @@ BY_CONTRACT = {
     "tabular": "the published range of a data set",
     "scaled": "what a scaler guarantees",
     "weighted_mean": "the sign of products; tests/test_ops_library.py compares it",
+    "initial_values": "what an initializer draws; tests/test_ops_library.py compares it",
+    "constrained": "what a constraint says; tests/test_ops_library.py compares it",
     "regularization": "norms of variables, with factors that are not negative",
     "schedule": "what the learning rate schedule's constructor names",
     "lstm": "a gate of at most 1 times tanh; the weights are not known",

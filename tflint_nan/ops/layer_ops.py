@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, NON_NEGATIVE, Interval, round_to
+from tflint_nan.ops.configuration import limits, start
 from tflint_nan.ops.handlers import float_dtype, number
-from tflint_nan.ops.points import facts, fresh, integer, mapped, unbounded
+from tflint_nan.ops.points import facts, fresh, integer, is_given, mapped, unbounded
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import NONE, Object, Op, Shape, Value
+from tflint_nan.value import NONE, Const, Object, Op, Shape, Value
 
 _SIGNED_UNIT = Interval(-1.0, 1.0)
 #: Activations under which a recurrent layer's output stays in [-1, 1].
@@ -24,9 +25,15 @@ def _last(shape: Shape, size: Value) -> Shape:
     return None if not shape else (*shape[:-1], integer(size))
 
 
+#: Arguments that keep the weights of a layer from going anywhere.
+_CONSTRAINTS = ("kernel_constraint", "depthwise_constraint", "pointwise_constraint", "embeddings_constraint")
+
+
 def _linear(op: Op, shape: Shape) -> Facts:
     dtype = float_dtype(op, "x")
-    return Facts(EVERYTHING, unbounded(op, dtype), dtype, shape)
+    layer = op.arg("layer")
+    held = isinstance(layer, Object) and any(is_given(layer.config(name)) for name in _CONSTRAINTS)
+    return Facts(EVERYTHING, () if held else unbounded(op, dtype), dtype, shape)
 
 
 @operator("dense")
@@ -47,8 +54,14 @@ def conv(op: Op) -> Facts:
 @operator("embedding")
 def embedding(op: Op) -> Facts:
     """Rows of a trained table: one more axis."""
-    shape = op.arg("x").shape
-    return _linear(op, None if shape is None else (*shape, integer(op.arg("output_dim"))))
+    shape, layer = op.arg("x").shape, op.arg("layer")
+    result = _linear(op, None if shape is None else (*shape, integer(op.arg("output_dim"))))
+    kept = limits(layer.config("embeddings_constraint")) if isinstance(layer, Object) else None
+    if kept is None or not isinstance(layer, Object):
+        return result
+    first = layer.config("embeddings_initializer")
+    interval = kept.hull(start(Const("uniform") if first is NONE else first))
+    return Facts(interval, (), result.dtype, result.shape)
 
 
 @operator("batch_norm")

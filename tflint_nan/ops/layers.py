@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from tflint_nan.ops.configuration import applied
 from tflint_nan.ops.handlers import number, receiver, sequence, text, truth, unknown
 from tflint_nan.ops.points import integer
 from tflint_nan.ops.table import APIS, BASES, Call, Machine, api
@@ -291,6 +292,8 @@ def add_weight(machine: Machine, call: Call) -> Value:
     args = dict(call.args)
     if text(call.arg("shape")) is not None:
         args["shape"] = args.pop("initial_value", UNKNOWN)
+    if "constraint" in args:
+        args["constraint"] = applied(machine, args["constraint"], call)
     return machine.emit("variable", args, call=call)
 
 

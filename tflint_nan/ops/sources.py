@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tflint_nan.interval import EVERYTHING, UNIT, Interval
+from tflint_nan.ops.configuration import constrained_range
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -88,7 +89,9 @@ def _variable(op: Op) -> Facts:
     if trainable is not None and trainable is not True:
         return Facts(dtype=dtype, shape=shape)
     if is_given(op.arg("constraint")):
-        return Facts(dtype=dtype, shape=shape)
+        kept = constrained_range(op)
+        reached = () if kept is None else unbounded(op, dtype)
+        return facts(kept or EVERYTHING, reached, dtype, shape)
     return Facts(EVERYTHING, unbounded(op, dtype), dtype, shape)
 
 

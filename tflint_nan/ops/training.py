@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tflint_nan.interval import Interval
+from tflint_nan.ops.configuration import applied
 from tflint_nan.ops.handlers import float_dtype, number, unknown
 from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, OneOf, Op, Table, Tensor, Value
@@ -113,14 +114,22 @@ def step(machine: Machine, call: Call) -> Value:
     return machine.emit("variable", {**args, "dtype": Const("int64")}, call=call)
 
 
+def variable(machine: Machine, call: Call) -> Value:
+    """A variable; a program's own constraint is called, to know where it keeps the numbers."""
+    args = dict(call.args)
+    if "constraint" in args:
+        args["constraint"] = applied(machine, args["constraint"], call)
+    return machine.emit("variable", args, call=call)
+
+
 api(
     "tf.Variable",
-    "variable",
+    variable,
     "initial_value trainable validate_shape caching_device name variable_def dtype import_scope constraint",
 )
 api(
     "tf.get_variable",
-    "variable",
+    variable,
     "name shape dtype initializer:initial_value regularizer trainable collections caching_device partitioner "
     "validate_shape use_resource custom_getter constraint",
 )
@@ -142,11 +151,11 @@ api("tf.train.get_or_create_global_step tf.train.create_global_step tf.train.get
 # Of `K.variable` nobody knows whether an optimizer has it: as often it is a weight of the loss or a rate.
 api(
     "keras.backend.variable",
-    "variable",
+    variable,
     "value:initial_value dtype name constraint",
     trainable=Const(False),
 )
-api("keras.Variable", "variable", "initializer:initial_value shape dtype trainable autocast aggregation")
+api("keras.Variable", variable, "initializer:initial_value shape dtype trainable autocast aggregation")
 api("keras.backend.placeholder", "placeholder", "shape ndim dtype", removed="2.15")
 api("tf.placeholder", "placeholder", "dtype shape name")
 api("tf.placeholder_with_default", "placeholder", "input:default shape name")
