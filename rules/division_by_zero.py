@@ -134,7 +134,8 @@ def _quotient(trail: Trail) -> float | None:
     known = at(trail.sink, trail.witness)
     if known is not None:
         return known
-    return math.nan if _is_spread(trail) else math.inf
+    nothing = trail.sink.name == "div" and number(trail.sink.arg("x")) == 0
+    return math.nan if nothing or _is_spread(trail) else math.inf
 
 
 def _is_strong(trail: Trail) -> bool:

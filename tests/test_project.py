@@ -54,7 +54,12 @@ def test_the_producer_is_in_another_file(name: str, tmp_path: Path) -> None:
     }
     (finding,) = check(tmp_path, files)
     assert finding.code == "NAN101"
-    assert [Path(step.filename).name for step in finding.related] == ["model.py"]
+    related = [(Path(step.filename).name, step.message) for step in finding.related]
+    assert related == [
+        ("model.py", "softmax: values in [0, 1]"),
+        ("train.py", "computed in this call"),
+        ("train.py", "log = -inf"),
+    ]
     assert check(tmp_path, files, alone=True) == []
 
 
@@ -95,7 +100,13 @@ def test_what_goes_wrong_elsewhere_stands_at_the_call(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, {"model.py": MODEL, "losses.py": LOSS, "train.py": use})
     assert (finding.code, Path(finding.filename).name, finding.span.start.row) == ("NAN101", "train.py", 6)
     assert "losses.py:3" in finding.message
-    assert [Path(step.filename).name for step in finding.related] == ["model.py", "losses.py"]
+    related = [(Path(step.filename).name, step.message) for step in finding.related]
+    assert related == [
+        ("model.py", "softmax: values in [0, 1]"),
+        ("train.py", "computed in this call"),
+        ("train.py", "used in this call"),
+        ("losses.py", "log = -inf"),
+    ]
     assert finding.fix is None
 
 

@@ -36,6 +36,8 @@ LIBRARIES = (
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
 _GIVEN = frozenset({"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"})
+#: Ops that are 0 where all elements of a row are.
+_REDUCTIONS = frozenset({"sum", "mean", "max", "norm"})
 #: How many ops are looked at around one op: what matters to it is near, and a file may be of any length.
 NEAR = 2000
 
@@ -67,19 +69,56 @@ class Trail:
 def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> list[Trail]:
     """Every way in which a `bad` number is known to reach the argument `name` of `sink`.
 
-    Those that assume least come first, of these the longest.
+    Those that assume least come first, of these the longest, of these the one that starts nearest to the sink
+    (at a layer, not at its bias).
     """
     value = sink.arg(name)
     made, found = value.op, list[Trail]()
     for witness in value.witnesses:
         if made is None or not bad(witness.value) or any(graph.is_state(op) for op, _ in witness.inputs):
             continue
-        for source in [source for source, _ in witness.inputs] or [made]:
+        seen = _seen_from(made, witness)
+        assumed = [source for source, _ in seen.inputs]
+        for source in assumed or [made]:
             # Through this argument: the other one may lead to the source as well, and shorter.
             chain = graph.path(source, made)
-            if chain:
-                found.append(_trail(value, witness, (*chain, sink)))
-    return sorted(found, key=lambda trail: (len(trail.witness.inputs), -len(trail.chain)))
+            if chain and not any(step in assumed for step in chain[1:]) and not _whole_row(chain):
+                found.append(_trail(value, seen, (*chain, sink)))
+    return sorted(
+        found, key=lambda trail: (len(trail.witness.inputs), -len(trail.chain), -trail.chain[0].serial)
+    )
+
+
+def _seen_from(made: Op, witness: Witness) -> Witness:
+    """The witness without the inputs that `made` sees only through other inputs, whose numbers are given."""
+    if len(witness.inputs) < 2:
+        return witness
+    assumed = {op.serial for op, _ in witness.inputs}
+    todo, seen = [made], {made.serial}
+    for op in todo:
+        if op.serial in assumed:
+            continue
+        for value in op.args.values():
+            for producer in sources(value):
+                if producer.serial not in seen and producer.serial >= min(assumed):
+                    seen.add(producer.serial)
+                    todo.append(producer)
+    return replace(witness, inputs=tuple(pair for pair in witness.inputs if pair[0].serial in seen))
+
+
+def _whole_row(chain: tuple[Op, ...]) -> bool:
+    """Whether the chain reduces a row of a softmax that nothing but literals has changed: it is not all 0."""
+    softmax = chain[0]
+    if softmax.name != "softmax":
+        return False
+    axes = (None, -1, softmax.arg("axis").literal)
+    for step in chain[1:]:
+        if step.name in _REDUCTIONS and step.arg("axis").literal in axes:
+            return all(
+                source is softmax or not leaf or number(source.value) is not None
+                for source, leaf in ancestors(step, softmax)
+            )
+    return False
 
 
 def _trail(value: Value, witness: Witness, chain: tuple[Op, ...]) -> Trail:
@@ -279,12 +318,15 @@ def library(op: Op) -> str:
     return "tf"
 
 
-def ancestors(op: Op) -> Iterator[tuple[Op, bool]]:
-    """`op` and what it is computed from, the nearest, each with whether it takes no tensor itself."""
+def ancestors(op: Op, until: Op | None = None) -> Iterator[tuple[Op, bool]]:
+    """`op` and what it is computed from, the nearest, each with whether it takes no tensor itself.
+
+    What `until` is computed from is left out.
+    """
     todo, seen = [op], {op.serial}
     for current in islice(todo, NEAR):
         # What a variable starts from is not what it is.
-        args = () if current.name == "variable" else current.args.values()
+        args = () if current.name == "variable" or current is until else current.args.values()
         operands = [source for value in args for source in sources(value)]
         yield current, not operands
         for operand in operands:

@@ -99,11 +99,13 @@ def explained(
         gradient,
     )
     passed = (trail.producer, *trail.steps)
+    # The one that the trail starts from last: there the chain begins.
+    assumed = sorted((op for op, _ in witness.inputs), key=lambda op: op is trail.chain[0])
     return Report(
         op=sink,
         message=message,
         help=help,
-        assumed=tuple((op, _described(op)) for op, _ in witness.inputs if op not in passed),
+        assumed=tuple((op, _described(op)) for op in assumed if op not in passed),
         because=(
             *((op, _described(op)) for op in passed if op is trail.producer or op.name not in _UNWRITTEN),
             *((op, label(op) if number is None else f"{label(op)} = {number:g}") for op, number in after),
