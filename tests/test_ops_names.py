@@ -35,6 +35,8 @@ LIBRARIES: dict[str, tuple[Any, ...]] = {
 }
 #: Kind of a receiver -> the classes whose methods are meant.
 KINDS: dict[str, tuple[Any, ...]] = {
+    "generator": (tf.random.Generator,),
+    "rng": (np.random.Generator, np.random.RandomState),
     "tensor": (tf.Tensor, type(tf.constant(0.0)), tf.Variable, v1.Variable, np.ndarray),
     "model": (keras.Model, keras.Sequential),
     "layer": (keras.layers.Layer, keras.layers.Normalization),

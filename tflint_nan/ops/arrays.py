@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.interval import INTEGERS, Interval
+from tflint_nan.interval import INTEGERS, Interval, smallest
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -50,7 +50,6 @@ _flowing("roll", keeps_shape=True)
 _flowing("sort", keeps_shape=True)
 _flowing("swap")
 _flowing("shuffle", keeps_shape=True)
-_flowing("segment")
 _flowing("tile")
 for _name in ("gather", "split", "unstack"):
     operator(_name, flow=("x",))(lambda op: _picked(op, None))
@@ -220,11 +219,12 @@ def _together(name: str) -> None:
         given = op.arg("values")
         values = _values(op)
         dtype = dtype_of(op, *values)
-        if isinstance(given, Items) and not given.complete:
-            return Facts(dtype=dtype)
         if not isinstance(given, Items):
             return Facts(given.interval, given.witnesses, given.dtype, None)
         result = joined_facts(values, dtype)
+        if not given.complete:
+            # A list that grows in a loop shows each kind of its elements, not how many there are.
+            return Facts(result.interval, result.witnesses, dtype, None)
         return Facts(result.interval, result.witnesses, dtype, _together_shape(name, op, values))
 
 
@@ -249,18 +249,16 @@ _together("stack")
 _together("concat")
 
 
-@operator("segment_sum")
-def _segment_sum(op: Op) -> Facts:
-    """Sums over groups of rows; an empty group is 0."""
-    x = op.arg("x")
-    interval = Interval(0.0 if x.interval.lo >= 0.0 else -_INF, 0.0 if x.interval.hi <= 0.0 else _INF)
-    return facts(interval, [w for w in x.witnesses if w.value == 0.0], x.dtype, None)
-
-
 @operator("diag_part", flow=("x",))
 def _diag_part(op: Op) -> Facts:
-    """The diagonal of a matrix: what a triangle or an identity has elsewhere does not count."""
+    """The diagonal of a matrix: what a triangle or an identity has elsewhere does not count.
+
+    That of a Cholesky factor is positive: the kernels refuse other pivots.
+    """
     x = op.arg("x")
+    if x.op is not None and x.op.name == "cholesky":
+        least = smallest(x.dtype)
+        return Facts(Interval(least, max(x.interval.hi, least)), (), x.dtype)
     elsewhere = any(made.name in ("band_part", "eye") for made in x.producers())
     return Facts(x.interval, () if elsewhere else x.witnesses, x.dtype)
 

@@ -255,8 +255,6 @@ api("cv2.flip", "augment", "src:x flipCode")
 
 api("tf.image.convert_image_dtype", convert_image_dtype, "image:x dtype saturate name")
 api("tf.image.per_image_standardization", normalise, "image:x")
-api("tf.image.resize", "resize", "images:x size method preserve_aspect_ratio antialias name")
-api("tf.image.resize_images", "resize", "images:x size method align_corners preserve_aspect_ratio name")
 api(
     "tf.image.resize_bilinear tf.image.resize_nearest_neighbor tf.image.resize_area",
     "resize",
@@ -277,7 +275,7 @@ api("tf.image.random_crop tf.random_crop", "resize", "value:x size seed name")
 api("tf.image.random_flip_left_right tf.image.random_flip_up_down", "augment", "image:x seed")
 api("tf.image.flip_left_right tf.image.flip_up_down", "augment", "image:x")
 api("tf.image.rot90", "augment", "image:x k name")
-api("tf.image.rgb_to_grayscale tf.image.grayscale_to_rgb", "resize", "images:x name")
+api("tf.image.grayscale_to_rgb", "resize", "images:x name")
 
 _PREPROCESS = (
     "vgg16 vgg19 resnet50 resnet resnet_v2 inception_v3 inception_resnet_v2 xception mobilenet mobilenet_v2 "

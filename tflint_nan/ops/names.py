@@ -113,13 +113,6 @@ api(
 )
 api("tf.nn.softmax tf.math.softmax", "softmax", "logits:x axis name dim:axis")
 api("tf.nn.log_softmax tf.math.log_softmax", "log_softmax", "logits:x axis name dim:axis")
-for _name in ("segment_sum", "segment_mean", "segment_max", "segment_min", "segment_prod"):
-    both("segment_sum" if _name == "segment_sum" else "segment", _name, "data:x segment_ids name")
-    both(
-        "segment_sum" if _name == "segment_sum" else "segment",
-        f"unsorted_{_name}",
-        "data:x segment_ids num_segments name",
-    )
 
 # ---- products
 
@@ -278,7 +271,6 @@ api("tf.linalg.band_part tf.matrix_band_part", "band_part", "input:x num_lower n
 api("tf.linalg.diag tf.matrix_diag", "band_part", "diagonal:x name")
 api("tf.linalg.diag_part tf.matrix_diag_part", "diag_part", "input:x name")
 api("tf.linalg.tensor_diag_part tf.diag_part", "diag_part", "input:x name")
-api("tf.linalg.trace tf.trace", "cumsum", "x name")
 api("tf.space_to_depth tf.nn.space_to_depth", "gather", "input:x block_size")
 api("tf.depth_to_space tf.nn.depth_to_space", "gather", "input:x block_size")
 api("tf.shape", shapes.shape, "input:x out_type name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tflint_nan.interval import NON_NEGATIVE, Interval
 from tflint_nan.ops.functions import mul, softplus
@@ -76,15 +77,24 @@ def einsum(machine: Machine, call: Call) -> Value:
     return machine.emit("einsum", args, call=call)
 
 
-def add_all(machine: Machine, call: Call) -> Value:
-    """`add_n(inputs)`: additions from the left."""
-    values = machine.elements(call.arg("values"))
-    if not values:
-        return machine.emit("unknown_call", {"0": call.arg("values")}, call=call)
+def added(machine: Machine, call: Call, values: Sequence[Value]) -> Value:
+    """Additions from the left."""
     total = values[0]
     for value in values[1:]:
         total = machine.emit("add", {"x": total, "y": value}, call=call)
     return total
+
+
+def add_all(machine: Machine, call: Call) -> Value:
+    """`add_n(inputs)`: additions, or the sum over a list whose length is not known."""
+    given = call.arg("values")
+    values = machine.elements(given)
+    if values:
+        return added(machine, call, values)
+    if isinstance(given, Items) and given.items:
+        together = machine.emit("stack", {"values": given}, call=call)
+        return machine.emit("sum", {"x": together, "axis": Const(0)}, call=call)
+    return machine.emit("unknown_call", {"0": given}, call=call)
 
 
 def half_square(machine: Machine, call: Call) -> Value:

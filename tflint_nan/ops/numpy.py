@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 
 from tflint_nan.interval import FORMATS, epsilon, largest, smallest
-from tflint_nan.ops import functions, nn, shapes
+from tflint_nan.ops import functions, indices, linalg, nn, shapes
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.points import dtype_named
+from tflint_nan.ops.special_functions import trunc, truncatemod
 from tflint_nan.ops.table import CONSTANTS, Call, Handler, Machine, api
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, Value
+from tflint_nan.value import NONE, UNKNOWN, Const, Value
 
 CONSTANTS.update(
     {
@@ -89,7 +90,6 @@ api("np.cumsum", "cumsum", "a:x axis dtype out")
 api("np.cumprod", "cumprod", "a:x axis dtype out")
 api("np.count_nonzero", "count_nonzero", "a:x axis")
 api("np.linalg.norm", "norm", "x ord axis keepdims")
-api("np.trace", "cumsum", "a:x offset")
 
 # ---- products
 
@@ -114,27 +114,6 @@ api("np.identity", "eye", "n dtype")
 api("np.arange", "range", "start stop:limit step:delta dtype")
 api("np.linspace", "linspace", "start stop num endpoint retstep dtype axis")
 
-
-def samples(operator: str) -> Handler:
-    """`rand(2, 3)` and `randn(2, 3)`, which take the shape as separate arguments."""
-
-    def emit(machine: Machine, call: Call) -> Value:
-        return machine.emit(operator, {"shape": Items(tuple(call.rest))}, call=call)
-
-    return emit
-
-
-api("np.random.rand", samples("random_uniform"), "")
-api("np.random.randn", samples("random_normal"), "")
-api("np.random.random np.random.random_sample", "random_uniform", "size:shape")
-api("np.random.ranf np.random.sample", "random_uniform", "size:shape")
-api("np.random.uniform", "random_uniform", "low:minval high:maxval size:shape")
-api("np.random.normal", "random_normal", "loc:mean scale:stddev size:shape")
-api("np.random.standard_normal", "random_normal", "size:shape")
-api("np.random.randint", "random_integers", "low:minval high:maxval size:shape dtype")
-api("np.random.permutation", "shuffle", "x")
-api("np.random.choice", "gather", "a:x size replace p")
-
 # ---- shapes
 
 api("np.reshape", "reshape", "a:x shape order newshape:shape")
@@ -145,7 +124,7 @@ api("np.transpose", "transpose", "a:x axes:perm")
 api("np.swapaxes np.moveaxis", "swap", "a:x")
 api("np.take", "gather", "a:x indices axis")
 api("np.delete", "gather", "arr:x obj axis")
-api("np.unique", "gather", "ar:x return_index return_inverse return_counts axis")
+api("np.unique", indices.unique, "ar:x return_index return_inverse return_counts axis")
 api("np.tile", "tile", "A:x reps")
 api("np.repeat", "tile", "a:x repeats axis")
 api("np.broadcast_to", "broadcast_to", "array:x shape")
@@ -161,8 +140,7 @@ api("np.sort", "sort", "a:x axis kind")
 api("np.pad", "pad", "array:x pad_width:paddings mode")
 api("np.copy", "identity", "a:x order subok")
 api("np.tril np.triu", "band_part", "m:x k")
-# Of a matrix it takes the diagonal out, of a vector it makes a matrix: no 0 is certain.
-api("np.diag", "diag_part", "v:x k")
+api("np.diag", linalg.diag, "v:x k")
 api("np.shape", shapes.shape, "a:x")
 api("np.size", "size", "a:x axis")
 api("np.ndim", shapes.rank, "a:x")
@@ -218,7 +196,11 @@ api("math.log2", scalar("log2", functions.log2), "x")
 api("math.floor", scalar("floor", functions.floor), "x")
 api("math.ceil", scalar("ceil", functions.ceil), "x")
 api("math.pow", scalar("pow", functions.power), "x y")
-api("math.fmod", scalar("mod", math.fmod), "x y")
+api("math.fmod", scalar("truncatemod", truncatemod), "x y")
+api("math.trunc", scalar("trunc", trunc), "x")
+api("math.atan2", scalar("atan2", math.atan2), "y x")
+api("math.hypot", scalar("hypot", math.hypot), "x y")
+api("math.copysign", scalar("copysign", math.copysign), "x y")
 
 
 def logarithm(machine: Machine, call: Call) -> Value:

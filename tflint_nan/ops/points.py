@@ -214,7 +214,7 @@ def dtype_named(value: Value, api: str = "") -> str | None:
 
 def is_numpy(op: Op | None) -> bool:
     """True where the program made the value through NumPy (or pandas)."""
-    return op is not None and op.api.startswith(("np.", "pd."))
+    return op is not None and op.api.startswith(("np.", "pd.", "rng."))
 
 
 def dtype_of(op: Op, *values: Value) -> str | None:
