@@ -29,13 +29,17 @@ LIBRARIES = (
     ("keras.backend", "keras.backend."),
     ("tf", "tf."),
     ("np", "np."),
+    ("np", "rng."),
     ("np", "tensor."),
     ("pd", "pd."),
 )
 #: Ops that hold weights.
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
-_GIVEN = frozenset({"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"})
+_GIVEN = frozenset(
+    {"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"}
+    | {"random_positive", "random_counts", "random_real"}
+)
 #: Ops that are 0 where all elements of a row are.
 _REDUCTIONS = frozenset({"sum", "mean", "max", "norm"})
 #: How many ops are looked at around one op: what matters to it is near, and a file may be of any length.

@@ -6,6 +6,7 @@ no distribution here has.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tflint_nan.interval import EVERYTHING, NON_NEGATIVE, Interval
@@ -193,12 +194,8 @@ _numpy("uniform", "random_uniform", "low:minval high:maxval size:shape")
 _numpy("normal", "random_normal", "loc:mean scale:stddev size:shape")
 _numpy("standard_normal", "random_normal", "size:shape")
 _numpy("triangular", "random_uniform", "left:minval mode right:maxval size:shape")
-_numpy(
-    "vonmises",
-    "random_uniform",
-    "mu kappa size:shape",
-    {"minval": Const(-3.1415927), "maxval": Const(3.1415927)},
-)
+_TURN = {"minval": Const(-math.pi), "maxval": Const(math.pi)}
+_numpy("vonmises", "random_uniform", "mu kappa size:shape", _TURN)
 _numpy("choice", "random_choice", "a:x size:shape replace p")
 _numpy("permutation", permuted, "x")
 _numpy("rand", samples("random_uniform"), "")
