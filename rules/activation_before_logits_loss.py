@@ -135,11 +135,11 @@ def _over_last_axis(op: Op) -> bool:
 
 def _witness(own: str, activation: Op) -> str | None:
     """The least loss that is possible: the right output at 1, the others at 0."""
-    n = units(activation)
+    n = units(activation) or 2
     if own == "sigmoid":
         least = _least(2)
         return f"{activation.name} = 1, label = 1 -> sigmoid = {math.exp(-least):.3g}, loss = {least:.3g}"
-    if n is None or n < 2:
+    if n < 2:
         return None
     least = _least(n)
     others = "0" if n == 2 else "0, ..."

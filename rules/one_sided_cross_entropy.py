@@ -51,11 +51,15 @@ Unsafe: another loss is minimised, the whole cross entropy, computed from the lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import round_to
+from tflint_nan.ops.functions import sigmoid as logistic_function
+from tflint_nan.ops.points import FAR
 from tflint_nan.registry import rule
 from tflint_nan.remedies import Pair, cross_entropy
 from tflint_nan.rewrite import Rewriter
@@ -100,7 +104,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 "such an example gives no loss and no gradient whatever is predicted",
                 help="train with both terms: the fused cross entropy, from the logits",
                 because=((sigmoid, f"{sigmoid.name}: an output that the label 0 should pull down"),),
-                witness="label = 0, sigmoid = 1 -> 0 * log(1) = 0",
+                witness=_witness(logits),
                 fix=partial(_fix, graph, op, Pair(sigmoid.value, logits, labels)),
                 level=Level.DEFAULT if _classes(graph, op, sigmoid, labels) else Level.STRICT,
             )
@@ -114,6 +118,13 @@ def _positive(value: Value) -> Value:
 
 def _sigmoid(log: Op) -> tuple[Op, Value] | None:
     return (log, log.arg("x")) if log.name == "log_sigmoid" else logistic(guarded(log.arg("x")))
+
+
+def _witness(logits: Value) -> str:
+    """The output that is most wrong for the label 0."""
+    worst = max((w.value for w in logits.witnesses if math.isfinite(w.value)), default=FAR)
+    s = round_to(logistic_function(worst), logits.dtype)
+    return f"label = 0, logit = {worst:g} -> sigmoid = {s:g} -> loss = 0, gradient = 0"
 
 
 def _alone(graph: Graph, product: Op, log: Op, sigmoid: Op, logits: Value) -> bool:

@@ -88,13 +88,11 @@ def check(graph: Graph) -> Iterator[Report]:
         )
 
 
-def _witness(n: int | None) -> str | None:
+def _witness(n: int | None) -> str:
     """All sigmoids at their upper end: equal shares, and no slope to change them."""
-    if n is None or n == 1:
-        return None
-    return (
-        f"sigmoid = [1, 1, ...], {n} classes -> share = {1 / n:.3g}, loss = {math.log(n):.5g}, gradient = 0"
-    )
+    n = n or 2
+    outputs = {1: "[1], 1 class", 2: "[1, 1], 2 classes"}.get(n, f"[1, 1, ...], {n} classes")
+    return f"sigmoid = {outputs} -> share = {1 / n:.3g}, loss = {math.log(n):.5g}, gradient = 0"
 
 
 def _fix_loss(op: Op, r: Rewriter) -> Fix | None:
