@@ -53,8 +53,11 @@ Reported strictly above the bound; `strict` is the bound of `--strict`.
 | `learning-rate-adagrad` | Adagrad, Ftrl | 0.5 | 0.1 (`learning-rate-adagrad-strict`) |
 | `learning-rate-adadelta` | Adadelta | 1.0 | 1.0 (`learning-rate-adadelta-strict`) |
 
-Plain gradient descent whose gradients are clipped by norm takes steps of a bounded length, so there a
-rate above the default bound is reported by `--strict` only.
+The default bounds are for models of several layers. Where the loss is seen to go through one layer of
+weights only (a linear or logistic regression, word vectors), they are ten times as high. Where it goes
+through none (the pixels of a picture, the coordinates of a test function), how large a step may be depends
+on what is moved, and the rate is reported by `--strict` only. So is one of plain gradient descent whose
+gradients are clipped by norm, since its steps have a bounded length.
 
 ## Fix safety
 
@@ -75,12 +78,13 @@ start of a schedule. A rate that is computed or passed in is left to you.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.rates import clipped_by_norm, rate, replaced_rate
+from tflint_nan.rates import clipped_by_norm, depth, rate, replaced_rate
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -101,6 +105,8 @@ BOUNDS = {
     "adagrad": (0.5, 0.1),
     "adadelta": (1.0, 1.0),
 }
+#: How much more a single layer of weights bears: its loss is convex, and steep nowhere.
+SINGLE_LAYER = 10
 #: A rate within float32's rounding of its bound is at the bound.
 TOLERANCE = 1 + 2.0**-23
 
@@ -124,7 +130,10 @@ def check(graph: Graph) -> Iterator[Report]:
         bound, strict = (graph.threshold(f"learning-rate-{family}{suffix}") for suffix in ("", "-strict"))
         if known <= min(bound, strict) * TOLERANCE:
             continue
-        bounded_steps = family == "sgd" and clipped_by_norm(graph, op)
+        layers = depth(graph, op)
+        limit = {0: math.inf, 1: SINGLE_LAYER * bound}.get(2 if layers is None else layers, bound)
+        if family == "sgd" and clipped_by_norm(graph, op):
+            limit = math.inf
         schedule = op.arg("learning_rate").made_by("schedule")
         name = op.api.rpartition(".")[2]
         yield Report(
@@ -135,7 +144,7 @@ def check(graph: Graph) -> Iterator[Report]:
             help=f"start with {usual:g}",
             because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
             fix=partial(_fix, graph, schedule or op, usual),
-            level=Level.DEFAULT if known > bound * TOLERANCE and not bounded_steps else Level.STRICT,
+            level=Level.DEFAULT if known > limit * TOLERANCE else Level.STRICT,
             severity=Severity.WARNING,
         )
 

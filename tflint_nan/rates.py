@@ -5,8 +5,14 @@ from __future__ import annotations
 import math
 
 from tflint_nan.graph import Graph
-from tflint_nan.training import flat, made_only_by
+from tflint_nan.training import LINEAR, ancestors, flat, made_only_by
 from tflint_nan.value import NONE, Object, Op, Value, sources
+
+#: Ops that multiply with weights, and how many layers of them a gradient goes through: a recurrent layer
+#: is applied again at every step.
+_LAYERS = {**dict.fromkeys(LINEAR, 1), **dict.fromkeys(("lstm", "gru", "rnn"), 2)}
+#: Of these the weights are an operand.
+_PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
 
 
 def rate(value: Value) -> float | None:
@@ -52,3 +58,40 @@ def clipped_by_norm(graph: Graph, optimizer: Op) -> bool:
             if any(op.name in ("clip", "clip_by_norm") for op in given):
                 return True
     return False
+
+
+def depth(graph: Graph, optimizer: Op) -> int | None:
+    """How many layers of weights the loss that an optimizer minimises is computed through, one after another.
+
+    0 where numbers are moved directly: a picture, the two coordinates of a test function. None where what
+    it minimises is not seen.
+    """
+    losses = [source for step in _steps(graph, optimizer) for source in sources(step.arg("loss"))]
+    if not losses:
+        return None
+    below: dict[int, int] = {}
+    computed = {serial: op for loss in losses for serial, op in ancestors(loss.value).items()}
+    for serial, op in sorted(computed.items()):
+        if op.name == "unknown_call" and any(list(sources(value)) for value in op.args.values()):
+            return None  # layers may be in there; what is called without tensors gives data
+        inner = [below.get(source.serial, 0) for value in op.args.values() for source in sources(value)]
+        below[serial] = max(inner, default=0) + (_LAYERS.get(op.name, 0) if _is_weighted(op) else 0)
+    found = max(below[loss.serial] for loss in losses)
+    moved = any(op.name == "variable" for op in computed.values())
+    return found if found or moved else None
+
+
+def _is_weighted(op: Op) -> bool:
+    if op.name not in _PRODUCTS and "kernel" not in op.args:
+        return True  # the layer makes its weights itself
+    weights = [op.args["kernel"]] if "kernel" in op.args else op.args.values()
+    return any(source.name == "variable" for value in weights for source in ancestors(value).values())
+
+
+def _steps(graph: Graph, optimizer: Op) -> list[Op]:
+    """Where the optimizer learns what to minimise."""
+    steps = [op for op in graph.ops("minimize", "compile") if optimizer in sources(op.arg("optimizer"))]
+    for step in graph.ops("apply_gradients"):
+        if optimizer in sources(step.arg("optimizer")):
+            steps += [op for op in ancestors(step.arg("gradients")).values() if op.name == "gradients"]
+    return steps
