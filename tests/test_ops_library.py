@@ -5,6 +5,8 @@ Shapes, ranges, losses and schedules are compared with the installed TensorFlow.
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
 import os
 from typing import Any
@@ -97,9 +99,45 @@ LAYERS = [
     ("layers.SimpleRNN(5)", (4, 3)),
     ("layers.SimpleRNN(5, activation='relu')", (4, 3)),
     ("layers.RNN(layers.GRUCell(5))", (4, 3)),
+    ("layers.RNN([layers.LSTMCell(4), layers.SimpleRNNCell(5)])", (4, 3)),
+    ("layers.RNN(layers.StackedRNNCells([layers.LSTMCell(4), layers.GRUCell(5)]))", (4, 3)),
+    ("layers.ConvLSTM2D(3, 2)", (2, 4, 4, 1)),
+    ("layers.ConvLSTM1D(3, 2, return_sequences=True)", (2, 4, 1)),
     ("layers.Bidirectional(layers.LSTM(5))", (4, 3)),
     ("layers.Bidirectional(layers.LSTM(5), merge_mode='sum')", (4, 3)),
     ("layers.TimeDistributed(layers.Dense(5, activation='sigmoid'))", (4, 3)),
+    ("layers.TimeDistributed(layers.Flatten())", (4, 3, 2)),
+    ("layers.TimeDistributed(layers.Conv2D(2, 2, activation='relu'))", (3, 4, 4, 1)),
+    ("layers.TimeDistributed(layers.GlobalAveragePooling2D())", (3, 4, 4, 1)),
+    ("layers.SpectralNormalization(layers.Dense(2, activation='tanh'))", (4,)),
+    ("layers.EinsumDense('ab,bc->ac', 5, activation='sigmoid')", (4,)),
+    ("layers.DepthwiseConv2D(2)", (4, 4, 2)),
+    ("layers.Conv3D(2, 2)", (4, 4, 4, 1)),
+    ("layers.Conv1DTranspose(2, 2)", (4, 3)),
+    ("layers.GroupNormalization(2)", (4, 4)),
+    ("layers.RMSNormalization()", (4,)),
+    ("layers.AdaptiveAveragePooling2D(2)", (4, 4, 3)),
+    ("layers.AdaptiveMaxPooling1D(2)", (4, 3)),
+    ("layers.AveragePooling3D(2)", (4, 4, 4, 1)),
+    ("layers.GlobalMaxPooling2D()", (4, 4, 3)),
+    ("layers.Cropping3D(1)", (4, 4, 4, 1)),
+    ("layers.ZeroPadding1D(2)", (4, 3)),
+    ("layers.UpSampling2D(2, interpolation='bilinear')", (4, 4, 1)),
+    ("layers.UpSampling2D(2, interpolation='bicubic')", (4, 4, 1)),
+    ("layers.UpSampling2D(3, interpolation='lanczos5')", (4, 4, 1)),
+    ("layers.UpSampling2D(2, interpolation='lanczos3')", (4, 4, 1)),
+    ("layers.Attention()", (4, 3)),
+    ("layers.AdditiveAttention()", (4, 3)),
+    ("layers.GroupQueryAttention(4, 4, 2)", (4, 3)),
+    ("layers.PReLU()", (4,)),
+    ("layers.PReLU('ones')", (4,)),
+    ("layers.Masking(0.25)", (4, 3)),
+    ("layers.GaussianNoise(1.0)", (4,)),
+    ("layers.GaussianDropout(0.3)", (4,)),
+    ("layers.AlphaDropout(0.3)", (4,)),
+    ("layers.SpatialDropout1D(0.3)", (4, 3)),
+    ("layers.ActivityRegularization(0.1)", (4,)),
+    ("layers.Pipeline([layers.Rescaling(2.0), layers.Softmax()])", (4,)),
     ("layers.ReLU()", (4,)),
     ("layers.ReLU(max_value=6.0)", (4,)),
     ("layers.ReLU(negative_slope=0.1)", (4,)),
@@ -112,7 +150,34 @@ LAYERS = [
     ("layers.Rescaling(1. / 127.5, offset=-1)", (4,)),
     ("layers.Resizing(6, 6)", (4, 4, 1)),
     ("layers.CenterCrop(2, 2)", (4, 4, 1)),
+    ("layers.Resizing(6, 6, interpolation='bicubic')", (4, 4, 1)),
+    ("layers.Resizing(6, 3, pad_to_aspect_ratio=True, fill_value=-2.0)", (4, 4, 1)),
     ("layers.RandomFlip()", (4, 4, 1)),
+    ("layers.RandomCrop(3, 3)", (4, 4, 3)),
+    ("layers.RandomRotation(0.4, fill_mode='constant', fill_value=-3.0)", (4, 4, 3)),
+    ("layers.RandomTranslation(0.4, 0.4)", (4, 4, 3)),
+    ("layers.RandomZoom(0.5)", (4, 4, 3)),
+    ("layers.RandomShear(0.3, 0.3)", (4, 4, 3)),
+    ("layers.RandomPerspective()", (4, 4, 3)),
+    ("layers.RandomElasticTransform()", (4, 4, 3)),
+    ("layers.RandomGrayscale(1.0)", (4, 4, 3)),
+    ("layers.RandomContrast(0.9)", (4, 4, 3)),
+    ("layers.RandomBrightness(0.9, (0.0, 1.0))", (4, 4, 3)),
+    ("layers.AutoContrast()", (4, 4, 3)),
+    ("layers.Equalization()", (4, 4, 3)),
+    ("layers.ContrastLimitedAdaptiveHistogramEqualization()", (16, 16, 3)),
+    ("layers.AugMix()", (4, 4, 3)),
+    ("layers.RandAugment((0.0, 1.0))", (4, 4, 3)),
+    ("layers.RandomColorDegeneration(0.5)", (4, 4, 3)),
+    ("layers.RandomColorJitter((0, 1), 0.5, 0.5, 0.5, 0.5)", (4, 4, 3)),
+    ("layers.RandomErasing(1.0, fill_value=-1.0)", (4, 4, 3)),
+    ("layers.RandomGaussianBlur()", (4, 4, 3)),
+    ("layers.RandomHue(0.5)", (4, 4, 3)),
+    ("layers.RandomInvert()", (4, 4, 3)),
+    ("layers.RandomPosterization(3)", (4, 4, 3)),
+    ("layers.RandomSaturation(0.8)", (4, 4, 3)),
+    ("layers.RandomSharpness(0.9)", (4, 4, 3)),
+    ("layers.Solarization(0.5, 0.5)", (4, 4, 3)),
     ("layers.Lambda(lambda x: tf.square(x))", (4,)),
     ("layers.MultiHeadAttention(2, 3)", (4, 3)),
 ]
@@ -124,8 +189,10 @@ def test_a_layer_computes_what_keras_computes(expression: str, shape: tuple[int,
     import keras
     import tensorflow as tf
 
-    call = "layer(x, x)" if "MultiHead" in expression else "layer(x)"
-    text = f"x = keras.Input({shape})\nx = tf.{{}}(x)\nlayer = {expression}\ny = {call}\nkeras.Model(x, y)\n"
+    takes = "x, x" if any(name in expression for name in ("MultiHead", "GroupQuery")) else "x"
+    takes = "[x, x]" if any(name in expression for name in (".Attention", "AdditiveAttention")) else takes
+    text = f"x = keras.Input({shape})\nx = tf.{{}}(x)\nlayer = {expression}\ny = layer({takes})\n"
+    text += "keras.Model(x, y)\n"
     # Once over inputs of any size, once over inputs in [0, 1], which flow through many layers.
     free, bounded = (
         only(read(text.format(name)), "model").arg("outputs") for name in ("identity", "sigmoid")
@@ -135,13 +202,17 @@ def test_a_layer_computes_what_keras_computes(expression: str, shape: tuple[int,
     layer = eval(expression, {"layers": keras.layers, "tf": tf, "keras": keras})
     rng = np.random.default_rng(0)
     whole = "Embedding" in expression
-    for scale in (1.0, 200.0):
+    phases = [{}]
+    if "training" in inspect.signature(type(layer).call).parameters:
+        phases = [{"training": False}, {"training": True}, {"training": True}]
+    for scale, phase in itertools.product((1.0, 200.0), phases):
         x = rng.integers(0, 10, (2, *shape)) if whole else rng.normal(0, scale, (2, *shape)).astype("float32")
         for given, predicted in ((x, free), (x if whole else tf.sigmoid(x), bounded)):
-            y = np.asarray(layer(given, given) if "MultiHead" in expression else layer(given))
+            y = np.asarray(eval(f"layer({takes}, **phase)", {"layer": layer, "x": given, "phase": phase}))
             if predicted.shape is not None:
                 assert len(predicted.shape) == y.ndim
                 assert all(a in (None, b) for a, b in zip(predicted.shape[1:], y.shape[1:], strict=True))
+            y = y[~np.isnan(y)]  # of colours that are none
             assert float(y.min()) in predicted.interval
             assert float(y.max()) in predicted.interval
 

@@ -883,6 +883,7 @@ def test_relations(ends: tuple[float, float], seed: int, kind: str, shape_known:
 NOT_BOUNDED = {
     "variable": "training moves it anywhere",
     "placeholder": "anything is fed",
+    "noise": "what is added is normally distributed",
     "dense": "training moves its kernel anywhere",
     "conv": "training moves its kernel anywhere",
     "embedding": "training moves its rows anywhere",
@@ -926,8 +927,13 @@ BY_CONTRACT = {
     "lstm": "a gate of at most 1 times tanh; the weights are not known",
     "gru": "a mean of numbers that are tanh's; the weights are not known",
     "rnn": "tanh; the weights are not known",
-    "resize": "means of pixels (bicubic overshoots, by its page)",
-    "augment": "pixels of the image or the fill value",
+    "resize": "means of pixels; tests/test_ops_library.py compares it with the layers",
+    "augment": "pixels of the image or the fill value; compared there",
+    "recolor": "the range of pixels that a layer clips to; compared there",
+    "attend": "means of the values; compared there",
+    "attention_scores": "a softmax that the layer returns beside its output",
+    "prelu": "its argument where that is not negative; compared there",
+    "lookup": "numbers of classes, and zeros and ones; compared there",
     "assign": "the value that is assigned, as identity",
     "batch": "elements of the data set, as stack",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, NON_NEGATIVE, Interval, round_to
+from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, NON_NEGATIVE, UNIT, Interval, round_to
 from tflint_nan.ops.configuration import limits, start
 from tflint_nan.ops.handlers import float_dtype, number
 from tflint_nan.ops.points import facts, fresh, integer, is_given, mapped, unbounded
@@ -144,17 +144,41 @@ def flatten(op: Op) -> Facts:
     return _kept(op, (shape[0], size))
 
 
-@operator("resize", flow=("x",))
-def resize(op: Op) -> Facts:
-    """Images of another size: each number is an average of old ones (bicubic overshoots slightly)."""
-    return _kept(op, None)
-
-
-@operator("augment", flow=("x",))
-def augment(op: Op) -> Facts:
-    """A randomly moved or shaded image, in the range of the original and the fill value."""
+@operator("noise", flow=("x",))
+def noise(op: Op) -> Facts:
+    """Random numbers added to (or multiplied with) a tensor in training; itself at inference."""
     x = op.arg("x")
-    return Facts(x.interval.hull(Interval(0.0, 0.0)), x.witnesses, x.dtype, x.shape)
+    return Facts(EVERYTHING, x.witnesses, x.dtype, x.shape)
+
+
+@operator("prelu")
+def prelu(op: Op) -> Facts:
+    """`x` over 0, a trained multiple of it under 0."""
+    x = op.arg("x")
+    kept = tuple(w for w in x.witnesses if w.value >= 0.0)
+    return Facts(x.interval if x.interval.lo >= 0.0 else EVERYTHING, kept, float_dtype(op, "x"), x.shape)
+
+
+@operator("attend", flow=("value",))
+def attend(op: Op) -> Facts:
+    """Means of rows of `value`, weighted by a softmax; 0 where a query is masked."""
+    x, value, dropped = op.arg("x"), op.arg("value"), number(op.arg("dropout"))
+    dtype = float_dtype(op, "value", "x")
+    if op.arg("dropout") is not NONE and dropped != 0:
+        return Facts(dtype=dtype)
+    # The weights sum to 1 up to the rounding of their sum.
+    interval = value.interval.hull(Interval(0.0, 0.0)).stored(dtype, 256)
+    shape: Shape = None
+    if x.shape and value.shape and len(x.shape) == len(value.shape):
+        shape = (*x.shape[:-1], value.shape[-1])
+    return Facts(interval, (), dtype, shape)
+
+
+@operator("attention_scores")
+def attention_scores(op: Op) -> Facts:
+    """The weights of an attention: a softmax, some of them dropped and the others scaled in training."""
+    dropped = op.arg("dropout") is not NONE and number(op.arg("dropout")) != 0
+    return Facts(NON_NEGATIVE if dropped else UNIT, dtype=float_dtype(op, "x"))
 
 
 #: Four times the relative rounding error of a format; Keras keeps the constants of a layer in float32.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from tflint_nan.ops import layers
 from tflint_nan.ops.handlers import nothing
 from tflint_nan.ops.layers import (
+    CELLS,
     CONV,
     DENSE,
+    SEVERAL,
     activated,
     emitter,
     fold,
@@ -27,11 +29,6 @@ _KERNEL = (
 
 def _names(*stems: str, dims: str = "") -> str:
     return " ".join(f"keras.layers.{stem}{d}" for stem in stems for d in (dims.split() or [""]))
-
-
-def _preprocessing(*stems: str) -> str:
-    """The names that such layers had before they left `experimental`."""
-    return " ".join(f"keras.layers.experimental.preprocessing.{stem}" for stem in stems)
 
 
 # Linear layers and normalisation.
@@ -86,10 +83,22 @@ layer(
 # It ends with a linear projection.
 layer(
     "keras.layers.MultiHeadAttention",
-    emitter("dense"),
+    layers.projected_attention,
     "num_heads key_dim value_dim dropout use_bias output_shape attention_axes",
 )
-layer(_names("Attention", "AdditiveAttention"), opaque, "use_scale")
+layer(
+    _names("GroupQueryAttention"),
+    layers.projected_attention,
+    "head_dim num_query_heads num_key_value_heads dropout use_bias",
+)
+layer("keras.layers.Attention", layers.attention, "use_scale score_mode dropout")
+layer("keras.layers.AdditiveAttention", layers.attention, "use_scale dropout")
+SEVERAL |= {f"keras.layers.{stem}Attention" for stem in ("MultiHead", "GroupQuery")}
+layer(
+    "keras.layers.ReversibleEmbedding",
+    opaque,
+    "input_dim output_dim tie_weights embeddings_initializer embeddings_regularizer embeddings_constraint",
+)
 
 _CENTRED = "axis epsilon center scale beta_initializer gamma_initializer beta_regularizer gamma_regularizer"
 layer(
@@ -127,13 +136,12 @@ layer(
     recurrent("rnn"),
     f"units activation use_bias {_INITIAL}{_REGULAR}{_RETURN}",
 )
-layer("keras.layers.LSTMCell", emitter("lstm", "units", "activation"), f"{_GATES}{_INITIAL}")
-layer("keras.layers.GRUCell", emitter("gru", "units", "activation"), f"{_GATES}{_INITIAL}")
-layer(
-    "keras.layers.SimpleRNNCell",
-    emitter("rnn", "units", "activation"),
-    f"units activation use_bias {_INITIAL}",
-)
+for stem, operator, signature in (
+    ("LSTMCell", "lstm", f"{_GATES}{_INITIAL}"),
+    ("GRUCell", "gru", f"{_GATES}{_INITIAL}"),
+    ("SimpleRNNCell", "rnn", f"units activation use_bias {_INITIAL}"),
+):
+    layer(f"keras.layers.{stem}", emitter(operator, "units", "activation"), signature)
 layer("keras.layers.CuDNNLSTM", recurrent("lstm"), f"units {_INITIAL}", removed="2.15")
 layer("keras.layers.CuDNNGRU", recurrent("gru"), f"units {_INITIAL}", removed="2.15")
 layer(
@@ -142,10 +150,12 @@ layer(
     "filters:units kernel_size strides padding data_format dilation_rate activation recurrent_activation "
     f"use_bias {_INITIAL}unit_forget_bias {_REGULAR}seed return_sequences return_state",
 )
-layer("keras.layers.StackedRNNCells", opaque, "cells")
+layer("keras.layers.StackedRNNCells", layers.stacked, "cells")
+CELLS |= {f"keras.layers.{stem}" for stem in ("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells")}
+SEVERAL |= {f"keras.layers.{stem}" for stem in ("LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU")}
 layer("keras.layers.RNN", layers.over_cell, f"cell {_RETURN}")
 layer("keras.layers.Bidirectional", layers.bidirectional, "layer merge_mode weights backward_layer")
-layer("keras.layers.TimeDistributed", wrapper, "layer")
+layer("keras.layers.TimeDistributed", layers.distributed, "layer")
 
 # Activations.
 
@@ -154,11 +164,11 @@ layer("keras.layers.ReLU", layers.relu, "max_value negative_slope threshold")
 layer("keras.layers.LeakyReLU", emitter("leaky_relu", "alpha"), "negative_slope:alpha alpha")
 layer(
     "keras.layers.PReLU",
-    opaque,
+    emitter("prelu"),
     "alpha_initializer alpha_regularizer alpha_constraint shared_axes",
 )
 layer("keras.layers.ELU", emitter("elu", "alpha"), "alpha")
-layer("keras.layers.ThresholdedReLU", emitter("relu"), "theta")
+layer("keras.layers.ThresholdedReLU", emitter("threshold", "threshold"), "theta:threshold")
 layer("keras.layers.Softmax", emitter("softmax", "axis"), "axis")
 
 # What hands numbers on.
@@ -169,7 +179,7 @@ layer("keras.layers.Reshape", layers.reshape, "target_shape")
 layer("keras.layers.Permute", layers.permute, "dims")
 layer("keras.layers.RepeatVector", emitter("tile"), "n")
 layer("keras.layers.UpSampling1D", emitter("resize"), "size")
-layer("keras.layers.UpSampling2D", emitter("resize"), "size data_format interpolation")
+layer("keras.layers.UpSampling2D", emitter("resize", "interpolation"), "size data_format interpolation")
 layer("keras.layers.UpSampling3D", emitter("resize"), "size data_format")
 layer("keras.layers.ZeroPadding1D", emitter("pad"), "padding data_format")
 layer(_names("ZeroPadding", dims="2D 3D"), emitter("pad"), "padding data_format")
@@ -177,6 +187,8 @@ layer("keras.layers.Cropping1D", emitter("resize"), "cropping")
 layer(_names("Cropping", dims="2D 3D"), emitter("resize"), "cropping data_format")
 layer(_names("MaxPooling", "MaxPool", dims="1D 2D 3D"), emitter("max_pool"), _POOL)
 layer(_names("AveragePooling", "AvgPool", dims="1D 2D 3D"), emitter("avg_pool"), _POOL)
+layer(_names("AdaptiveMaxPooling", dims="1D 2D 3D"), emitter("max_pool"), "output_size data_format")
+layer(_names("AdaptiveAveragePooling", dims="1D 2D 3D"), emitter("avg_pool"), "output_size data_format")
 layer(
     _names("GlobalMaxPooling", "GlobalMaxPool", dims="1D 2D 3D"),
     emitter("max_pool"),
@@ -188,46 +200,22 @@ layer(
     "data_format keepdims",
 )
 layer("keras.layers.Dropout", layers.dropout, "rate noise_shape seed")
-layer("keras.layers.GaussianDropout", opaque, "rate seed")
+layer("keras.layers.GaussianDropout", emitter("noise"), "rate seed")
 layer("keras.layers.SpatialDropout1D", layers.dropout, "rate")
 layer(_names("SpatialDropout", dims="2D 3D"), layers.dropout, "rate data_format")
-layer("keras.layers.AlphaDropout", opaque, "rate noise_shape seed")
-layer("keras.layers.GaussianNoise", opaque, "stddev seed")
-layer("keras.layers.Masking", same, "mask_value")
+layer("keras.layers.AlphaDropout", emitter("noise"), "rate noise_shape seed")
+layer("keras.layers.GaussianNoise", emitter("noise"), "stddev seed")
+layer("keras.layers.Masking", emitter("augment"), "mask_value")  # masked steps are 0
 layer("keras.layers.ActivityRegularization", same, "l1 l2")
 layer("keras.layers.Identity", same, "")
 layer(
     "keras.layers.InputLayer", same, "shape batch_size dtype sparse ragged batch_shape input_tensor optional"
 )
+layer("keras.layers.FlaxLayer", opaque, "module method variables")
+layer("keras.layers.JaxLayer", opaque, "call_fn init_fn params")
+layer("keras.layers.TFSMLayer", opaque, "filepath call_endpoint")
+layer("keras.layers.TorchModuleWrapper", opaque, "module name output_shape")
 layer("keras.layers.Lambda", layers.function, "function output_shape mask arguments")
-
-# Preprocessing.
-
-for stem, apply, signature in (
-    ("Rescaling", emitter("rescaling", "scale", "offset"), "scale offset"),
-    ("Normalization", emitter("normalization"), "axis mean variance invert"),
-    ("Resizing", emitter("resize"), "height width interpolation crop_to_aspect_ratio"),
-    ("CenterCrop", emitter("resize"), "height width"),
-    ("RandomCrop", emitter("resize"), "height width seed"),
-    ("RandomFlip", emitter("augment"), "mode seed"),
-    ("RandomRotation", emitter("augment"), "factor fill_mode interpolation seed fill_value"),
-    (
-        "RandomTranslation",
-        emitter("augment"),
-        "height_factor width_factor fill_mode interpolation seed fill_value",
-    ),
-    ("RandomZoom", emitter("augment"), "height_factor width_factor fill_mode interpolation seed fill_value"),
-    ("RandomContrast", emitter("augment"), "factor value_range seed"),
-    ("RandomBrightness", emitter("augment"), "factor value_range seed"),
-    ("StringLookup", opaque, "max_tokens num_oov_indices mask_token oov_token vocabulary"),
-    ("IntegerLookup", opaque, "max_tokens num_oov_indices mask_token oov_token vocabulary"),
-    ("TextVectorization", opaque, "max_tokens standardize split ngrams output_mode"),
-    ("Hashing", opaque, "num_bins mask_value salt output_mode"),
-    ("Discretization", opaque, "bin_boundaries num_bins epsilon output_mode"),
-    ("CategoryEncoding", layers.encoding, "num_tokens output_mode sparse"),
-):
-    layer(f"keras.layers.{stem}", apply, signature)
-    layer(_preprocessing(stem), apply, signature, removed="2.15")
 
 # Merging layers, and their functions.
 
@@ -273,13 +261,13 @@ api(
 
 api("keras.activations.get", layers.identified, "identifier")
 
-BASES["keras.layers.Layer"] = "layer"
+BASES["keras.layers.Layer"] = BASES["keras.Layer"] = "layer"
 BASES["keras.layers.Wrapper"] = "layer"
 BASES["tf.Module"] = "module"
 api(
     "keras.Input keras.layers.Input",
     layers.placeholder_of,
-    "shape batch_size dtype sparse ragged batch_shape name",
+    "shape batch_size dtype sparse ragged batch_shape name tensor",
 )
 api("layer.__call__", layers.call_layer, "self inputs:x training mask")
 api("layer.__init__", nothing, "self")

@@ -13,7 +13,7 @@ from tflint_nan.ops.configuration import applied
 from tflint_nan.ops.handlers import number, receiver, sequence, text, truth, unknown
 from tflint_nan.ops.points import integer
 from tflint_nan.ops.table import APIS, BASES, Call, Machine, api
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Symbol, Table, Unknown, Value
+from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Symbol, Table, Tensor, Unknown, Value
 
 Apply = Callable[[Machine, Object, Value], Value]
 #: API name of a layer class -> what calling the layer emits.
@@ -34,6 +34,13 @@ def make(machine: Machine, call: Call) -> Value:
     return machine.new("layer", dataclasses.replace(call, args=args))
 
 
+#: Layers whose call takes tensors besides its input: keys and values, states.
+SEVERAL: set[str] = set()
+#: Layers that are one step of a recurrence: the call gives the output and the new states.
+CELLS: set[str] = set()
+_COMPANIONS = ("value", "key", "initial_state", "states")
+
+
 def call_layer(machine: Machine, call: Call) -> Value:
     """`layer(x)`."""
     made, x = receiver(call), call.arg("x")
@@ -44,7 +51,28 @@ def call_layer(machine: Machine, call: Call) -> Value:
     apply = APPLY.get(made.api)
     if apply is None or made.cls is not None:
         return unknown(machine, x, at=made.made)
-    return apply(machine, made, x)
+    if made.api in SEVERAL:
+        x = _companions(call)
+    y = apply(machine, made, x)
+    if made.api in CELLS:
+        y = Items((y, Items((unknown(machine, y, at=made.made),), "list", complete=False)))
+    if truth(call.extra.get("return_attention_scores", NONE), False):
+        args = {"x": y, "dropout": made.config("dropout")}
+        y = Items((y, machine.emit("attention_scores", args, at=made.made)))
+    # What `layer.output` is, of the first call: a layer that is shared has none.
+    for name, value in (("input", call.arg("x")), ("output", y)):
+        if name not in made.attrs:
+            machine.set(made, name, value)
+    return y
+
+
+def _companions(call: Call) -> Value:
+    """The input with the keys, values or states that the call gives as well."""
+    x = call.extra.get("query", NONE) if call.arg("x") is NONE else call.arg("x")
+    positional = (call.arg("training"), call.arg("mask"))
+    more: list[Value] = [value for value in positional if isinstance(value, (Tensor, Items, Unknown))]
+    more += [call.extra[name] for name in _COMPANIONS if name in call.extra]
+    return Items((x, *more)) if more else x
 
 
 def activate(machine: Machine, activation: Value, x: Value, at: Op | None) -> Value:
@@ -166,13 +194,39 @@ def concat(machine: Machine, inputs: Value, axis: Value, at: Op | None) -> Value
     return machine.emit("concat", args, at=at)
 
 
+def projected_attention(machine: Machine, layer: Object, x: Value) -> Value:
+    """`MultiHeadAttention(...)(query, value)`: it ends with a linear projection."""
+    query, *others = sequence(machine, x)
+    args: dict[str, Value] = {"x": query, "layer": layer}
+    if others:
+        args["value"] = Items(tuple(others))
+    return machine.emit("dense", args, at=layer.made)
+
+
+def attention(machine: Machine, layer: Object, x: Value) -> Value:
+    """`Attention()([query, value])`: means of the values."""
+    given = sequence(machine, x)
+    if len(given) < 2:
+        return unknown(machine, x, at=layer.made)
+    args = {"x": given[0], "value": given[1], "layer": layer}
+    if len(given) > 2:
+        args["key"] = given[2]
+    if layer.config("dropout") is not NONE:
+        args["dropout"] = layer.config("dropout")
+    return machine.emit("attend", args, at=layer.made)
+
+
 def recurrent(name: str) -> Apply:
     """A recurrent layer; with `return_state` the output and its states."""
     states = {"lstm": 2, "gru": 1, "rnn": 1}[name]
 
     def apply(machine: Machine, layer: Object, x: Value) -> Value:
-        inputs = machine.elements(x)
-        y = emitter(name, "units", "activation")(machine, layer, inputs[0] if inputs else x)
+        first, *start = sequence(machine, x)
+        args: dict[str, Value] = {"x": first, "layer": layer}
+        args.update({n: layer.config(n) for n in ("units", "activation") if layer.config(n) is not NONE})
+        if start:
+            args["state"] = Items(tuple(start))
+        y = machine.emit(name, args, at=layer.made)
         if truth(layer.config("return_state"), False) is False:
             return y
         return Items((y, *(unknown(machine, y, at=layer.made) for _ in range(states))))
@@ -180,34 +234,72 @@ def recurrent(name: str) -> Apply:
     return apply
 
 
+def stacked(machine: Machine, layer: Object, x: Value) -> Value:
+    """`StackedRNNCells(cells)`: each cell steps with what the one before gives."""
+    for cell in sequence(machine, layer.config("cells")):
+        x = stepped(machine, cell, x)
+    return x
+
+
+def stepped(machine: Machine, cell: Value, x: Value) -> Value:
+    """What a cell gives for its input, without its states."""
+    if isinstance(cell, Object) and cell.cls is None and cell.api in CELLS:
+        return APPLY[cell.api](machine, cell, x)
+    result = machine.call(cell, [x, UNKNOWN], {})
+    return result.items[0] if isinstance(result, Items) and result.items else result
+
+
 def over_cell(machine: Machine, layer: Object, x: Value) -> Value:
-    """`RNN(cell)`: what the (last) cell gives."""
-    cells = sequence(machine, layer.config("cell"))
-    cell = cells[-1] if cells else NONE
-    if isinstance(cell, Object) and cell.api.endswith("StackedRNNCells"):
-        cells = sequence(machine, cell.config("cells"))
-        cell = cells[-1] if cells else NONE
-    if not isinstance(cell, Object) or cell.cls is not None or cell.api not in APPLY:
-        return unknown(machine, x, at=layer.made)
-    y = APPLY[cell.api](machine, cell, x)
+    """`RNN(cell)`, `RNN([cells])`: what the (last) cell gives."""
+    x, *_ = sequence(machine, x)
+    for cell in sequence(machine, layer.config("cell")):
+        x = stepped(machine, cell, x)
     whole = truth(layer.config("return_state"), False) is False
-    return y if whole else Items((y,), complete=False)
+    return x if whole else Items((x,), complete=False)
 
 
 def bidirectional(machine: Machine, layer: Object, x: Value) -> Value:
-    """Two runs of the wrapped layer, merged."""
-    forward = machine.call(layer.config("layer"), [x], {})
+    """Two runs of the wrapped layer, merged; with its states behind, where it returns them."""
     second = layer.config("backward_layer")
-    backward = machine.call(layer.config("layer") if second is NONE else second, [x], {})
+    runs = [
+        sequence(machine, machine.call(inner, [x], {}))
+        for inner in (layer.config("layer"), layer.config("layer") if second is NONE else second)
+    ]
     mode = text(layer.config("merge_mode")) or "concat"
-    if isinstance(forward, Items) or isinstance(backward, Items):
-        return UNKNOWN
-    both = Items((forward, backward))
+    both = Items(tuple(run[0] for run in runs if run))
     if mode == "concat":
-        return concat(machine, both, NONE, layer.made)
-    if mode == "ave":
-        return average(machine, both, layer.made)
-    return folded(machine, {"sum": "add", "mul": "mul"}.get(mode, "unknown_call"), both, layer.made)
+        merged = concat(machine, both, NONE, layer.made)
+    elif mode == "ave":
+        merged = average(machine, both, layer.made)
+    else:
+        merged = folded(machine, {"sum": "add", "mul": "mul"}.get(mode, "unknown_call"), both, layer.made)
+    states = [state for run in runs for state in run[1:]]
+    return Items((merged, *states)) if states else merged
+
+
+def distributed(machine: Machine, layer: Object, x: Value) -> Value:
+    """`TimeDistributed(layer)`: the layer of every step, as if the steps were examples."""
+    if not x.shape or len(x.shape) < 3:
+        return machine.call(layer.config("layer"), [x], {})
+    steps = machine.emit("reshape", {"x": x, "shape": _sizes(None, *x.shape[2:])}, at=layer.made)
+    y = machine.call(layer.config("layer"), [steps], {})
+    if not isinstance(y, Tensor) or not y.shape:
+        return y
+    return machine.emit("reshape", {"x": y, "shape": _sizes(*x.shape[:2], *y.shape[1:])}, at=layer.made)
+
+
+def _sizes(*lengths: int | None) -> Value:
+    return Items(tuple(Const(-1 if length is None else length) for length in lengths))
+
+
+def in_turn(machine: Machine, layer: Object, x: Value) -> Value:
+    """`Pipeline(layers)`: each layer of what the one before gives."""
+    layers = machine.elements(layer.config("layers"))
+    if layers is None:
+        return unknown(machine, x, at=layer.made)
+    for one in layers:
+        x = machine.call(one, [x], {})
+    return x
 
 
 def wrapper(machine: Machine, layer: Object, x: Value) -> Value:
@@ -244,16 +336,10 @@ def permute(machine: Machine, layer: Object, x: Value) -> Value:
     return machine.emit("transpose", {"x": x, "perm": order, "layer": layer}, at=layer.made)
 
 
-def encoding(machine: Machine, layer: Object, x: Value) -> Value:
-    """`CategoryEncoding`: zeros and ones, unless it counts."""
-    if text(layer.config("output_mode")) == "count":
-        return unknown(machine, x, at=layer.made)
-    args = {"x": x, "depth": layer.config("num_tokens")}
-    return machine.emit("one_hot", args, at=layer.made)
-
-
 def placeholder_of(machine: Machine, call: Call) -> Value:
     """`Input(shape)`: a placeholder with an unknown batch."""
+    if call.arg("tensor") is not NONE:
+        return call.arg("tensor")
     args = dict(call.args)
     whole = args.pop("batch_shape", NONE)
     if whole is not NONE:
