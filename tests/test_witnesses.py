@@ -1,0 +1,331 @@
+"""Every witness of the case files, whole programs, examples and rule pages, computed by TensorFlow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from cases_reader import case_files
+from lint import check, settings
+from tensorflow_replay import printed, replay
+from tensorflow_run import execute, is_tensorflow_1, read_inputs
+from test_examples import EXAMPLES
+from test_fixes_run import PROGRAMS as EXECUTED
+from test_fixes_run import Program as Executed
+from test_ops_soundness import numbers_of, tensor
+from test_pages import code
+from test_whole import PROGRAMS as WHOLE
+
+from tflint_nan.build import build
+from tflint_nan.evidence import GAPS
+from tflint_nan.graph import Report
+from tflint_nan.rates import rate
+from tflint_nan.registry import Rule, rules
+from tflint_nan.source import Source
+from tflint_nan.trace import Trace
+from tflint_nan.value import Op
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A text, and where it stands."""
+
+    id: str
+    text: str
+
+
+def programs() -> Iterator[Program]:
+    for file in case_files():
+        yield from (Program(case.id, case.text) for case in file.cases)
+    for path in (*WHOLE, *sorted(EXAMPLES.glob("*.py"))):
+        yield Program(path.name, path.read_text(encoding="utf-8"))
+    yield from (Program(f"{rule.name}:page", code(rule.page, "Example")) for rule in rules())
+
+
+@cache
+def reports(text: str) -> list[tuple[Rule, Report]]:
+    """What every rule says of a text, with `--strict` or without."""
+    graph = build(Source("case.py", text), settings(strict=True).thresholds)
+    return [(rule, report) for rule in rules() for report in rule.check(graph)]
+
+
+ALL = list(programs())
+
+
+@pytest.mark.parametrize("program", ALL, ids=lambda program: program.id)
+def test_tensorflow_computes_the_witness(program: Program) -> None:
+    for rule, report in reports(program.text):
+        # A rule about values shows numbers, from what is assumed to what breaks.
+        assert isinstance(report.witness, Trace) == rule.code.startswith("NAN1")
+        if isinstance(report.witness, Trace):
+            replay(report.witness)
+        else:
+            assert rule.code in LOSSES, f"{rule.code}: no replay is written for {report.witness!r}"
+            LOSSES[rule.code](report)
+
+
+@pytest.mark.parametrize("program", ALL, ids=lambda program: program.id)
+def test_findings_print_what_was_computed(program: Program) -> None:
+    said = reports(program.text)
+    computed = {(rule.code, None if r.witness is None else str(r.witness)) for rule, r in said}
+    assert {(f.code, f.witness) for f in check(program.text, strict=True)} <= computed
+
+
+def test_every_rule_is_computed() -> None:
+    assert {rule.code for program in ALL for rule, _ in reports(program.text)} == {
+        rule.code for rule in rules()
+    }
+
+
+# ---- what is no trail of values: losses, rates, data
+
+
+def numbers(report: Report) -> dict[str, str]:
+    """name -> the last number printed for it."""
+    return dict(printed(re.sub(r" \(.*?\)| at best|, \d+ class(es)?", "", str(report.witness))))
+
+
+def about(shown: str, computed: Any, absolute: float = 1e-6) -> bool:
+    """Equal to the three digits that are printed."""
+    return bool(np.all(np.abs(float(shown) - numbers_of(computed)) <= absolute + 5e-3 * np.abs(float(shown))))
+
+
+def derivative(loss: Callable[[Any], Any], at: Any) -> Any:
+    with tf.GradientTape() as tape:
+        tape.watch(at)
+        value = loss(at)
+    return value, tape.gradient(value, at)
+
+
+def squared_error(report: Report) -> None:
+    """The gradient vanishes where the output is most wrong, that of the cross entropy does not."""
+    shown = numbers(report)
+    dtype = report.because[0][0].value.dtype or "float32"
+    logit, aim = tensor(float(shown["logit"]), dtype), tensor(float(shown["label"]), dtype)
+    error, gradient = derivative(lambda z: tf.square(tf.sigmoid(z) - aim), logit)
+    assert about(shown["sigmoid"], tf.sigmoid(logit))
+    assert about(shown["squared error"], error)
+    assert float(shown["squared error"]) == 1
+    assert about(shown["|gradient|"], tf.abs(gradient))
+    assert float(shown["|gradient|"]) == 0
+    _, fused = derivative(lambda z: tf.nn.sigmoid_cross_entropy_with_logits(aim, z), logit)
+    (other,) = re.findall(r"\(of the cross entropy: (\S+)\)", str(report.witness))
+    assert about(other, tf.abs(fused))
+
+
+def activated_twice(report: Report) -> None:
+    """The least loss that outputs between 0 and 1 can have as logits."""
+    shown, text = numbers(report), str(report.witness)
+    counted = re.search(r"(\d+) classes", text)
+    if counted is None:
+        grid = tf.linspace(0.0, 1.0, 101)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.ones_like(grid), grid)
+        assert about(shown["sigmoid"], tf.sigmoid(1.0))
+    else:
+        n = int(counted[1])
+        corners = np.eye(n)
+        inside = np.random.default_rng(0).dirichlet(np.ones(n), 200)
+        outputs = tf.constant(np.concatenate([corners, inside]), tf.float32)
+        losses = tf.nn.softmax_cross_entropy_with_logits(tf.one_hot([0] * len(outputs), n), outputs)
+        assert about(shown["softmax"], tf.nn.softmax(outputs[0])[0])
+    assert about(shown["loss"], tf.reduce_min(losses))
+
+
+def linear_output(report: Report) -> None:
+    """Clipped: the largest loss there is, and no gradient."""
+    shown = numbers(report)
+    row = [float(n) for n in shown["outputs"].strip("[]").split(",")] if "outputs" in shown else []
+    outputs = tf.constant([row or [float(shown["output"])]])
+    labels = {"sparse_categorical_crossentropy": [0], "binary_crossentropy": [[1.0]]}
+    aim = labels.get(report.op.name, [[1.0, 0.0]])
+    loss, gradient = derivative(lambda z: getattr(keras.losses, report.op.name)(tf.constant(aim), z), outputs)
+    assert about(shown["loss"], loss)
+    assert np.all(numbers_of(gradient) == 0)
+    assert float(shown["gradient"]) == 0
+    if "share" in shown:
+        assert about(shown["share"], outputs[0, 0] / tf.reduce_sum(outputs))
+
+
+def sigmoids_of_classes(report: Report) -> None:
+    """All of them at 1: equal shares for every class, and no slope that changes them."""
+    shown, text = numbers(report), str(report.witness)
+    n = int(re.findall(r"(\d+) class", text)[0])
+    logits = tf.fill([n, n], 104.0)
+    sparse = report.op.name == "sparse_categorical_crossentropy"
+    aim = tf.range(n) if sparse else tf.eye(n)
+    loss, gradient = derivative(lambda z: getattr(keras.losses, report.op.name)(aim, tf.sigmoid(z)), logits)
+    assert np.all(numbers_of(tf.sigmoid(logits)) == 1)
+    assert about(shown["share"], tf.sigmoid(logits[0, 0]) / tf.reduce_sum(tf.sigmoid(logits[0])))
+    assert about(shown["loss"], loss)
+    assert np.all(numbers_of(gradient) == 0)
+    assert float(shown["gradient"]) == 0
+
+
+def one_term(report: Report) -> None:
+    """A wrong output for the label 0 costs nothing; with both terms it does."""
+    shown = numbers(report)
+    aim, logit = (tf.constant(float(shown[name])) for name in ("label", "logit"))
+    loss, gradient = derivative(lambda z: -aim * tf.math.log(tf.sigmoid(z)), logit)
+    assert about(shown["sigmoid"], tf.sigmoid(logit))
+    assert [float(loss), float(gradient)] == [float(shown["loss"]), float(shown["gradient"])] == [0, 0]
+    assert derivative(lambda z: tf.nn.sigmoid_cross_entropy_with_logits(aim, z), logit)[1] > 0.5
+
+
+def raw_data(report: Report) -> None:
+    """No witness but the range: the first layer's gradient grows with its input."""
+    assert report.witness is None
+    (low, high) = map(float, re.findall(r"from (\S+) to (\S+) ", report.message)[0])
+    layer = keras.layers.Dense(1, use_bias=False)
+    layer.build((1, 1))
+
+    def gradient(x: float) -> float:
+        with tf.GradientTape() as tape:
+            output = layer(tf.constant([[x]]))
+        return float(tape.gradient(output, layer.kernel)[0, 0])
+
+    assert gradient(high) == pytest.approx(high * gradient(1.0))
+    assert max(abs(low), high) > 10  # "many times too large"
+
+
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "momentum": lambda learning_rate: keras.optimizers.SGD(learning_rate, momentum=0.9),
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adagrad": keras.optimizers.Adagrad,
+}
+
+
+def large_rate(report: Report) -> None:
+    """No witness but the rate: near a minimum the loss grows at it, and not at what the help says."""
+    assert report.witness is None
+    algorithm = OPTIMIZERS[report.op.arg("algorithm").literal]
+    known = rate(report.op.arg("learning_rate"))
+    assert known is not None
+
+    def worst(learning_rate: float) -> float:
+        """The largest loss of five steps, in firsts; it curves so that plain descent at `known` diverges."""
+        x = tf.Variable(known / 10)
+        optimizer, losses = algorithm(learning_rate=learning_rate), []
+        for _ in range(6):
+            with tf.GradientTape() as tape:
+                loss = 2.0 / known * x * x
+            losses.append(float(loss))
+            optimizer.apply([tape.gradient(loss, x)], [x])
+        return max(losses) / losses[0]
+
+    (usual,) = re.findall(r"start with (\S+)", report.help)
+    assert worst(known) > 5
+    assert worst(float(usual)) == 1
+
+
+LOSSES: dict[str, Callable[[Report], None]] = {
+    "NAN201": squared_error,
+    "NAN203": activated_twice,
+    "NAN204": linear_output,
+    "NAN205": sigmoids_of_classes,
+    "NAN209": one_term,
+    "NAN301": raw_data,
+    "NAN401": large_rate,
+}
+
+
+# ---- the programs themselves, with the machine's witness for their inputs
+
+#: Fence -> why the inputs of some witness of it cannot be written down.
+DEEPER = {"log-of-sigmoid:52": "what is assumed is a product with what a hidden layer computes"}
+
+
+class NotInputs(Exception):
+    """The number is not computed from inputs of the program in a way that can be turned round."""
+
+
+def named(op: Op, trace: Trace, names: set[str]) -> str | None:
+    """The input of the program whose numbers the op has, as they are."""
+    for made in op.value.producers():
+        for step, _ in (*trace.inputs, *trace.steps):
+            for name in names & step.scope.names.keys():
+                if step.scope.names[name].op is made:
+                    return name
+    return None
+
+
+Row = Callable[[int], list[float]]
+
+
+def give(op: Op, row: Row, trace: Trace, values: dict[str, np.ndarray], axis: int = -1) -> None:
+    """Set the inputs so that `op` has `row(n)` wherever n numbers stand along its `axis`.
+
+    Raises:
+        NotInputs: the op is no input, and no sum or product of inputs, nor one less its maximum.
+    """
+    name = named(op, trace, set(values))
+    if name is not None:
+        given = np.moveaxis(np.atleast_1d(values[name]), axis, -1)
+        numbers = np.broadcast_to(row(given.shape[-1]), given.shape).astype(given.dtype)
+        values[name] = np.moveaxis(numbers, -1, axis).reshape(values[name].shape)
+    elif op.name == "matmul":
+        give(operand(op, "x"), partial(head, 1.0, 0.0), trace, values)
+        give(operand(op, "y"), row, trace, values)
+    elif op.name == "add":
+        give(operand(op, "x"), row, trace, values)
+        give(operand(op, "y"), partial(head, 0.0, 0.0), trace, values)
+    elif op.name == "sub" and operand(op, "y").name == "max":
+        give(operand(op, "x"), row, trace, values)
+    else:
+        raise NotInputs(f"{op!r} of {trace}")
+
+
+def operand(op: Op, name: str) -> Op:
+    made = op.arg(name).op
+    if made is None:
+        raise NotInputs(f"{name} of {op!r}")
+    return made
+
+
+def inputs_of(trace: Trace, ordinary: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs of the program that the trace assumes; the others are as in an ordinary run."""
+    values = dict(ordinary)
+    for op, number in trace.inputs:
+        if op.name == "softmax":
+            gap, axis = float(GAPS[op.value.dtype or "float32"]), op.arg("axis").literal
+            first, others = (gap, 0.0) if number == 1 else (0.0, gap)
+            row = partial(head, first, others)
+            give(operand(op, "x"), row, trace, values, -1 if axis is None else axis)
+        elif op.name in ("std", "variance"):
+            give(operand(op, "x"), partial(head, 1.0, 1.0), trace, values)
+        else:
+            # What is less its maximum is 0 for the maximum.
+            give(op, partial(head, number, 0.0 if op.name == "sub" else number), trace, values)
+    return values
+
+
+def head(first: float, others: float, n: int) -> list[float]:
+    return [first] + [others] * (n - 1)
+
+
+@pytest.mark.parametrize("program", EXECUTED, ids=lambda program: program.id)
+def test_the_program_breaks_at_the_witness(program: Executed) -> None:
+    """Each trace, as inputs of the executed program: the value or a gradient is NaN or infinite."""
+    inputs = read_inputs(program.inputs)
+    deeper = any(program.id.startswith(f"{fence}:") for fence in DEEPER)
+    traces = [report.witness for _, report in reports(program.text) if isinstance(report.witness, Trace)]
+    done = 0
+    for trace in traces:
+        try:
+            values = inputs_of(trace, inputs.ordinary[0])
+        except NotInputs:
+            assert deeper, f"{trace} is not turned into inputs"
+            continue
+        outcome = execute(program.text, values, inputs, v1=is_tensorflow_1(program.text))
+        assert outcome.bad, f"{trace}: finite for {values}"
+        done += 1
+    assert done > 0
+    assert deeper == (done < len(traces))
