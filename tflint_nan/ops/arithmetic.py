@@ -38,13 +38,15 @@ from tflint_nan.ops.points import (
     facts,
     far,
     fresh,
+    integers,
+    is_given,
     is_unbounded,
     moved,
     real_dtype,
     same,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Op, Value, Witness
+from tflint_nan.value import Const, Op, Value, Witness
 
 _INF = math.inf
 _NAN = math.nan
@@ -100,6 +102,10 @@ def _sub(op: Op) -> Facts:
             if is_unbounded(x):
                 # Another element than the largest one, far below it.
                 witnesses += fresh(op, -far(dtype))
+        elif is_mean_of(y, x):
+            witnesses += fresh(op, 0.0)  # a feature that is constant
+        elif _are_extremes(x, y):
+            interval = interval.clamped(NON_NEGATIVE)
     return facts(interval.stored(dtype), witnesses, dtype, broadcast(x.shape, y.shape))
 
 
@@ -107,6 +113,22 @@ def is_maximum_of(y: Value, x: Value) -> bool:
     """True where `y` is the largest element of `x` along some axes."""
     peak = y.made_by("max")
     return peak is not None and same(peak.arg("x"), x)
+
+
+def is_mean_of(y: Value, x: Value) -> bool:
+    """True where `y` is the mean of `x` along some axes."""
+    mean = y.made_by("mean")
+    return mean is not None and same(mean.arg("x"), x)
+
+
+def _are_extremes(x: Value, y: Value) -> bool:
+    """True where the operands are the largest and the smallest element along the same axes."""
+    high, low = x.op, y.op
+    if high is None or low is None or (high.name, low.name) != ("max", "min"):
+        return False
+    over = [integers(peak.arg("axis")) if is_given(peak.arg("axis")) else () for peak in (high, low)]
+    alike = over[0] == over[1] and over[0] is not None and None not in over[0]
+    return alike and same(high.arg("x"), low.arg("x"))
 
 
 def is_shifted(value: Value) -> Op | None:
@@ -147,10 +169,28 @@ def _div(op: Op) -> Facts:
     dtype = real_dtype(op, x, y)
     a, b = ends(x, y, dtype)
     interval = Interval(1.0, 1.0) if same(x, y) else quotient(a, b).stored(dtype)
-    total = y.made_by("sum")
-    if total is not None and a.lo >= 0.0 and same(total.arg("x"), x):
-        interval = UNIT
+    if a.lo >= 0.0 and part_of(y, x) is not None:
+        interval = interval.meet(UNIT) or UNIT
     return facts(interval, combined(div, (x, y), dtype), dtype, broadcast(x.shape, y.shape))
+
+
+def part_of(y: Value, x: Value) -> Op | None:
+    """The op that sums `x`, where `y` is that sum, or more: its parts, if positive, are at most 1 of it.
+
+    Rounding keeps order, so a sum of positive numbers is no smaller than each of them.
+    """
+    for _ in range(4):
+        total = y.made_by("sum")
+        if total is not None:
+            return total if same(total.arg("x"), x) else None
+        op = y.op
+        if op is None or op.name not in ("add", "maximum"):
+            return None
+        one, other = operands(op)
+        if op.name == "add" and min(one.interval.lo, other.interval.lo) < 0.0:
+            return None
+        y = one if isinstance(other, Const) else other
+    return None
 
 
 @operator("floordiv", differentiable=False)
@@ -293,4 +333,7 @@ def _squared_difference(op: Op) -> Facts:
     lo, hi = a.lo - b.hi, a.hi - b.lo
     gap = Interval(-_INF if lo != lo else lo, _INF if hi != hi else hi).stored(dtype)
     interval = Real(lambda v: v * v, NON_NEGATIVE, turns=(0.0,)).over(gap, dtype)
-    return facts(interval, combined(squared_difference, (x, y), dtype), dtype, broadcast(x.shape, y.shape))
+    witnesses = combined(squared_difference, (x, y), dtype)
+    if is_mean_of(y, x):
+        witnesses += fresh(op, 0.0)  # a feature that is constant
+    return facts(interval, witnesses, dtype, broadcast(x.shape, y.shape))

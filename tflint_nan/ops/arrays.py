@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from tflint_nan.interval import INTEGERS, Interval, smallest
+from tflint_nan.ops.bounds import real_part
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -152,6 +153,8 @@ def _cast(op: Op) -> Facts:
     dtype = dtype_named(op.arg("dtype"), op.api)
     if dtype is None:
         return Facts(x.interval, x.witnesses, None, x.shape)
+    if real_part(x.dtype) != x.dtype:
+        return Facts(dtype=dtype, shape=x.shape)  # of complex numbers the intervals say nothing
     if dtype in INTEGERS and dtype != "bool":
         bounds = Interval(
             math.trunc(x.interval.lo) if math.isfinite(x.interval.lo) else x.interval.lo,

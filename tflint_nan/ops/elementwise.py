@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, epsilon, largest, round_to
+from tflint_nan.ops.bounds import real_part
 from tflint_nan.ops.functions import (
     SELU_ALPHA,
     SELU_SCALE,
@@ -101,11 +102,24 @@ for _name, _function in _FUNCTIONS.items():
 
 _INTEGRAL: dict[str, Real] = {
     "square": Real(square, NON_NEGATIVE, turns=(0.0,)),
-    "abs": Real(abs, NON_NEGATIVE, turns=(0.0,)),
     "neg": Real(lambda x: -x),
 }
 for _name, _function in _INTEGRAL.items():
     elementwise(_name, _function, keeps_integers=True)
+
+_ABS = Real(abs, NON_NEGATIVE, turns=(0.0,))
+
+
+@operator("abs")
+def _abs(op: Op) -> Facts:
+    """The size of a number: of a complex one a real number, of which no more is known."""
+    x = op.arg("x")
+    dtype = dtype_of(op, x)
+    part = real_part(dtype)
+    if part != dtype:
+        return Facts(NON_NEGATIVE, (), part, x.shape)
+    return facts(_ABS.over(x.interval.stored(dtype), dtype), mapped(abs, x, dtype), dtype, x.shape)
+
 
 _STEPS: dict[str, Real] = {
     "sign": Real(sign, _SIGNED_UNIT),

@@ -18,7 +18,7 @@ from tflint_nan.ops.points import (
     real_dtype,
     unbounded,
 )
-from tflint_nan.ops.reductions import sum_range
+from tflint_nan.ops.reductions import product_of_units, sum_range
 from tflint_nan.ops.table import Call, Facts, Machine, operator
 from tflint_nan.value import Const, Items, Op, Shape, Value
 
@@ -37,20 +37,32 @@ def _product(op: Op, values: list[Value], length: int | None, shape: Shape) -> F
     return facts(sum_range(terms, length, dtype), kept, dtype, shape)
 
 
+def _turned(op: Op, *names: str) -> bool | None:
+    """Whether one of the flags transposes the operand; None where that is not known."""
+    given = [op.arg(name).literal for name in names]
+    if all(literal in (None, False) for literal in given):
+        return False
+    return True if True in given else None
+
+
 @operator("matmul")
 def _matmul(op: Op) -> Facts:
     x, y = op.arg("x"), op.arg("y")
-    turned = any(
-        op.arg(name).literal not in (None, False)
-        for name in ("transpose_a", "transpose_b", "adjoint_a", "adjoint_b")
-    )
+    first, second = _turned(op, "transpose_a", "adjoint_a"), _turned(op, "transpose_b", "adjoint_b")
     length: int | None = None
     shape: Shape = None
-    if not turned and x.shape and y.shape and len(x.shape) >= 2 and len(y.shape) >= 2:
-        length = x.shape[-1] if x.shape[-1] is not None else y.shape[-2]
+    if first is None or second is None:
+        return _product(op, [x, y], None, None)
+    # The axes that are summed over, and those that stay.
+    inner, outer = (-2, -1) if first else (-1, -2)
+    other, last = (-1, -2) if second else (-2, -1)
+    if x.shape and y.shape and len(x.shape) >= 2 and len(y.shape) >= 2:
+        length = x.shape[inner] if x.shape[inner] is not None else y.shape[other]
         batch = broadcast(x.shape[:-2], y.shape[:-2])
-        shape = None if batch is None else (*batch, x.shape[-2], y.shape[-1])
-    return _product(op, [x, y], length, shape)
+        shape = None if batch is None else (*batch, x.shape[outer], y.shape[last])
+    made = _product(op, [x, y], length, shape)
+    cosine = product_of_units((x, Const(inner)), (y, Const(other)), length, made.dtype)
+    return made if cosine is None else facts(cosine, made.witnesses, made.dtype, made.shape)
 
 
 @operator("tensordot")

@@ -14,12 +14,10 @@ from tflint_nan.interval import (
     round_to,
     smallest,
 )
-from tflint_nan.ops.arithmetic import is_shifted
-from tflint_nan.ops.functions import exp
+from tflint_nan.ops.arithmetic import is_shifted, part_of
 from tflint_nan.ops.points import (
     dtype_of,
     facts,
-    far,
     fresh,
     integers,
     is_given,
@@ -36,6 +34,9 @@ from tflint_nan.value import Const, Op, Shape, Value, Witness
 _INF = math.inf
 _MANY = 2**24  # elements, where their number is not known
 _SUMMED = 64  # units in the last place that a sum of many equal numbers may be off by
+#: What numbers add up to that would be 1 all together, when each and the sum are rounded.
+_TOTAL = Interval(0.99, 1.01)
+_TOTALS: dict[str | None, Interval] = dict.fromkeys(("float16", "bfloat16"), Interval(0.0, 2.0))
 
 
 # ---- axes
@@ -43,7 +44,11 @@ _SUMMED = 64  # units in the last place that a sum of many equal numbers may be 
 
 def axes(op: Op, x: Value) -> tuple[int | None, ...] | None:
     """The reduced axes, counted from the front where the rank is known; None for all of them."""
-    axis = op.arg("axis")
+    return named_axes(op.arg("axis"), x)
+
+
+def named_axes(axis: Value, x: Value) -> tuple[int | None, ...] | None:
+    """The axes of `x` that an argument names, as `axes` has them."""
     if not is_given(axis):
         return None
     named = integers(axis)
@@ -159,15 +164,73 @@ def _related_sum(op: Op, x: Value, dtype: str | None) -> Interval | None:
         peak = is_shifted(power.arg("x"))
         if peak is not None and same_axis(op, peak, x):
             return Interval(1.0, _INF)
-    row = x.made_by("softmax", "one_hot")
-    if row is not None and row.value is x and row.name == "softmax":
+    row = x.made_by("softmax")
+    if row is not None and row.value is x:
         if axes(op, x) is None:
-            return Interval(0.99 if dtype in (None, "float32", "float64") else smallest(dtype), _INF)
+            return Interval(_TOTALS.get(dtype, _TOTAL).lo or smallest(dtype), _INF)
         if same_axis(op, row, x, -1):
-            if dtype in (None, "float32", "float64"):
-                return Interval(0.99, 1.01)
-            return Interval(0.0 if dtype == "float16" else smallest(dtype), 2.0)
+            total = _TOTALS.get(dtype, _TOTAL)
+            return Interval(0.0 if dtype == "float16" else total.lo or smallest(dtype), total.hi)
+    made = x.op
+    if made is not None and made.name == "div":
+        whole = part_of(made.arg("y"), made.arg("x"))
+        if whole is not None and made.arg("x").interval.lo >= 0.0 and same_axis(op, whole, x):
+            # Parts of a sum, or of more than it; where the sum overflows they are all 0.
+            total = _TOTALS.get(dtype, _TOTAL)
+            finite = made.arg("x").interval.hi * _MANY < largest(dtype)
+            exact = made.arg("y").made_by("sum") is whole
+            return Interval(total.lo if finite and exact else 0.0, total.hi)
+    if made is not None and made.name == "mul" and axes(op, x) is not None:
+        axis = op.arg("axis")
+        return product_of_units((made.arg("x"), axis), (made.arg("y"), axis), count(op, x), dtype)
     return None
+
+
+# ---- rows of length 1
+
+
+def product_of_units(
+    first: tuple[Value, Value], second: tuple[Value, Value], n: int | None, dtype: str | None
+) -> Interval | None:
+    """The cosine of two rows of length 1, past 1 by rounding; None where they are not known to be such.
+
+    Each value comes with the axis that its rows lie along; `n` is how long they are, where that is known.
+    """
+    if not all(_is_unit(value, axis) for value, axis in (first, second)):
+        return None
+    slack = _TOTALS.get(dtype, _TOTAL).hi - 1.0
+    if n is not None:
+        slack = min(slack, (n + 16) * epsilon(dtype))
+    low = 0.0 if all(value.interval.lo >= 0.0 for value, _ in (first, second)) else -1.0 - slack
+    return Interval(low, 1.0 + slack)
+
+
+def _is_unit(value: Value, axis: Value) -> bool:
+    """True for what `l2_normalize` made along that axis, also where it was transposed afterwards."""
+    made = value.op
+    while made is not None and made.name in ("identity", "stop_gradient", "refine"):
+        value = made.arg("x")
+        made = value.op
+    if made is None:
+        return False
+    if axis.literal == -2 and _transposes(made):
+        return _is_unit(made.arg("x"), Const(-1))
+    own = made.arg("axis") if is_given(made.arg("axis")) else Const(-1)
+    over = named_axes(own, value)
+    known = over is not None and None not in over and over == named_axes(axis, value)
+    return made.name == "l2_normalize" and (known or own is axis)
+
+
+def _transposes(op: Op) -> bool:
+    """True where the op exchanges the last two axes."""
+    if op.name == "swap":
+        return op.api.endswith((".matrix_transpose", ".adjoint"))
+    if op.name != "transpose" or rank(op.arg("x")) != 2:
+        return False
+    return not is_given(op.arg("perm")) or integers(op.arg("perm")) == (1, 0)
+
+
+# ---- means, products, extremes
 
 
 @operator("mean")
@@ -245,12 +308,28 @@ _deviation("std")
 _deviation("variance")
 
 
+#: Norms between the largest element and the sum of all.
+_NORMS = (None, "euclidean", "fro", 1, 2, math.inf)
+
+
 @operator("norm")
 def _norm(op: Op) -> Facts:
     x = op.arg("x")
     dtype = real_dtype(op, x)
     kept = [w for w in mapped(abs, x, dtype) if w.value == 0.0 or not math.isfinite(w.value)]
-    return facts(NON_NEGATIVE, kept, dtype, reduced_shape(op, x))
+    if op.arg("ord").literal not in _NORMS:
+        return facts(NON_NEGATIVE, kept, dtype, reduced_shape(op, x))
+    bounds = x.interval.stored(dtype)
+    least = max(bounds.lo, -bounds.hi, 0.0)
+    most = max(abs(bounds.lo), abs(bounds.hi))
+    n = count(op, x)
+    # At least the largest element, at most the sum of all; their squares may leave the format both ways.
+    low = least if least * least >= smallest(dtype) else 0.0
+    high = most * n if n is not None and most * most * n <= largest(dtype) else _INF
+    if n == 0:
+        low = high = 0.0
+    interval = Interval(low, max(low, high)).stored(dtype, _SUMMED).clamped(NON_NEGATIVE)
+    return facts(interval, kept, dtype, reduced_shape(op, x))
 
 
 @operator("logsumexp")
@@ -334,63 +413,3 @@ def _running(name: str) -> None:
 
 _running("cumsum")
 _running("cumprod")
-
-
-# ---- rows
-
-
-def _row_length(op: Op, x: Value) -> int | None:
-    axis = op.arg("axis").literal
-    position = -1 if axis is None else axis
-    if x.shape is None or not isinstance(position, int):
-        return None
-    return x.shape[position] if -len(x.shape) <= position < len(x.shape) else None
-
-
-@operator("softmax")
-def _softmax(op: Op) -> Facts:
-    """A probability of each class. One logit far below another reaches 0 exactly."""
-    x = op.arg("x")
-    dtype = real_dtype(op, x)
-    n = _row_length(op, x)
-    if n == 1:
-        return Facts(Interval(1.0, 1.0), (Witness(1.0),), dtype, x.shape)
-    bounds = x.interval.stored(dtype)
-    spread = bounds.hi - bounds.lo
-    least = 0.0
-    if math.isfinite(spread):
-        # exp(lo - hi) over the largest number of classes that is to be expected.
-        least = round_to(exp(-spread) / float(n or 2**24) * 0.99, dtype)
-    interval = Interval(least, 1.0)
-    return facts(interval, fresh(op, 0.0, 1.0) if least == 0.0 else (), dtype, x.shape)
-
-
-@operator("log_softmax")
-def _log_softmax(op: Op) -> Facts:
-    x = op.arg("x")
-    dtype = real_dtype(op, x)
-    n = _row_length(op, x)
-    if n == 1:
-        return Facts(Interval(0.0, 0.0), (Witness(0.0),), dtype, x.shape)
-    bounds = x.interval.stored(dtype)
-    spread = bounds.hi - bounds.lo
-    least = -spread - math.log(n or 2**24) if math.isfinite(spread) else -_INF
-    interval = Interval(least, 0.0).stored(dtype, 16, floor=1.0)
-    return facts(interval, fresh(op, 0.0, -far(dtype)), dtype, x.shape)
-
-
-@operator("l2_normalize")
-def _l2_normalize(op: Op) -> Facts:
-    """Of length 1, or 0 for a zero row: a component can pass 1 by rounding."""
-    x = op.arg("x")
-    dtype = real_dtype(op, x)
-    slack = 1.0 + 4.0 * epsilon(dtype)
-    interval = Interval(-slack if x.interval.lo < 0.0 else 0.0, slack if x.interval.hi > 0.0 else 0.0)
-    given = op.arg("epsilon")
-    guard = given.number if isinstance(given, Const) and given.number is not None else 1e-12
-    # x * rsqrt(max(sum(x ** 2), epsilon)): where the format loses the epsilon, a zero row is 0 * inf.
-    zero = 0.0
-    if round_to(guard, dtype) == 0.0:
-        zero, interval = math.nan, EVERYTHING
-    kept = [Witness(zero, w.inputs) for w in x.witnesses if w.value == 0.0]
-    return facts(interval, kept, dtype, x.shape)
