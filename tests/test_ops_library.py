@@ -376,6 +376,104 @@ def test_every_spelling_of_a_loss(loss: str) -> None:
     assert op.arg("y_true").made_by("placeholder") is not None
 
 
+STEP = """class M(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.d = layers.Dense(1, activation='sigmoid')
+    def call(self, x):
+        return self.d(x)
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            p = self(x, training=True)
+            loss = {}
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.weights), self.weights))
+m = M()
+m.compile('sgd', 'mse')
+m.fit(a, b)
+"""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "self.compiled_loss(y, p, regularization_losses=self.losses)",
+        "self.compute_loss(x, y, p)",
+        "self.compute_loss(y=y, y_pred=p)",
+    ],
+)
+def test_a_train_step_applies_the_losses_of_compile(loss: str) -> None:
+    graph = read(STEP.format(loss))
+    found = only(graph, "mean_squared_error")
+    assert found.arg("y_pred").made_by("sigmoid") is not None
+    assert isinstance(found.node, cst.SimpleString)
+    assert graph.differentiated(found)
+    assert only(graph, "apply_gradients").arg("optimizer").op is only(graph, "optimizer")
+
+
+def test_a_train_step_with_a_loss_of_its_own() -> None:
+    graph = read(STEP.format("tf.reduce_mean(tf.abs(y - p))"))
+    assert not list(graph.ops("mean_squared_error"))
+    graph = read(STEP.format("self.loss(y, p)").replace("'mse'", "keras.losses.MeanSquaredError()"))
+    assert only(graph, "mean_squared_error").arg("y_pred").made_by("sigmoid") is not None
+    graph = read(STEP.format("0").replace("x, y = data", "return super().train_step(data)"))
+    assert graph.differentiated(only(graph, "mean_squared_error"))
+
+
+def test_a_programs_own_metric_is_called_with_the_output_and_not_differentiated() -> None:
+    mine = "def mine(t, p):\n    return tf.reduce_mean(tf.math.log(p))\n"
+    own = (
+        "class Own(keras.metrics.Metric):\n    def update_state(self, t, p, w=None):\n"
+        "        self.v = tf.math.log(p)\n"
+    )
+    for metric in ("[mine]", "mine", "['accuracy', mine]", "{'y': mine}", "[Own()]"):
+        graph = read(
+            f"{mine}{own}m = keras.Sequential([layers.Dense(1, activation='sigmoid')])\n"
+            f"m.compile('sgd', 'mse', metrics={metric})\n"
+        )
+        logs = [log for log in graph.ops("log") if log.arg("x").made_by("sigmoid") is not None]
+        assert len(logs) == 1, metric
+        assert not graph.differentiated(logs[0])
+        assert graph.differentiated(only(graph, "mean_squared_error"))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "f.get_layer('h').output",
+        "f.get_layer(index=1).output",
+        "f.layers[1].output",
+        "f.layers[-2].output",
+        "f.layers[-1].input",
+        "layer.output",
+        "s.layers[0].output",
+        "s.get_layer('h').output",
+        "keras.Model(f.input, f.get_layer('h').output)(x)",
+    ],
+)
+def test_what_a_layer_of_a_model_computes(expression: str) -> None:
+    graph = read(
+        f"{HEAD}layer = layers.Dense(3, activation='softmax', name='h')\n"
+        "f = keras.Model(x, layers.Dense(1)(layer(x)))\n"
+        "s = keras.Sequential([keras.Input((4,)), layers.Dense(3, 'softmax', name='h'), layers.Dense(1)])\n"
+        f"tf.log({expression})\n"
+    )
+    assert only(graph, "log").arg("x").made_by("softmax") is not None
+
+
+def test_losses_that_a_model_adds() -> None:
+    graph = read(
+        "class L(layers.Layer):\n    def call(self, x):\n        self.add_loss(tf.reduce_sum(tf.exp(x)))\n"
+        "        self.add_metric(tf.sin(x), name='s')\n        return x\n"
+        f"{HEAD}m = keras.Model(x, L()(layers.Dense(1)(x)))\nv = tf.Variable(1.0)\n"
+        "m.add_loss(lambda: tf.abs(v))\n"
+        "m.compile('sgd')\n"
+    )
+    assert graph.differentiated(only(graph, "exp"))
+    assert graph.differentiated(only(graph, "abs"))
+    assert not graph.differentiated(only(graph, "sin"))
+
+
 def test_a_loss_stands_at_the_argument_and_keeps_its_options() -> None:
     graph = read(
         "m = keras.Sequential([layers.Dense(3)])\n"

@@ -53,6 +53,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "loss": (keras.losses.Loss,),
     "schedule": (keras.optimizers.schedules.LearningRateSchedule,),
     "initializer": (keras.initializers.Initializer, v1.zeros_initializer),
+    "compiled_loss": (keras.src.trainers.compile_utils.CompileLoss,),
     "constraint": (keras.constraints.Constraint,),
     "regularizer": (keras.regularizers.Regularizer,),
     "cell": (keras.layers.LSTMCell,),

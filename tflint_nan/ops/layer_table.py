@@ -276,4 +276,4 @@ api(
     layers.add_weight,
     "self shape initializer:initial_value dtype trainable name regularizer constraint",
 )
-api("layer.build layer.adapt layer.set_weights layer.add_metric", nothing, "self")
+api("layer.build layer.adapt layer.set_weights", nothing, "self")
