@@ -11,11 +11,10 @@ import runpy
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pytest
-from lint import check, settings
+from lint import settings
 
 from tflint_nan.build import Project, build
 from tflint_nan.engine import lint
@@ -95,11 +94,6 @@ def test_python_carries_the_value(carrier: Carrier, tmp_path: Path, monkeypatch:
             del sys.modules[name]
     assert seen
     assert set(seen) == {0.125}
-
-
-@cache
-def project() -> Project:
-    return Project()
 
 
 def found(entry: Path, *, strict: bool = False) -> list[Finding]:

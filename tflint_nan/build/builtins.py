@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tflint_nan.build.fold import fold, truth
@@ -77,6 +78,8 @@ def _sequence(kind: str) -> Builtin:
         if not args:
             return Items((), kind)
         known = walk.elements(args[0])
+        if known is None and isinstance(args[0], Items):
+            return Items(args[0].items, kind, False)
         return Items(tuple(known), kind) if known is not None else args[0]
 
     return convert
@@ -88,11 +91,8 @@ def _reversed(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -
 
 
 def _dict(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
-    if not args:
-        return Table(kwargs)
-    if isinstance(args[0], Table):
-        return Table({**args[0].items, **kwargs}, args[0].complete)
-    return Unknown()
+    table = walk.mapping(args[0]) if args else Table({})
+    return Unknown() if table is None else Table({**table.items, **kwargs}, table.complete)
 
 
 def _map(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
@@ -102,6 +102,17 @@ def _map(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Val
     if known is None:
         return Items((walk.call(args[0], [walk.element(args[1])], {}),), "list", False)
     return Items(tuple(walk.call(args[0], [item], {}) for item in known), "list")
+
+
+def _filter(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    if len(args) != 2:
+        return Unknown()
+    known = walk.elements(args[1])
+    if known is None:
+        return Items((walk.element(args[1]),), "list", False)
+    tests = [truth(item if args[0] == NONE else walk.call(args[0], [item], {})) for item in known]
+    kept = tuple(item for item, test in zip(known, tests, strict=True) if test is not False)
+    return Items(kept, "list", None not in tests)
 
 
 def _float(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
@@ -200,6 +211,8 @@ def _isinstance(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value])
                 return Const(args[0].kind in names)
             if isinstance(args[0], Table):
                 return Const("dict" in names)
+            if isinstance(args[0], Object) and args[0].kind == "namespace":
+                return Unknown()
             if isinstance(args[0], (Tensor, Object)) or literal is not UNSET:
                 return Const(False)
     return Unknown()
@@ -218,8 +231,8 @@ def _getattr(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) ->
 
 def _setattr(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
     name = args[1].literal if len(args) > 2 else None
-    if isinstance(name, str) and isinstance(args[0], Object):
-        walk.set(args[0], name, args[2])
+    if isinstance(name, str):
+        walk.store(args[0], name, args[2])
     return NONE
 
 
@@ -234,6 +247,7 @@ def _hasattr(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) ->
             receiver.cls is not None
             and receiver.kind == "instance"
             and walk.member(receiver.cls, name) is None
+            and walk.member(receiver.cls, "__getattr__") is None
         ):
             return Const(False)
     return Unknown()
@@ -248,8 +262,40 @@ def _iter(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Va
 
 
 def _str(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
-    literal = args[0].literal if args else ""
+    shown = args[0] if args else Const("")
+    literal = (shown.attrs["text"] if isinstance(shown, Object) and shown.kind == "path" else shown).literal
     return Const(str(literal)) if isinstance(literal, (str, int, float)) else Unknown()
+
+
+def _type(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    if len(args) == 3:
+        return walk.made_class(args)
+    return walk.get(args[0], "__class__") if args else Unknown()
+
+
+def _attributes(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    return walk.get(args[0], "__dict__") if args else _locals(walk, args, kwargs)
+
+
+def _locals(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    return Object("namespace", "locals", walk.frame.scope.names)
+
+
+def _globals(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    scope = walk.frame.scope
+    while scope.parent is not None:
+        scope = scope.parent
+    return Object("namespace", "globals", scope.names)
+
+
+def _kind(kind: str) -> Builtin:
+    """`property(f)`, `staticmethod(f)`, as a call or as a decorator."""
+
+    def convert(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+        function = args[0] if args else kwargs.get("fget", NONE)
+        return replace(function, kind=kind) if isinstance(function, Function) else function
+
+    return convert
 
 
 def _nothing(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
@@ -262,14 +308,17 @@ NAMES: dict[str, Builtin] = {
     "callable": _callable,
     "dict": _dict,
     "enumerate": _enumerate,
+    "filter": _filter,
     "float": _float,
     "getattr": _getattr,
+    "globals": _globals,
     "hasattr": _hasattr,
     "int": _int,
     "isinstance": _isinstance,
     "iter": _iter,
     "len": _len,
     "list": _sequence("list"),
+    "locals": _locals,
     "map": _map,
     "max": _extreme("maximum", max),
     "min": _extreme("minimum", min),
@@ -285,9 +334,11 @@ NAMES: dict[str, Builtin] = {
     "xrange": _range,
     "zip": _zip,
     "super": _iter,
-    "property": _iter,
-    "staticmethod": _iter,
-    "classmethod": _iter,
+    "property": _kind("property"),
+    "staticmethod": _kind("staticmethod"),
+    "classmethod": _kind("classmethod"),
+    "type": _type,
+    "vars": _attributes,
     "object": _nothing,
     "str": _str,
     "pow": _pow,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import libcst as cst
 
-from tflint_nan.build import builtins
-from tflint_nan.build.attributes import Arguments, bind_method, kind_of, lineage
-from tflint_nan.build.containers import Containers
+from tflint_nan.build import standard
+from tflint_nan.build.attributes import Arguments, bind_method, kind_of
+from tflint_nan.build.records import Records
 from tflint_nan.build.state import Frame
 from tflint_nan.ops.table import APIS, BASES, Api, Call
 from tflint_nan.source import Source
@@ -34,6 +35,7 @@ from tflint_nan.value import (
 MAX_CALLS = 20
 #: One function on the stack more often than this is recursion: its result is unknown.
 MAX_RECURSION = 2
+MAX_DECIDED = 8
 #: Work (statements) that following calls may take: for each statement of the text, and at least.
 WORK_PER_STATEMENT = 10
 MIN_WORK = 5_000
@@ -44,7 +46,7 @@ CALLED_BY_KERAS = frozenset({"layer", "model", "module", "loss", "metric"})
 _Key = tuple[object, ...]
 
 
-class Calls(Containers):
+class Calls(Records):
     """Evaluates calls."""
 
     def __init__(self) -> None:
@@ -78,7 +80,8 @@ class Calls(Containers):
         if isinstance(func, cst.Attribute):
             receiver = self.evaluate(func.value)
             if isinstance(receiver, (Items, Table)):
-                return self.container(receiver, func.attr.value, self._arguments(node))
+                given = self._arguments(node)
+                return self.container(receiver, func.attr.value, given.values, given.keywords)
             if isinstance(receiver, (Tensor, Unknown, Object, OneOf)):
                 function = self.bound(receiver, func.attr.value)
             else:
@@ -117,7 +120,7 @@ class Calls(Containers):
         frame = self.frame
         owner = frame.function.owner if frame.function is not None else None
         receiver = frame.receiver
-        if owner is None or not isinstance(receiver, Object):
+        if owner is None or not isinstance(receiver, (Object, Class)):
             return Unknown()
         return Object("super", owner.name, {"self": receiver}, owner)
 
@@ -147,8 +150,8 @@ class Calls(Containers):
         return self.emit("unknown_call", operands, call=Call(api, operands, {}, given.node))
 
     def _library(self, name: str, given: Arguments) -> Value:
-        builtin = builtins.NAMES.get(name.removeprefix("builtins."))
-        if builtin is not None and name.startswith("builtins."):
+        builtin = standard.NAMES.get(name)
+        if builtin is not None:
             return builtin(self, given.values, given.keywords)
         api = APIS.get(name)
         if api is None:
@@ -190,37 +193,40 @@ class Calls(Containers):
         given: Arguments,
         adapt: Callable[[Function], Function] = lambda init: init,
     ) -> Object:
-        kind = next(_library_kinds(cls), "instance")
-        made = self.new(kind, Call(cls.name, {}, {}, given.node))
+        creator = self.member(cls, "__new__")
+        created = self._enter(replace(creator, bound=cls), given) if isinstance(creator, Function) else NONE
+        instance = created if isinstance(created, Object) else self.blank(cls, given.node)
+        init = self.member(cls, "__init__")
+        if isinstance(init, Function):
+            self._enter(adapt(bind_method(init, instance)), given)
+        elif self.fields(cls) is not None:
+            self.fill(instance, cls, given)
+        elif instance.kind == "namespace":
+            self.namespace(instance, "update", given.values, given.keywords)
+        return instance
+
+    def blank(self, cls: Class, node: cst.CSTNode) -> Object:
+        """`object.__new__(cls)`: an instance whose constructor is still to be called."""
+        kinds = (BASES.get(base) or standard.BASES.get(base) for base in self._library_bases(cls))
+        kind = next(filter(None, kinds), "instance")
+        made = self.new(kind, Call(cls.name, {}, {}, node))
         instance = Object(kind, cls.name, {}, cls, made.made)
         if made.made is not None:
             made.made.value = instance
         self.instances[id(cls.node)] = instance
-        init = self.member(cls, "__init__")
-        if isinstance(init, Function):
-            self._enter(adapt(bind_method(init, instance)), given)
-        elif any("dataclass" in _decorator(d) for d in cls.node.decorators):
-            self._dataclass(cls, instance, given)
         return instance
 
-    def _dataclass(self, cls: Class, instance: Object, given: Arguments) -> None:
-        fields = [
-            statement.body[0].target.value
-            for statement in cls.node.body.body
-            if isinstance(statement, cst.SimpleStatementLine)
-            and isinstance(statement.body[0], cst.AnnAssign)
-            and isinstance(statement.body[0].target, cst.Name)
-        ]
-        for name, value in (*zip(fields, given.values, strict=False), *given.keywords.items()):
-            self.set(instance, name, value)
+    def _library_bases(self, cls: Class) -> Iterator[str]:
+        """Names of the libraries' classes that a class derives from."""
+        for one in self.lineage(cls):
+            yield from (base.name for base in one.bases if isinstance(base, Symbol))
 
     def _enter(self, function: Function, given: Arguments) -> Value:
         """Run a function of the project with these arguments."""
         self.entered.add(id(function.node))
         if function.bound is not None:
             given = given.after(function.bound)
-        running = sum(f.function is not None and f.function.node is function.node for f in self.frames)
-        if len(self.frames) > MAX_CALLS or running >= MAX_RECURSION or not self._may_enter():
+        if len(self.frames) > MAX_CALLS or self._recurses(function) or not self._may_enter():
             return self._unknown_call("call", given)
         key: _Key = (
             id(function.node),
@@ -238,11 +244,21 @@ class Calls(Containers):
             self._results[key] = (effects, given, result)
         return result
 
+    def _recurses(self, function: Function) -> bool:
+        """True where a function calls itself too often to be followed.
+
+        Where no test on the way was undecided, the program itself ends the recursion.
+        """
+        running = [f for f in self.frames if f.function is not None and f.function.node is function.node]
+        decided = running and running[0].forks == self.forks
+        return len(running) >= (MAX_DECIDED if decided else MAX_RECURSION)
+
     def _run(self, function: Function, given: Arguments) -> Value:
         self.work -= 1
         scope = Scope(function.node, function.source, function.scope)
         calls = (*self.frame.calls, (self.frame.scope.source, given.node))
         frame = Frame(scope, calls, function, given.values[0] if given.values else None)
+        frame.forks = self.forks
         self.frames.append(frame)
         depth, self._depth = self._depth, 0
         outer, self.node = self.node, function.node
@@ -275,29 +291,12 @@ class Calls(Containers):
             else:
                 extra[name] = value
         for name in (*positional, *keyword):
-            value = given.get(name) or function.defaults.get(name) or self.parameter(name)
-            self.bind(name, value)
+            passed = given.get(name)
+            self.bind(name, self.default(name, function.defaults.get(name)) if passed is None else passed)
         if isinstance(params.star_arg, cst.Param):
             self.bind(params.star_arg.name.value, Items(tuple(arguments.values[len(positional) :])))
         if params.star_kwarg is not None:
             self.bind(params.star_kwarg.name.value, Table(extra))
-
-    def parameter(self, name: str) -> Value:
-        """The value of a parameter that nobody is seen to pass."""
-        return self.emit("parameter", {"name": Const(name)})
-
-
-def _library_kinds(cls: Class) -> Iterator[str]:
-    """The kinds of the libraries' classes that a class derives from."""
-    for one in lineage(cls):
-        for base in one.bases:
-            if isinstance(base, Symbol) and base.name in BASES:
-                yield BASES[base.name]
-
-
-def _decorator(node: cst.Decorator) -> str:
-    inner = node.decorator.func if isinstance(node.decorator, cst.Call) else node.decorator
-    return inner.attr.value if isinstance(inner, cst.Attribute) else getattr(inner, "value", "")
 
 
 def _identity(value: Value) -> object:

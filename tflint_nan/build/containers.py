@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tflint_nan.build.attributes import Arguments, Attributes
+from tflint_nan.build.attributes import Attributes
 from tflint_nan.build.expressions import items
 from tflint_nan.value import NONE, Const, Items, Object, Table, Unknown, Value
 
@@ -16,14 +16,15 @@ _LEFT = {"appendleft": "insert", "popleft": "pop"}
 class Containers(Attributes):
     """Calls methods of containers."""
 
-    def container(self, value: Items | Table, name: str, given: Arguments) -> Value:
+    def container(
+        self, value: Items | Table, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]
+    ) -> Value:
         """`value.name(...)`."""
         if isinstance(value, Items):
-            args = given.values
             if name in _LEFT:
                 name, args = _LEFT[name], [Const(0), *args]
             return self._list(value, name, args)
-        return self._dict_method(value, name, given.values, given.keywords)
+        return self._dict_method(value, name, args, kwargs)
 
     def _list(self, value: Items, name: str, args: Sequence[Value]) -> Value:
         first = args[0] if args else NONE

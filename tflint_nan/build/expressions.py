@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import libcst as cst
 
-from tflint_nan.build import builtins
+from tflint_nan.build import builtins, standard
 from tflint_nan.build.fold import fold, truth
 from tflint_nan.build.guards import TESTS, Guards
 from tflint_nan.build.names import normalise
+from tflint_nan.build.strings import joined, percent
 from tflint_nan.ops.table import APIS, BASES, CONSTANTS
 from tflint_nan.ops.tables import is_column
 from tflint_nan.value import (
@@ -71,6 +72,8 @@ def items(values: Sequence[Value], kind: str = "list", complete: bool = True) ->
     return Items(tuple(values[:MAX_ITEMS]), kind, complete and len(values) <= MAX_ITEMS)
 
 
+#: Python's methods for operators, where they are not called as the operators are here.
+_METHODS = {"div": "truediv", "bit_and": "and", "bit_or": "or", "bit_xor": "xor"}
 _KEYWORDS = {"None": NONE, "True": Const(True), "False": Const(False)}
 
 
@@ -110,7 +113,7 @@ class Expressions(Guards):
 
     def constant(self, name: str) -> Value:
         """The value of a library's name: a known constant, or a symbol."""
-        value = CONSTANTS.get(name)
+        value = CONSTANTS.get(name) or standard.CONSTANTS.get(name)
         if isinstance(value, Object):
             # State that a library keeps (flags): each program has its own.
             return self._shared.setdefault(name, replace(value, attrs=dict(value.attrs)))
@@ -214,9 +217,25 @@ class Expressions(Guards):
         if isinstance(x, Items) and name == "mul" and isinstance(y.literal, int):
             fits = len(x.items) * y.literal <= MAX_ITEMS
             return items(x.items * y.literal if fits else x.items, x.kind, x.complete and fits)
+        if isinstance(x, Table) and isinstance(y, Table) and name == "bit_or":
+            return self.own(replace(x, items={**x.items, **y.items}, complete=x.complete and y.complete))
         if isinstance(x.literal, (str, bytes)):
-            return Unknown()
+            return percent(x.literal, y) if name == "mod" and isinstance(x.literal, str) else Unknown()
+        if isinstance(x, Object) or isinstance(y, Object):
+            found = self._overloaded(name, x, y)
+            if found is not None:
+                return found
         return self.operation(_TENSOR_BITS.get(name, name), {"x": x, "y": y}, {"x": left, "y": right})
+
+    def _overloaded(self, name: str, x: Value, y: Value) -> Value | None:
+        """What a class of the project says of an operator; None where it says nothing."""
+        word = _METHODS.get(name, name)
+        for receiver, other, method in ((x, y, f"__{word}__"), (y, x, f"__r{word}__")):
+            if isinstance(receiver, Object):
+                found = self.bound(receiver, method)
+                if not isinstance(found, Unknown):
+                    return self.call(found, [other], {})
+        return None
 
     def operation(
         self, name: str, args: Mapping[str, Value], nodes: Mapping[str, cst.BaseExpression]
@@ -247,12 +266,22 @@ class Expressions(Guards):
         name = TESTS.get(type(operator))
         if name is None:
             return self._membership(operator, x, y)
-        folded = fold(name, x, y)
+        folded = fold(name, x, y) or self._compare_items(name, x, y)
         if folded is not None:
             return folded
         if isinstance(x.literal, (str, bytes)) or isinstance(y.literal, (str, bytes)):
             return Unknown()
         return self.operation(name, {"x": x, "y": y}, {"x": left, "y": right})
+
+    def _compare_items(self, name: str, x: Value, y: Value) -> Value | None:
+        """Tuples of literals (versions, shapes) compare element by element."""
+        known = self.elements(x), self.elements(y)
+        if known[0] is None or known[1] is None:
+            return None
+        left, right = ([item.literal for item in items] for items in known)  # type: ignore[union-attr]
+        if not all(isinstance(part, (int, str)) for part in (*left, *right)):
+            return None
+        return fold(name, Const(tuple(left)), Const(tuple(right)))
 
     def _membership(self, operator: cst.BaseCompOp, x: Value, y: Value) -> Value:
         if isinstance(operator, (cst.Is, cst.IsNot)):
@@ -357,7 +386,11 @@ class Expressions(Guards):
 
     def _walrus(self, node: cst.NamedExpr) -> Value:
         value = self.evaluate(node.value)
+        inner = self.frame.scope
+        while isinstance(self.frame.scope.node, cst.BaseComp) and self.frame.scope.parent is not None:
+            self.frame.scope = self.frame.scope.parent  # a comprehension binds outside of itself
         self.assign(node.target, value)
+        self.frame.scope = inner
         return value
 
     def _await(self, node: cst.Await) -> Value:
@@ -371,10 +404,15 @@ class Expressions(Guards):
         return Unknown()
 
     def _formatted(self, node: cst.FormattedString) -> Value:
+        parts: list[Value] = []
         for part in node.parts:
             if isinstance(part, cst.FormattedStringExpression):
-                self.evaluate(part.expression)
-        return Unknown()
+                value = self.evaluate(part.expression)
+                parts.append(Unknown() if part.format_spec or part.conversion else value)
+            else:
+                assert isinstance(part, cst.FormattedStringText)
+                parts.append(Unknown() if set("\\{}") & set(part.value) else Const(part.value))
+        return joined(parts)
 
     def _ellipsis(self, node: cst.Ellipsis) -> Value:
         return Const(...)

@@ -53,8 +53,7 @@ def _bounded(name: str, a: object, b: object) -> bool:
             return isinstance(count, int) and isinstance(text, (str, bytes)) and len(text) * count <= MAX_TEXT
         if name == "add":
             return isinstance(a, (str, bytes)) and isinstance(b, (str, bytes)) and len(a) + len(b) <= MAX_TEXT
-        # `%` formats with any width that its text asks for.
-        return name != "mod"
+        return name != "mod"  # formats with any width that its text asks for: see `strings.percent`
     if isinstance(a, int) and isinstance(b, int):
         if name == "pow":
             return a.bit_length() * abs(b) <= MAX_BITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from tflint_nan.value import Const, Import, Items, Module, OneOf, Scope, Symbol,
 
 #: Characters of the project's other files that one program may bring in.
 MAX_IMPORTED = 150_000
+#: Folders that one program may add to `sys.path`.
+MAX_FOLDERS = 16
 
 
 class Imports(Expressions):
@@ -33,6 +36,10 @@ class Imports(Expressions):
         self.project: Project | None = None
         self._modules: dict[Path, Module | Unknown] = {}
         self._imported = 0
+        #: Folders that the program itself adds to `sys.path`.
+        self._folders: list[Path] = []
+        #: Modules that are imported, and not read yet.
+        self._waiting: dict[Path, None] = {}
 
     @abstractmethod
     def allowance(self, source: Source) -> int:
@@ -46,17 +53,23 @@ class Imports(Expressions):
         """`import a.b as c`."""
         for alias in node.names:
             name = dotted(alias.name)
+            whole = self.module(name, 0)
             if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
-                self.bind(alias.asname.name.value, self._module(name, 0))
+                self.bind(alias.asname.name.value, whole)
             else:
                 top = name.partition(".")[0]
-                self.bind(top, self._module(top, 0))
+                module = self.module(top, 0)
+                if isinstance(whole, Import) and not isinstance(module, Import):
+                    # A folder without `__init__.py` is a package by what is imported from it.
+                    folder = whole.path.parents[name.count(".") - (whole.path.name != "__init__.py")]
+                    module = Import(folder / "__init__.py")
+                self.bind(top, module)
 
     def import_names(self, node: cst.ImportFrom) -> None:
         """`from a import b as c`."""
         base = dotted(node.module) if node.module is not None else ""
         level = len(node.relative)
-        module = self._module(base, level)
+        module = self.module(base, level)
         if isinstance(node.names, cst.ImportStar):
             self._import_star(self.loaded(module))
             return
@@ -66,24 +79,39 @@ class Imports(Expressions):
                 continue
             name = dotted(alias.name)
             value: Value = Unknown()
+            inner = self.module(f"{base}.{name}" if base else name, level) if base or level else module
             if isinstance(module, Import):
                 value = Import(module.path, name)
+            elif isinstance(inner, Import):
+                value = inner
             elif isinstance(module, Symbol):
                 value = self.constant(normalise(f"{base}.{name}"))
             self.bind(bound.value, value)
 
-    def _module(self, name: str, level: int) -> Value:
+    def search(self, folder: str) -> None:
+        """`sys.path.append(folder)`; a relative one is meant from the script's own folder."""
+        importer = self.frame.scope.source.filename
+        path = Path(os.path.normpath(Path(importer).absolute().parent / folder))
+        if path not in self._folders and len(self._folders) < MAX_FOLDERS:
+            self._folders.append(path)
+
+    def module(self, name: str, level: int) -> Value:
         """The module `name`: the project's where it has one, else the library's symbol."""
         if self.project is not None:
-            path = self.project.find(name, level, self.frame.scope.source.filename)
+            path = self.project.find(name, level, self.frame.scope.source.filename, self._folders)
             if path is not None:
+                if path not in self._modules:
+                    self._waiting[path] = None
                 return Import(path)
         return Symbol(normalise(name)) if name and not level else Unknown()
 
     def _import_star(self, module: Value) -> None:
         if isinstance(module, Module):
+            listed = module.scope.names.get("__all__")
+            known = self.elements(self.loaded(listed)) if listed is not None else None
+            public = None if known is None else {item.literal for item in known}
             for name, value in list(module.scope.names.items()):
-                if not name.startswith("_"):
+                if name in public if public is not None else not name.startswith("_"):
                     self.bind(name, value)
         elif isinstance(module, Symbol):
             self.star_imports.append(module.name)
@@ -105,6 +133,15 @@ class Imports(Expressions):
             value = self._attribute_in(module, value.name)
         return value
 
+    def load_waiting(self, name: str) -> None:
+        """Read the modules that are imported and not read, where one writes the word `name`.
+
+        For what a module does when it is imported, such as the definition of flags.
+        """
+        for path in list(self._waiting):
+            if self.project is not None and self.project.mentions(path, name):
+                self._load(path)
+
     def module_attribute(self, module: Module, name: str) -> Value:
         """`module.name`: a variable, or a module of the package."""
         return self.loaded(self._attribute_in(module, name))
@@ -119,6 +156,7 @@ class Imports(Expressions):
         return Unknown() if value is None else value
 
     def _load(self, path: Path) -> Value:
+        self._waiting.pop(path, None)
         known = self._modules.get(path)
         if known is not None:
             return known
@@ -136,6 +174,7 @@ class Imports(Expressions):
             self.frames.append(Frame(scope))
             try:
                 self.bind("__name__", Const(path.stem))
+                self.bind("__file__", Const(str(path)))
                 self.execute(source.tree.body)
             finally:
                 self.frames.pop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import libcst as cst
 
@@ -44,6 +45,7 @@ class Program(Calls):
         self.frames.append(Frame(scope))
         self.work = allowance = self.allowance(self._source)
         self.bind("__name__", Const("__main__"))
+        self.bind("__file__", Const(str(Path(self._source.filename).absolute())))
         self.execute(tree.body)
         self.ground = 2
         share = allowance // max(1, len(self._definitions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tflint_nan.source import Source, SourceError
@@ -31,13 +32,14 @@ class Project:
         self._tops: dict[Path, tuple[Path, ...]] = {}
         self._kept = 0
 
-    def find(self, name: str, level: int, importer: str) -> Path | None:
+    def find(self, name: str, level: int, importer: str, folders: Sequence[Path] = ()) -> Path | None:
         """The file of module `name`, as `importer` (a file's path) means it; None where it is no file here.
 
         Args:
             name: dotted name, empty in `from . import x`.
             level: leading dots of a relative import.
             importer: the importing file's path.
+            folders: further folders to look in (absolute), the latest last.
         """
         folder = Path(importer).absolute().parent
         parts = [part for part in name.split(".") if part]
@@ -47,11 +49,21 @@ class Project:
             return self._module(folder, parts)
         if not parts or parts[0] in _LIBRARIES:
             return None
-        for top in self._search_path(folder):
+        for top in (*self._search_path(folder), *folders):
             found = self._module(top, parts)
             if found is not None:
                 return found
         return None
+
+    def mentions(self, path: Path, word: str) -> bool:
+        """True where the file's text holds `word`."""
+        source = self._sources.get(path)
+        if source is not None:
+            return word in source.text
+        try:
+            return word.encode() in path.read_bytes()
+        except OSError:
+            return False
 
     def source(self, path: Path) -> Source | None:
         """The source of a file; None where it cannot be read or is not Python."""
@@ -64,7 +76,10 @@ class Project:
 
     def _read(self, path: Path) -> Source | None:
         try:
-            source = Source.read(_shown(path))
+            if path.name == "__init__.py" and not self._is_file(path) and path.parent.is_dir():
+                source = Source(_shown(path), "")  # a package by its folder alone
+            else:
+                source = Source.read(_shown(path))
             if len(source.text) > _MAX_MODULE:
                 raise SourceError(source.filename, f"longer than {_MAX_MODULE} characters")
             assert source.tree is not None  # parsed here, where a syntax error is expected

@@ -65,7 +65,8 @@ class State(ABC):
         self.frames: list[Frame] = []
         self.node: cst.CSTNode = cst.Pass()
         self._journal: list[Change] = []
-        self._forks = 0
+        #: Branches that are open: what is written now is undone at their end.
+        self.forks = 0
         #: By the identity of a list or dict as it was made: what it holds now, whatever name it is read by.
         self._contents: dict[int, Value] = {}
         self._written: dict[int, Value] = {}
@@ -89,6 +90,10 @@ class State(ABC):
     @abstractmethod
     def get(self, receiver: Value, name: str) -> Value:
         """`receiver.name`."""
+
+    @abstractmethod
+    def bound(self, receiver: Value, name: str) -> Value:
+        """`receiver.name` as something to call."""
 
     @abstractmethod
     def method(self, receiver: Value, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
@@ -115,18 +120,18 @@ class State(ABC):
 
     def write(self, names: dict[Any, Value], key: Any, value: Value) -> None:
         """`names[key] = value`, undone when the branch that does it ends."""
-        if self._forks:
+        if self.forks:
             self._journal.append((names, key, names.get(key)))
         names[key] = value
 
     def fork(self) -> int:
         """Start a branch; give the mark to `rewind`."""
-        self._forks += 1
+        self.forks += 1
         return len(self._journal)
 
     def rewind(self, mark: int) -> dict[tuple[int, Any], Change]:
         """End a branch: undo its writes and return them, each with its last value."""
-        self._forks -= 1
+        self.forks -= 1
         changes: dict[tuple[int, Any], Change] = {}
         while len(self._journal) > mark:
             names, key, old = self._journal.pop()
@@ -137,21 +142,22 @@ class State(ABC):
                 names[key] = old
         return changes
 
+    def written_since(self, mark: int) -> dict[tuple[int, Any], Change]:
+        """What was written since the mark, each place with its value now; nothing is undone."""
+        return {(id(names), key): (names, key, names.get(key)) for names, key, _ in self._journal[mark:]}
+
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Work that no branch undoes."""
-        forks, journal = self._forks, self._journal
-        self._forks, self._journal = 0, []
+        forks, journal = self.forks, self._journal
+        self.forks, self._journal = 0, []
         try:
             yield
         finally:
-            self._forks, self._journal = forks, journal
+            self.forks, self._journal = forks, journal
 
-    def merge(self, branches: Sequence[Mapping[tuple[int, Any], Change]], *, widen: bool = False) -> None:
-        """Continue after branches that all reach this point: what they wrote differently is joined.
-
-        With `widen`, ranges that moved go to infinity (the end of a loop's second pass).
-        """
+    def merge(self, branches: Sequence[Mapping[tuple[int, Any], Change]]) -> None:
+        """Continue after branches that all reach this point: what they wrote differently is joined."""
         keys = dict.fromkeys(key for branch in branches for key in branch)
         for place in keys:
             names, key, _ = next(branch[place] for branch in branches if place in branch)
@@ -161,12 +167,8 @@ class State(ABC):
                 value = branch[place][2] if place in branch else before
                 if value is not None:
                     after = value if after is None else self.join(after, value)
-            if after is None:
-                continue
-            if widen and isinstance(before, Tensor) and isinstance(after, Tensor) and after is not before:
-                interval = before.interval.widen(after.interval)
-                after = Tensor(after.made, interval, after.witnesses, after.dtype, after.shape)
-            self.write(names, key, after)
+            if after is not None:
+                self.write(names, key, after)
 
     def join(self, a: Value, b: Value, depth: int = 0) -> Value:
         """What a name holds where two branches meet."""

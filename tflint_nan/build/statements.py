@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum, auto
-from typing import Any
+from functools import partial
 
 import libcst as cst
 
 from tflint_nan.build.expressions import BINARY, MAX_UNROLL
 from tflint_nan.build.fold import truth
-from tflint_nan.build.imports import Imports
-from tflint_nan.build.state import Change
+from tflint_nan.build.loops import Changes, Flow, Loops
+from tflint_nan.ops.table import APIS
 from tflint_nan.value import (
     NONE,
     Class,
@@ -30,29 +29,9 @@ from tflint_nan.value import (
     Value,
 )
 
-#: Loops nested deeper than this are read once, not twice: time stays linear in the text.
-MAX_TWICE = 2
 
-
-#: What a branch wrote (see `State.rewind`).
-Changes = Mapping[tuple[int, Any], Change]
-
-
-class Flow(Enum):
-    """How a block ends."""
-
-    NEXT = auto()  # falls through to what follows
-    BREAK = auto()
-    CONTINUE = auto()
-    LEAVE = auto()  # return or raise
-
-
-class Statements(Imports):
+class Statements(Loops):
     """Executes statements."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._loops = 0
 
     def spend(self) -> bool:
         """Use one unit of the work that is allowed; False when it is used up."""
@@ -114,21 +93,27 @@ class Statements(Imports):
         if isinstance(target, cst.Name):
             self.bind(target.value, value)
         elif isinstance(target, cst.Attribute):
-            receiver = self.evaluate(target.value)
-            if isinstance(receiver, Object):
-                self.set(receiver, target.attr.value, value)
-            elif isinstance(receiver, Class):
-                self.effects += 1
-                self.write(receiver.names, target.attr.value, value)
-            elif isinstance(receiver, Module):
-                self.effects += 1
-                self.write(receiver.scope.names, target.attr.value, value)
+            self.store(self.evaluate(target.value), target.attr.value, value)
         elif isinstance(target, (cst.Tuple, cst.List)):
             self._unpack(target.elements, value)
         elif isinstance(target, cst.Subscript):
             self._store(target, value)
         elif isinstance(target, cst.StarredElement):
             self.assign(target.value, value)
+
+    def store(self, receiver: Value, name: str, value: Value) -> None:
+        """`receiver.name = value`."""
+        if isinstance(receiver, Object):
+            self.set(receiver, name, value)
+            if f"{receiver.kind}.__setattr__" in APIS:
+                self.method(receiver, "__setattr__", [Const(name), value], {})
+        elif isinstance(receiver, (Class, Module, Function)):
+            self.effects += 1
+            if isinstance(receiver, Class):
+                self.write(receiver.names, name, value)
+            else:
+                names = receiver.attrs if isinstance(receiver, Function) else receiver.scope.names
+                self.write(names, name, value)
 
     def _unpack(self, targets: Sequence[cst.BaseElement], value: Value) -> None:
         stars = [index for index, target in enumerate(targets) if isinstance(target, cst.StarredElement)]
@@ -187,13 +172,13 @@ class Statements(Imports):
         self.refine(node.test, True)
         return Flow.NEXT
 
-    def _break(self, node: cst.Break) -> Flow:
-        return Flow.BREAK
-
-    def _continue(self, node: cst.Continue) -> Flow:
-        return Flow.CONTINUE
-
     def _delete(self, node: cst.Del) -> Flow:
+        if isinstance(node.target, cst.Subscript):
+            container = self.evaluate(node.target.value)
+            if isinstance(container, Table):
+                key = self.key(self.index(node.target))
+                rest = {name: item for name, item in container.items.items() if name != key}
+                self.mutate(container, replace(container, items=rest, complete=key is not None))
         return Flow.NEXT
 
     def _global(self, node: cst.Global) -> Flow:
@@ -249,7 +234,7 @@ class Statements(Imports):
             if kind in ("property", "staticmethod", "classmethod", "cached_property", "lazy_property"):
                 kind = "property" if kind.endswith("property") else kind
                 return replace(value, kind=kind)
-        if isinstance(wrapper, Function):
+        if isinstance(wrapper, (Function, Class, Object)):
             result = self.call(wrapper, [value], {})
             return value if isinstance(result, Unknown) else result
         # tf.function, custom_gradient, register_...: the function itself, as far as numbers go. A
@@ -317,58 +302,36 @@ class Statements(Imports):
         if flow is Flow.NEXT or other_flow is Flow.NEXT:
             self.merge([changes if flow is Flow.NEXT else other])
             return Flow.NEXT
-        if Flow.LEAVE in (flow, other_flow) and flow is not other_flow:
-            # One way ends the loop's turn, the other the function: the first one's state lives on.
-            self.merge([other if flow is Flow.LEAVE else changes])
-            return other_flow if flow is Flow.LEAVE else flow
         self.merge([changes, other])
         return flow
 
     def _for(self, node: cst.For) -> Flow:
         iterable = self.evaluate(node.iter)
         known = self.elements(iterable)
+        orelse = node.orelse.body.body if node.orelse is not None else ()
+
+        def turn(element: Value) -> None:
+            self.frame.statement = node
+            self.assign(node.target, element)
+
         if known is not None and len(known) <= MAX_UNROLL:
-            for element in known:
-                self.frame.statement = node
-                self.assign(node.target, element)
-                flow = self.execute(node.body.body)
-                if flow is Flow.LEAVE:
-                    return flow
-                if flow is Flow.BREAK:
-                    break
-        else:
-            element = self.element(iterable)
-
-            def turn() -> None:
-                self.frame.statement = node
-                self.assign(node.target, element)
-
-            self._loop(node.body.body, turn)
-        return self.execute(node.orelse.body.body) if node.orelse is not None else Flow.NEXT
+            return self.unrolled(node.body.body, [partial(turn, element) for element in known], orelse)
+        element = self.element(iterable)
+        return self.repeated(node.body.body, lambda: turn(element), orelse)
 
     def _while(self, node: cst.While) -> Flow:
         known = truth(self.evaluate(node.test))
-        if known is not False:
+        orelse = node.orelse.body.body if node.orelse is not None else ()
+        if known is False:
+            return self.execute(orelse)
 
-            def turn() -> None:
-                self.frame.statement = node
-                self.evaluate(node.test)
-                self.refine(node.test, True)
+        def turn() -> None:
+            self.frame.statement = node
+            self.evaluate(node.test)
+            self.refine(node.test, True)
 
-            self._loop(node.body.body, turn)
-        return self.execute(node.orelse.body.body) if node.orelse is not None else Flow.NEXT
-
-    def _loop(
-        self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement], turn: Callable[[], None]
-    ) -> None:
-        """Read a loop's body as often as it takes: once for the first turn, once for all others."""
-        self._loops += 1
-        for again in range(2 if self._loops <= MAX_TWICE else 1):
-            mark = self.fork()
-            turn()
-            self.execute(body)
-            self.merge([self.rewind(mark), {}], widen=bool(again))
-        self._loops -= 1
+        endless = isinstance(node.test, cst.Integer) or _is_true(node.test)
+        return self.repeated(node.body.body, turn, orelse, endless=endless)
 
     def _try(self, node: cst.Try | cst.TryStar) -> Flow:
         mark = self.fork()
@@ -397,7 +360,9 @@ class Statements(Imports):
     def _with(self, node: cst.With) -> Flow:
         for item in node.items:
             value = self.evaluate(item.item)
-            if isinstance(value, Object) and value.cls is not None:
+            if isinstance(value, Object) and value.cls is None and "element" in value.attrs:
+                value = value.attrs["element"]  # a generator under `contextmanager`
+            elif isinstance(value, Object) and value.cls is not None:
                 entered = self.method(value, "__enter__", [], {})
                 value = value if isinstance(entered, Unknown) else entered
             if item.asname is not None:
@@ -405,15 +370,31 @@ class Statements(Imports):
         return self.execute(node.body.body)
 
     def _match(self, node: cst.Match) -> Flow:
-        self.evaluate(node.subject)
+        subject = self.evaluate(node.subject)
         states: list[tuple[Flow, Changes]] = []
+        matched: bool | None = False
         for case in node.cases:
             mark = self.fork()
-            flow = self.execute(case.body.body)
-            states.append((flow, self.rewind(mark)))
-        falling = [changes for flow, changes in states if flow is Flow.NEXT]
-        self.merge([*falling, {}])
-        return Flow.NEXT
+            matched = self.matches(case.pattern, subject)
+            if case.guard is not None:
+                guarded = truth(self.evaluate(case.guard))
+                if matched is not False:
+                    matched = matched if guarded else guarded
+                self.refine(case.guard, True)
+            flow = Flow.NEXT if matched is False else self.execute(case.body.body)
+            changes = self.rewind(mark)
+            if matched is not False:
+                states.append((flow, changes))
+            if matched:
+                break
+        if not matched:
+            states.append((Flow.NEXT, {}))
+        outcome = states.pop()
+        for other in reversed(states):
+            mark = self.fork()
+            outcome = (self._meet(*other, *outcome), self.rewind(mark))
+        self.merge([outcome[1]])
+        return outcome[0]
 
 
 _STATEMENTS: dict[type[cst.CSTNode], Callable[..., Flow]] = {
@@ -445,3 +426,7 @@ _SIMPLE: dict[type[cst.CSTNode], Callable[..., Flow]] = {
     cst.ImportFrom: Statements._import_from,
 }
 _STATEMENTS.update(_SIMPLE)  # `if x: return` has small statements as its block
+
+
+def _is_true(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "True"
