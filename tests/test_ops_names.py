@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import inspect
 import math
+import optparse
 import sys
 from typing import Any
 
 import absl.app
 import absl.flags
+import click
 import keras
 import libcst as cst
 import numpy as np
@@ -32,6 +34,8 @@ LIBRARIES: dict[str, tuple[Any, ...]] = {
     "sys": (sys,),
     "absl": (absl,),
     "argparse": (argparse,),
+    "click": (click,),
+    "optparse": (optparse,),
 }
 #: Kind of a receiver -> the classes whose methods are meant.
 KINDS: dict[str, tuple[Any, ...]] = {
@@ -58,6 +62,9 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "regularizer": (keras.regularizers.Regularizer,),
     "cell": (keras.layers.LSTMCell,),
     "argparser": (argparse.ArgumentParser,),
+    "click_option": (type(click.option("-x")),),
+    "flags": (absl.flags.FlagValues,),
+    "optparser": (optparse.OptionParser,),
 }
 #: What is not installed beside TensorFlow: its names were read in its documentation.
 NOT_INSTALLED = {
@@ -76,7 +83,7 @@ OF_TABLES = {
 OLD_METHODS = {
     "dataset.next", "model.evaluate_generator", "model.fit_generator", "model.predict_classes",
     "model.predict_generator", "model.predict_proba", "optimizer.get_gradients", "optimizer.get_scaled_loss",
-    "optimizer.get_unscaled_gradients", "optimizer.get_updates", "tensor.convert",
+    "optimizer.get_unscaled_gradients", "optimizer.get_updates", "optimizer.lr", "tensor.convert",
 }  # fmt: skip
 #: Base classes and constants of older generations.
 OLD_BASES = {"keras.metrics.MeanTensor"}
