@@ -84,7 +84,7 @@ from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.rates import clipped_by_norm, depth, rate, replaced_rate
+from tflint_nan.rates import clipped_by_norm, depth, places, rate
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -122,34 +122,33 @@ TOLERANCE = 1 + 2.0**-23
 )
 def check(graph: Graph) -> Iterator[Report]:
     """Rates that reach an optimizer above its bound."""
-    for op in graph.ops("optimizer"):
-        family, usual = FAMILIES.get(str(op.arg("algorithm").literal), (None, 0.0))
-        known = rate(op.arg("learning_rate"))
-        if family is None or known is None or replaced_rate(graph, op):
-            continue
-        bound, strict = (graph.threshold(f"learning-rate-{family}{suffix}") for suffix in ("", "-strict"))
-        if known <= min(bound, strict) * TOLERANCE:
-            continue
-        layers = depth(graph, op)
-        limit = {0: math.inf, 1: SINGLE_LAYER * bound}.get(2 if layers is None else layers, bound)
-        if family == "sgd" and clipped_by_norm(graph, op):
-            limit = math.inf
-        schedule = op.arg("learning_rate").made_by("schedule")
-        name = op.api.rpartition(".")[2]
-        yield Report(
-            op=op,
-            message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name} is above "
-            f"{bound if known > bound else strict:g}: steps this long leave the minimum "
-            "behind, and the loss becomes NaN",
-            help=f"start with {usual:g}",
-            because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
-            fix=partial(_fix, graph, schedule or op, usual),
-            level=Level.DEFAULT if known > limit * TOLERANCE else Level.STRICT,
-            severity=Severity.WARNING,
-        )
+    for optimizer in graph.ops("optimizer"):
+        family, usual = FAMILIES.get(str(optimizer.arg("algorithm").literal), (None, 0.0))
+        for op, argument in places(graph, optimizer) if family is not None else ():
+            known = rate(op.arg(argument))
+            bound, strict = (graph.threshold(f"learning-rate-{family}{suffix}") for suffix in ("", "-strict"))
+            if known is None or known <= min(bound, strict) * TOLERANCE:
+                continue
+            layers = depth(graph, optimizer)
+            limit = {0: math.inf, 1: SINGLE_LAYER * bound}.get(2 if layers is None else layers, bound)
+            if family == "sgd" and clipped_by_norm(graph, optimizer):
+                limit = math.inf
+            schedule = op.arg(argument).made_by("schedule")
+            name = optimizer.api.rpartition(".")[2]
+            yield Report(
+                op=op,
+                message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name} is above "
+                f"{bound if known > bound else strict:g}: steps this long leave the minimum "
+                "behind, and the loss becomes NaN",
+                help=f"start with {usual:g}",
+                because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
+                fix=partial(_fix, graph, schedule or op, "learning_rate" if schedule else argument, usual),
+                level=Level.DEFAULT if known > limit * TOLERANCE else Level.STRICT,
+                severity=Severity.WARNING,
+            )
 
 
-def _fix(graph: Graph, op: Op, usual: float, r: Rewriter) -> Fix | None:
-    if not replace_number(graph, r, op, "learning_rate", f"{usual:g}"):
+def _fix(graph: Graph, op: Op, argument: str, usual: float, r: Rewriter) -> Fix | None:
+    if not replace_number(graph, r, op, argument, f"{usual:g}"):
         return None
     return r.fix(Applicability.UNSAFE, f"Use a learning rate of {usual:g}")

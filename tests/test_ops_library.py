@@ -23,6 +23,7 @@ from tflint_nan.ops.losses import KERAS as LOSSES_OF_KERAS
 from tflint_nan.ops.losses import STRINGS as LOSS_STRINGS
 from tflint_nan.ops.optimizers import STRINGS as OPTIMIZER_STRINGS
 from tflint_nan.ops.table import APIS
+from tflint_nan.rates import places
 from tflint_nan.source import Source
 from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Object, Op, Symbol, Table, Value
 
@@ -827,6 +828,26 @@ def test_minimize_and_gradients_differentiate() -> None:
         "g = tape.gradient(loss, [v])\nkeras.optimizers.SGD(0.1).apply_gradients(zip(g, [v]))\n"
     )
     assert graph.differentiated(only(graph, "square"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "m.optimizer.lr = 0.5",
+        "o.learning_rate = 0.5",
+        "o.learning_rate.assign(0.5)",
+        "keras.backend.set_value(m.optimizer.learning_rate, 0.5)",
+        "o.lr = 0.1\nkeras.backend.set_value(o.lr, 0.5)",
+    ],
+)
+def test_a_rate_that_is_set_later(statement: str) -> None:
+    graph = read(
+        "m = keras.Sequential([layers.Dense(1)])\no = keras.optimizers.Adam(7.0)\n"
+        f"m.compile(o, 'mse')\n{statement}\n"
+    )
+    given = [op.arg(name).literal for op, name in places(graph, only(graph, "optimizer"))]
+    assert given[-1] == 0.5
+    assert 7.0 not in given
 
 
 def test_clipped_gradients_lie_within_the_norm() -> None:

@@ -26,14 +26,12 @@ def rate(value: Value) -> float | None:
     return lo if math.isfinite(lo) else None
 
 
-def replaced_rate(graph: Graph, optimizer: Op) -> bool:
-    """True where the rate that the optimizer is made with is not the one it is used with.
+def places(graph: Graph, optimizer: Op) -> list[tuple[Op, str]]:
+    """The ops that give an optimizer the rate that it is used with, each with its argument that is the rate.
 
-    It is assigned later, or a callback of `fit` sets it.
+    The constructor, unless the rate is assigned later (`optimizer.lr = x`, `.assign(x)`, `K.set_value`).
+    Nowhere, where a callback of `fit` sets it.
     """
-    made = optimizer.value
-    if isinstance(made, Object) and made.attrs.keys() & {"learning_rate", "lr"}:
-        return True
     models = [
         op.arg("model")
         for op in graph.ops("compile")
@@ -45,7 +43,18 @@ def replaced_rate(graph: Graph, optimizer: Op) -> bool:
         if any(fit.arg("model") is model for model in models)
         for callback in flat(fit.arg("callbacks"))
     ]
-    return any(isinstance(c, Object) and c.api.endswith("LearningRateScheduler") for c in callbacks)
+    if any(isinstance(c, Object) and c.api.endswith("LearningRateScheduler") for c in callbacks):
+        return []
+    assigned = [(op, "x") for op in graph.ops("assign") if _rate_of(op.arg("variable")) is optimizer]
+    return assigned or [(optimizer, "learning_rate")]
+
+
+def _rate_of(value: Value) -> Op | None:
+    """The optimizer whose attribute a value is, however often it was assigned before."""
+    op = value.op
+    while op is not None and op.name == "assign":
+        op = op.arg("variable").op
+    return op.arg("optimizer").op if op is not None and op.name == "learning_rate" else None
 
 
 def clipped_by_norm(graph: Graph, optimizer: Op) -> bool:

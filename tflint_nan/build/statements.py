@@ -106,7 +106,9 @@ class Statements(Loops):
         if isinstance(receiver, Object):
             self.set(receiver, name, value)
             if f"{receiver.kind}.__setattr__" in APIS:
+                outer, self.node = self.node, self.frame.statement or self.node
                 self.method(receiver, "__setattr__", [Const(name), value], {})
+                self.node = outer
         elif isinstance(receiver, (Class, Module, Function)):
             self.effects += 1
             if isinstance(receiver, Class):

@@ -62,12 +62,10 @@ def compile_model(machine: Machine, call: Call) -> Value:
 
 def _functions(machine: Machine, metrics: Value) -> Sequence[Value]:
     """The program's own metrics: functions, and objects of its classes."""
-    listed = machine.elements(metrics)
-    if listed is None:
-        listed = list(metrics.items.values()) if isinstance(metrics, Table) else [metrics]
+    whole = list(metrics.items.values()) if isinstance(metrics, Table) else machine.elements(metrics)
     return [
         one
-        for one in listed
+        for one in ([metrics] if whole is None else whole)
         if isinstance(one, Function) or (isinstance(one, Object) and one.cls is not None)
     ]
 

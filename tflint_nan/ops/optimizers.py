@@ -12,7 +12,7 @@ import math
 from tflint_nan.interval import Interval
 from tflint_nan.ops.handlers import harmless, nothing, number
 from tflint_nan.ops.table import APIS, BASES, Call, Facts, Machine, api, operator
-from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Op, Value, Witness
+from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Object, Op, Value, Witness
 
 #: The string in `compile(optimizer=...)`, in lower case -> the Keras class.
 STRINGS: dict[str, str] = {}
@@ -44,6 +44,33 @@ def identified(machine: Machine, call: Call) -> Value:
     given = call.arg("identifier")
     name = given.literal
     return named(machine, name, dataclasses.replace(call, nodes={})) if isinstance(name, str) else given
+
+
+#: Names of the learning rate as an attribute.
+_ATTRIBUTES = ("learning_rate", "lr", "_lr")
+
+
+@operator("learning_rate", differentiable=False)
+def _learning_rate(op: Op) -> Facts:
+    """The rate that an optimizer is made with, as its attribute."""
+    optimizer = op.arg("optimizer")
+    given = optimizer.config("learning_rate") if isinstance(optimizer, Object) else NONE
+    return Facts() if given is NONE else Facts(given.interval, given.witnesses, given.dtype)
+
+
+def rate_of(machine: Machine, call: Call) -> Value:
+    """`optimizer.learning_rate`."""
+    return machine.emit("learning_rate", {"optimizer": call.arg("self")}, call=call)
+
+
+def set_attribute(machine: Machine, call: Call) -> Value:
+    """`optimizer.learning_rate = x`: an assignment to the rate, as `.assign` and `K.set_value` are."""
+    optimizer = call.arg("self")
+    if isinstance(optimizer, Object) and call.arg("name").literal in _ATTRIBUTES:
+        rate = machine.emit("learning_rate", {"optimizer": optimizer}, call=call)
+        value = machine.emit("assign", {"variable": rate, "x": call.arg("x")}, call=call)
+        machine.set(optimizer, str(call.arg("name").literal), value)
+    return NONE
 
 
 def _numbers(value: Value) -> list[Value]:
@@ -204,6 +231,8 @@ api(
 api("tf.tpu.CrossShardOptimizer", wrapped, "opt:inner reduction name group_assignment")
 api("keras.optimizers.get", identified, "identifier")
 api("optimizer.__init__", nothing, "self")
+api("optimizer.__setattr__", set_attribute, "self name value:x")
+api("optimizer.learning_rate optimizer.lr", rate_of, "self")
 api("optimizer.minimize", minimize, "self loss global_step var_list:variables")
 api("optimizer.apply_gradients", apply_gradients, "self grads_and_vars:gradients global_step name")
 api("optimizer.apply", apply_gradients, "self grads:gradients trainable_variables")
