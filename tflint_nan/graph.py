@@ -213,9 +213,17 @@ class Graph:
 
     @cached_property
     def _trains_what_it_shows(self) -> bool:
-        """Whether something is trained here and every loss is known."""
+        """Whether something is trained here and it is known what every loss is computed from."""
         steps = list(self.ops("minimize", "gradients", "compile"))
-        return bool(steps) and not any(_is_lost(step.arg("loss")) for step in steps)
+        losses = [step.arg("loss") for step in steps]
+        losses += [
+            value
+            for op in self._ops
+            if op.serial in self._in_loss
+            for name, value in op.args.items()
+            if name not in _ASIDE
+        ]
+        return bool(steps) and not any(map(_is_lost, losses))
 
     @cached_property
     def _settings(self) -> frozenset[int]:

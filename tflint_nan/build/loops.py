@@ -15,7 +15,7 @@ from tflint_nan.build.state import Change
 from tflint_nan.ops.widening import TURNS, covers, forgotten, widened
 from tflint_nan.value import Value
 
-#: Loops nested deeper than this are read once, and what they write is forgotten: time stays linear in the text.
+#: Loops nested deeper than this are read once, and what they write is forgotten: time grows with the text.
 MAX_DEPTH = 2
 #: So many ways out of a loop are told apart; where there are more, what the loop writes is forgotten.
 MAX_EXITS = 16
