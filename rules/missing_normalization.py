@@ -83,7 +83,8 @@ def check(graph: Graph) -> Iterator[Report]:
     for data in raw_data(graph):
         interval = data.producer.value.interval
         what, advice = KINDS[data.producer.name]
-        role = f"reach {data.sink.name}" if data.used else "are kept beside the training data"
+        goal = "a placeholder" if data.sink.name == "feed" else data.sink.name
+        role = f"reach {goal}" if data.used else "are kept beside the training data"
         yield Report(
             op=data.sink,
             node=data.node,

@@ -22,6 +22,8 @@ from tflint_nan.value import Op
 
 log = logging.getLogger(__name__)
 START = Position(1, 1)
+#: What is said of a call of the project that a value comes out of, or goes into.
+_LEFT, _ENTERED = "computed in this call", "used in this call"
 RANK = {Level.DEFAULT: 0, Level.STRICT: 1, Level.OPTIONAL: 2}
 
 
@@ -240,6 +242,8 @@ def _related(report: Report) -> Iterator[Related]:
         if message not in words:
             words.append(message)
     for (filename, cell, span), words in said.items():
+        if {_LEFT, _ENTERED} <= set(words):
+            words = ["through this call", *(word for word in words if word not in (_LEFT, _ENTERED))]
         yield Related(", ".join(words), filename, span, cell)
 
 
@@ -250,8 +254,8 @@ def _hops(report: Report) -> Iterator[tuple[Source, cst.CSTNode, str]]:
     for op, message in (*report.assumed[-1:], *report.because):
         left, entered = (previous.calls, op.calls) if previous is not None else ((), ())
         both = len(list(takewhile(lambda pair: pair[0][1] is pair[1][1], zip(left, entered, strict=False))))
-        yield from ((*call, "computed in this call") for call in reversed(left[both:]) if _is_call(call))
-        yield from ((*call, "used in this call") for call in entered[both:] if _is_call(call))
+        yield from ((*call, _LEFT) for call in reversed(left[both:]) if _is_call(call))
+        yield from ((*call, _ENTERED) for call in entered[both:] if _is_call(call))
         yield op.source, op.node, message
         previous = op
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TypeVar
 
 import libcst as cst
 
@@ -18,8 +21,12 @@ from tflint_nan.value import Op, sources
 _UNWRITTEN = frozenset({"join", "refine"})
 #: Ops whose values come from outside of the program, so that nothing is known of them.
 _OUTSIDE = frozenset({"parameter", "placeholder", "unknown_call"})
+#: Steps that are told; of longer ways (a loop that is written out) the ends.
+MANY = 12
 #: What stands between the ops of a trace.
 ARROW = " -> "
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +45,62 @@ class Trace:
     gradient: bool = False
 
     def __str__(self) -> str:
-        beside = dict(self.inputs)
-        for op, _ in self.steps:
-            beside.pop(op, None)
+        return ARROW.join(_ends(self.words(), ["..."]))
+
+    def words(self) -> list[str]:
+        """One text a step: its number, and the assumed numbers that come in with the next step."""
+        entering = self._entering()
         words: list[str] = []
         for op, number in self.steps:
-            entering = [source for source in beside if _enters(source, op)]
-            here = [f"{label(source)} = {beside.pop(source) + 0.0:g}" for source in entering]
+            here = [f"{label(source)} = {assumed + 0.0:g}" for source, assumed in entering.get(op, ())]
             if here:
                 words[-1:] = [", ".join([*words[-1:], *here])]
             if op.name == "softmax" and any(op is source for source, _ in self.inputs):
                 words += [f"logits = [{gap(op.value)}., 0.]", "softmax = [1., 0.]"]
             else:
                 words.append(f"{label(op)} = {number + 0.0:g}")
-        return ARROW.join(words) + (", its gradient = nan" if self.gradient else "")
+        if self.gradient:
+            words[-1] += ", its gradient = nan"
+        return words
+
+    def _entering(self) -> dict[Op, list[tuple[Op, float]]]:
+        """The steps that other inputs than the first come in with, each with these inputs."""
+        chain = {op for op, _ in self.steps}
+        beside = [pair for pair in self.inputs if pair[0] not in chain]
+        if not beside:
+            return {}
+        # One bit for each input: which of them an op is computed from.
+        bits = {op.serial: 1 << place for place, (op, _) in enumerate(beside)}
+        for op in _between(self.inputs, self.steps[-1][0]):
+            operands = (made.serial for value in op.args.values() for made in sources(value))
+            bits.setdefault(op.serial, reduce(or_, (bits.get(serial, 0) for serial in operands), 0))
+        found: dict[Op, list[tuple[Op, float]]] = {}
+        for op, _ in self.steps:
+            new = [pair for pair in beside if bits[pair[0].serial] & bits.get(op.serial, 0)]
+            beside = [pair for pair in beside if pair not in new]
+            found[op] = new
+        return found
 
 
-def _enters(source: Op, op: Op) -> bool:
-    """Whether `op` is computed from `source`."""
-    todo, seen = [op], {op.serial}
-    for current in todo:
-        for value in current.args.values():
+def _between(inputs: tuple[tuple[Op, float], ...], last: Op) -> list[Op]:
+    """`last` and what it is computed from, down to the inputs, in order."""
+    given = {op.serial for op, _ in inputs}
+    first, todo, seen = min(given), [last], {last.serial, *given}
+    for op in todo:
+        for value in op.args.values():
             for made in sources(value):
-                if made is source:
-                    return True
                 # Serial numbers grow along the data.
-                if made.serial > source.serial and made.serial not in seen:
+                if made.serial > first and made.serial not in seen:
                     seen.add(made.serial)
                     todo.append(made)
-    return False
+    return sorted(todo, key=lambda op: op.serial)
+
+
+def _ends(items: Sequence[T], between: Sequence[T] = ()) -> list[T]:
+    """The first and the last of many items, with something between them."""
+    if len(items) <= MANY:
+        return list(items)
+    return [*items[: MANY // 2], *between, *items[1 - MANY // 2 :]]
 
 
 def explained(
@@ -98,7 +132,8 @@ def explained(
         tuple((op, number) for op, number in numbers if number is not None and op.name not in _UNWRITTEN),
         gradient,
     )
-    passed = (trail.producer, *trail.steps)
+    written = [step for step in trail.steps if step.name not in _UNWRITTEN]
+    passed = _ends([trail.producer, *written])
     # The one that the trail starts from last: there the chain begins.
     assumed = sorted((op for op, _ in witness.inputs), key=lambda op: op is trail.chain[0])
     return Report(
@@ -107,7 +142,7 @@ def explained(
         help=help,
         assumed=tuple((op, _described(op)) for op in assumed if op not in passed),
         because=(
-            *((op, _described(op)) for op in passed if op is trail.producer or op.name not in _UNWRITTEN),
+            *((op, _described(op)) for op in passed),
             *((op, label(op) if number is None else f"{label(op)} = {number:g}") for op, number in after),
         ),
         witness=trace,
