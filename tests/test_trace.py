@@ -63,7 +63,7 @@ WITNESSES = {
         "z = -104 -> neg = 104 -> exp = inf -> add = inf -> sigmoid = 0, its gradient = nan",
     ),
     "numbers of a softmax by hand, where the shifted logit is assumed": (
-        "z = tf.Variable([[1.0, 2.0]])\n"
+        "z = tf.Variable(tf.zeros([4, 3]))\n"
         "e = tf.exp(z - tf.reduce_max(z, 1, keepdims=True))\n"
         "y = tf.math.log(e / tf.reduce_sum(e, 1, keepdims=True))\n",
         "sub = -104 -> exp = 0 -> softmax = 0 -> log = -inf",
