@@ -20,7 +20,9 @@ from tflint_nan.value import Op, sources
 #: Ops that nobody wrote: branches that meet, and what a test leaves of a value.
 _UNWRITTEN = frozenset({"join", "refine"})
 #: Ops whose values come from outside of the program, so that nothing is known of them.
-_OUTSIDE = frozenset({"parameter", "placeholder", "unknown_call"})
+_OUTSIDE = frozenset({"parameter", "placeholder", "unknown_call", "labels", "prediction"})
+#: What is only assumed of a function that Keras calls by its role.
+_OF_A_ROLE = frozenset({"labels", "prediction"})
 #: Steps that are told; of longer ways (a loop that is written out) the ends.
 MANY = 12
 #: What stands between the ops of a trace.
@@ -124,6 +126,8 @@ def explained(
         gradient: see `Trace`.
     """
     sink, witness = trail.sink, trail.witness
+    if any(op.name in _OF_A_ROLE for op, _ in witness.inputs):
+        level = Level.STRICT
     numbers = [(op, at(op, witness)) for op in trail.chain[:-2]]
     after = ((sink, result), *beyond)
     numbers += [*((op, witness.value) for op in trail.chain[-2:-1]), *after]
@@ -153,7 +157,7 @@ def explained(
 
 def label(op: Op) -> str:
     """What a trace calls an op: by the program's name for what comes from outside, else by its operation."""
-    if op.name == "parameter":
+    if op.name == "parameter" or op.name in _OF_A_ROLE:
         return str(op.arg("name").literal)
     if op.name in ("variable", "placeholder"):
         return next(_targets(op), op.name)

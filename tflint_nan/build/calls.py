@@ -223,11 +223,11 @@ class Calls(Records):
 
     def _enter(self, function: Function, given: Arguments) -> Value:
         """Run a function of the project with these arguments."""
-        self.entered.add(id(function.node))
         if function.bound is not None:
             given = given.after(function.bound)
         if len(self.frames) > MAX_CALLS or self._recurses(function) or not self._may_enter():
             return self._unknown_call("call", given)
+        self.entered.add(id(function.node))
         key: _Key = (
             id(function.node),
             id(function.scope),

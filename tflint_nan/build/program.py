@@ -19,6 +19,8 @@ from tflint_nan.value import NONE, Class, Const, Function, Object, OneOf, Scope,
 
 #: Python frames that the walk may nest: calls are bounded, and so are expressions.
 RECURSION_LIMIT = 12_000
+#: The parameters by whose names Keras' losses and metrics are known.
+KERAS_LOSS = ("y_true", "y_pred")
 
 
 class Program(Calls):
@@ -75,6 +77,13 @@ class Program(Calls):
             if isinstance(value.literal, bool):
                 continue
             defaults[name] = OneOf((value, self.parameter(name))) if value == NONE else value
+        positional = [param.name.value for param in function.node.params.params]
+        if tuple(positional[function.bound is not None :][:2]) == KERAS_LOSS:
+            # Keras gives labels and the output of some model to what has these names.
+            outer, self.node = self.node, function.node
+            for name, kind in zip(KERAS_LOSS, ("labels", "prediction"), strict=True):
+                defaults[name] = self.emit(kind, {"name": Const(name)})
+            self.node = outer
         return replace(function, defaults=defaults)
 
     def _is_method(self, function: Function) -> bool:

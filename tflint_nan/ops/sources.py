@@ -101,6 +101,22 @@ def _placeholder(op: Op) -> Facts:
     return Facts(dtype=_given_dtype(op), shape=shape)
 
 
+def _of_a_role(name: str) -> None:
+    """What Keras gives to a loss that no `compile` of the program uses.
+
+    Labels that are 0 and 1; the output of a sigmoid or softmax, which gets there in float32. Neither is shown:
+    reports that rest on these numbers are for `--strict` alone (`trace.explained`).
+    """
+
+    @operator(name)
+    def transfer(op: Op) -> Facts:
+        return Facts(witnesses=tuple(Witness(number, ((op, number),)) for number in (0.0, 1.0)))
+
+
+_of_a_role("labels")
+_of_a_role("prediction")
+
+
 def _filled(name: str, number: float) -> None:
     """zeros and ones, by shape or like another tensor (`x`)."""
 
