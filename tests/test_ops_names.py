@@ -7,6 +7,7 @@ import inspect
 import math
 import optparse
 import sys
+import types
 from typing import Any
 
 import absl.app
@@ -50,6 +51,8 @@ KINDS: dict[str, tuple[Any, ...]] = {
         keras.utils.Sequence,
     ),
     "tape": (tf.GradientTape,),
+    "tensor_array": (tf.TensorArray,),
+    "custom_gradient": (types.FunctionType,),
     "session": (v1.Session, v1.InteractiveSession),
     "supervisor": (v1.train.Supervisor,),
     "operation": (tf.Operation,),
@@ -58,6 +61,10 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "schedule": (keras.optimizers.schedules.LearningRateSchedule,),
     "initializer": (keras.initializers.Initializer, v1.zeros_initializer),
     "compiled_loss": (keras.src.trainers.compile_utils.CompileLoss,),
+    "distribution": (
+        *(v1.distributions.Distribution, v1.distributions.Normal, v1.distributions.Gamma),
+        *(v1.distributions.Beta, v1.distributions.StudentT, v1.distributions.Bernoulli),
+    ),
     "constraint": (keras.constraints.Constraint,),
     "regularizer": (keras.regularizers.Regularizer,),
     "cell": (keras.layers.LSTMCell,),
@@ -68,7 +75,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
 }
 #: What is not installed beside TensorFlow: its names were read in its documentation.
 NOT_INSTALLED = {
-    "PIL", "Image", "cv2", "encoder", "image_generator", "image_set", "imageio", "input_data", "pd", "scaler",
+    "PIL", "Image", "bijector", "cv2", "encoder", "image_generator", "image_set", "imageio", "input_data", "pd", "scaler",
     "scipy", "skimage", "sklearn", "tfa", "tfds", "tfp",
 }  # fmt: skip
 #: Attributes of pandas' tables that arrays and tensors do not have.
