@@ -272,6 +272,8 @@ class State(ABC):
     ) -> Value:
         """Add an op to the graph and return its value (see `ops.table.Machine`)."""
         operator = OPERATORS.get(name)
+        if operator is not None and operator.narrow is not None:
+            args = operator.narrow(args)
         op = self._op(name, args, call, at)
         if operator is None:
             op.value = Unknown(op)

@@ -6,6 +6,7 @@ import math
 
 from tflint_nan.interval import INTEGERS, Interval, smallest
 from tflint_nan.ops.bounds import real_part
+from tflint_nan.ops.parts import of_index, of_split
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -52,8 +53,9 @@ _flowing("sort", keeps_shape=True)
 _flowing("swap")
 _flowing("shuffle", keeps_shape=True)
 _flowing("tile")
-for _name in ("gather", "split", "unstack"):
+for _name in ("gather", "unstack"):
     operator(_name, flow=("x",))(lambda op: _picked(op, None))
+operator("split", flow=("x",), narrow=of_split)(lambda op: _picked(op, None))
 
 
 @operator("broadcast_to", flow=("x",))
@@ -100,7 +102,7 @@ def _transpose(op: Op) -> Facts:
     return _hand_on(op, tuple(x.shape[a] for a in places) if len(places) == count else (None,) * count)
 
 
-@operator("slice", flow=("x",))
+@operator("slice", flow=("x",), narrow=of_index)
 def _slice(op: Op) -> Facts:
     return _picked(op, _sliced(op.arg("x").shape, op.arg("index")))
 

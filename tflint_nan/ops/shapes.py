@@ -25,8 +25,8 @@ def concat_pair(machine: Machine, call: Call) -> Value:
 
 
 def _parts(machine: Machine, call: Call, count: int) -> Value:
-    x = call.arg("x")
-    args = {"x": x, "axis": call.arg("axis")}
+    sizes = call.arg("num")
+    args = {"x": call.arg("x"), "axis": call.arg("axis"), "num": sizes if is_given(sizes) else Const(count)}
     return Items(
         tuple(machine.emit("split", {**args, "part": Const(i)}, call=call) for i in range(count)), "list"
     )

@@ -34,6 +34,7 @@ class Facts:
 
 
 Transfer = Callable[[Op], Facts]
+Narrow = Callable[[Mapping[str, Value]], Mapping[str, Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +42,29 @@ class Operator:
     """One canonical operation.
 
     `flow` names the arguments whose numbers the result consists of, unchanged (reshape, cast, join).
-    `differentiable` is False where no gradient passes (argmax, comparisons, stop_gradient).
+    `differentiable` is False where no gradient passes (argmax, comparisons, stop_gradient). `narrow` replaces
+    an operand by the part of it that is taken.
     """
 
     name: str
     transfer: Transfer
     flow: tuple[str, ...] = ()
     differentiable: bool = True
+    narrow: Narrow | None = None
 
 
 OPERATORS: dict[str, Operator] = {}
 
 
 def operator(
-    name: str, *, flow: Sequence[str] = (), differentiable: bool = True
+    name: str, *, flow: Sequence[str] = (), differentiable: bool = True, narrow: Narrow | None = None
 ) -> Callable[[Transfer], Transfer]:
     """Register the transfer function of the canonical operation `name`."""
 
     def register(transfer: Transfer) -> Transfer:
         if name in OPERATORS:
             raise ValueError(f"operator {name!r} is registered twice")
-        OPERATORS[name] = Operator(name, transfer, tuple(flow), differentiable)
+        OPERATORS[name] = Operator(name, transfer, tuple(flow), differentiable, narrow)
         return transfer
 
     return register

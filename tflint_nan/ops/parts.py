@@ -1,0 +1,135 @@
+"""Which of the tensors that were put together an index, a slice or a split takes out again.
+
+`mean, scale = tf.split(tf.concat([a, softplus(b)], -1), 2, axis=-1)` are `a` and `softplus(b)`, each with its
+own range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tflint_nan.ops.points import integer, integers, is_given
+from tflint_nan.value import Const, Items, Value
+
+Args = Mapping[str, Value]
+
+
+def of_index(args: Args) -> Args:
+    """`x[index]`, or what the part alone is indexed with where only one of several is asked for."""
+    x, index = args.get("x"), args.get("index")
+    together = None if x is None else _together(x)
+    if x is None or x.shape is None or index is None or together is None:
+        return args
+    name, values, axis = together
+    components = list(index.items) if isinstance(index, Items) and index.kind != "slice" else [index]
+    place = _component(components, axis, len(x.shape))
+    asked = None if place is None else _asked(components[place], x.shape[axis])
+    if place is None or asked is None:
+        return args
+    found = _part(name, values, axis, *asked)
+    if found is None:
+        return args
+    part, offset = found
+    if name == "stack":
+        if not _is_integer(components[place]):
+            return args
+        del components[place]
+    else:
+        components[place] = _shifted(components[place], asked, offset)
+    rest: Value = Items(tuple(components)) if components else Const(Ellipsis)
+    return of_index({**args, "x": part, "index": rest})
+
+
+def of_split(args: Args) -> Args:
+    """One part of a split, or of an axis taken apart."""
+    x, part, sizes = args.get("x"), args.get("part"), args.get("num")
+    together = None if x is None else _together(x)
+    if x is None or x.shape is None or part is None or sizes is None or together is None:
+        return args
+    name, values, axis = together
+    asked = _split_range(args, x.shape, axis, integer(part), sizes)
+    found = None if asked is None else _part(name, values, axis, *asked)
+    return args if found is None else {**args, "x": found[0]}
+
+
+def _together(x: Value) -> tuple[str, Sequence[Value], int] | None:
+    """How `x` was put together: the operation, its operands and the axis, counted from the first."""
+    made = x.op
+    if made is None or made.name not in ("concat", "stack") or not x.shape:
+        return None
+    values = made.arg("values")
+    axis = integer(made.arg("axis")) if is_given(made.arg("axis")) else 0
+    if not isinstance(values, Items) or not values.complete or axis is None:
+        return None
+    return (made.name, values.items, axis % len(x.shape)) if -len(x.shape) <= axis < len(x.shape) else None
+
+
+def _component(components: Sequence[Value], axis: int, rank: int) -> int | None:
+    """Which component of an index stands for the axis; None where the whole axis is taken."""
+    taking = [place for place, part in enumerate(components) if part.literal is not None]
+    dots = next((n for n, place in enumerate(taking) if components[place].literal is Ellipsis), None)
+    if dots is None or axis < dots:
+        return taking[axis] if axis < len(taking) and axis != dots else None
+    behind = len(taking) - 1 - dots
+    from_end = rank - axis
+    return taking[len(taking) - from_end] if from_end <= behind else None
+
+
+def _is_integer(component: Value) -> bool:
+    return not isinstance(component, Items) and integer(component) is not None
+
+
+def _asked(component: Value, length: int | None) -> tuple[int, int] | None:
+    """The elements from a first to before a last that a component takes of an axis."""
+    if _is_integer(component):
+        first = integer(component)
+        assert first is not None
+        if first < 0:
+            return None if length is None else (first + length, first + length + 1)
+        return first, first + 1
+    if not isinstance(component, Items) or component.kind != "slice":
+        return None
+    if length is None or any(item.literal is not None and integer(item) is None for item in component.items):
+        return None
+    taken = range(length)[slice(*(integer(item) for item in component.items))]
+    return (taken.start, taken.stop) if taken.step == 1 and taken else None
+
+
+def _shifted(component: Value, asked: tuple[int, int], offset: int) -> Value:
+    first, last = asked[0] - offset, asked[1] - offset
+    if _is_integer(component):
+        return Const(first)
+    return Items((Const(first), Const(last), Const(None)), "slice")
+
+
+def _split_range(
+    args: Args, shape: Sequence[int | None], along: int, part: int | None, sizes: Value
+) -> tuple[int, int] | None:
+    axis = integer(args["axis"]) if "axis" in args and is_given(args["axis"]) else 0
+    if axis is None or part is None or axis % len(shape) != along:
+        return None
+    if isinstance(sizes, Items):
+        lengths = integers(sizes) or ()
+        if any(n is None or n < 0 for n in lengths[: part + 1]) or part >= len(lengths):
+            return None
+        known = [n for n in lengths[: part + 1] if n is not None]
+        return sum(known[:-1]), sum(known)
+    count, length = integer(sizes), shape[along]
+    if not count or length is None or length % count:
+        return None
+    return part * (length // count), (part + 1) * (length // count)
+
+
+def _part(name: str, values: Sequence[Value], axis: int, first: int, last: int) -> tuple[Value, int] | None:
+    """The one operand that holds these elements of the axis, and where it starts."""
+    if name == "stack":
+        return (values[first], first) if last == first + 1 and first < len(values) else None
+    start = 0
+    for value in values:
+        length = value.shape[axis] if value.shape is not None and axis < len(value.shape) else None
+        if length is None:
+            return None
+        if start <= first and last <= start + length:
+            return value, start
+        start += length
+    return None
