@@ -165,7 +165,7 @@ def test_constants_have_their_value(name: str) -> None:
     actual, declared = resolved(name)[0], CONSTANTS[name]
     if isinstance(actual, tf.DType):
         assert declared.literal == actual.name
-    elif actual is None or isinstance(actual, (int, float)):
+    elif actual is None or isinstance(actual, (int, float, str)):
         assert declared.literal == actual or (actual != actual and declared.literal != declared.literal)
     else:
         assert not isinstance(declared, Const)

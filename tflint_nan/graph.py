@@ -25,10 +25,11 @@ _DIFFERENTIATING = ("minimize", "gradients", "compile", "add_loss")
 _ASIDE = frozenset(
     {"condition", "axis", "index", "indices", "mask", "shape", "perm", "begin", "size", "num", "multiples"}
     | {"paddings", "depth", "test", "bound", "initial_value", "layer", "optimizer", "variables", "trainable"}
+    | {"computed", "data"}
 )
 #: Ops that hold weights, or compute with weights of their own.
 _WEIGHTS = frozenset(
-    {"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn", "batch_norm", "layer_norm", "watch"}
+    {"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn", "batch_norm", "layer_norm"}
 )
 #: Ops through which numbers go into training without a gradient.
 _SETTING = ("fit", "feed", "assign", "optimizer", "apply_gradients", "variable")
@@ -178,6 +179,7 @@ class Graph:
         Serials grow along the data, so one pass is enough.
         """
         asked = {op.serial for step in self.ops("gradients") for op in sources(step.arg("variables"))}
+        asked |= {op.serial for step in self.ops("watch") for op in sources(step.arg("x"))}
         found: dict[int, bool] = {}
         for op in self._ops:
             inner = _carriers(op)

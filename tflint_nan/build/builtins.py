@@ -181,7 +181,8 @@ def _sum(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Val
     if known is None:
         if args and isinstance(args[0], Tensor):
             return walk.emit("sum", {"x": args[0]})
-        return Unknown()
+        # Of a list of unknown length the sum is not known, but what is in it.
+        return walk.emit("unknown_sum", {"x": args[0]}) if args and isinstance(args[0], Items) else Unknown()
     numbers = [item.literal for item in known]
     if all(isinstance(number, (int, float)) for number in numbers):
         return Const(sum(numbers))  # type: ignore[arg-type]

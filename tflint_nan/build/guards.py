@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import libcst as cst
 
 from tflint_nan.build.state import State
 from tflint_nan.ops.choices import MIRRORED, OPPOSITE
-from tflint_nan.value import NONE, Const, OneOf, Tensor, Unknown, Value
+from tflint_nan.ops.table import APIS
+from tflint_nan.value import NONE, Const, OneOf, Symbol, Tensor, Unknown, Value
 
 #: Python's comparisons by their canonical names.
 TESTS: dict[type[cst.BaseCompOp], str] = {
@@ -17,7 +20,7 @@ TESTS: dict[type[cst.BaseCompOp], str] = {
     cst.GreaterThan: "greater",
     cst.GreaterThanEqual: "greater_equal",
 }
-#: Assertions of TensorFlow: the test, and the bound where the call has none.
+#: Assertions of TensorFlow and NumPy: the test, and the bound where the call has none.
 _ASSERTIONS: dict[str, tuple[str, Value | None]] = {
     "assert_positive": ("greater", Const(0)),
     "assert_non_negative": ("greater_equal", Const(0)),
@@ -27,6 +30,7 @@ _ASSERTIONS: dict[str, tuple[str, Value | None]] = {
     "assert_greater_equal": ("greater_equal", None),
     "assert_less": ("less", None),
     "assert_less_equal": ("less_equal", None),
+    "assert_array_less": ("less", None),
 }
 _SIMPLE = (cst.Name, cst.Attribute, cst.Integer, cst.Float, cst.UnaryOperation)
 
@@ -36,35 +40,71 @@ class Guards(State):
 
     def refine(self, test: cst.BaseExpression, holds: bool) -> None:
         """Go on with `test` known to be `holds`; the caller forks and merges."""
-        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, (cst.Not, cst.BitInvert)):
             self.refine(test.expression, not holds)
-        elif isinstance(test, cst.BooleanOperation):
-            if isinstance(test.operator, cst.And) is holds:
+        elif isinstance(test, (cst.BooleanOperation, cst.BinaryOperation)):
+            # Arrays of tests are combined by bit operators.
+            wanted = (cst.And, cst.BitAnd) if holds else (cst.Or, cst.BitOr)
+            if isinstance(test.operator, wanted):
                 self.refine(test.left, holds)
                 self.refine(test.right, holds)
-        elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
-            target = test.comparisons[0]
-            self._compare_none(test.left, target, holds)
-            name = TESTS.get(type(target.operator))
-            if name is not None:
-                name = name if holds else OPPOSITE[name]
-                self._narrow(test.left, name, self._limit(target.comparator))
-                self._narrow(target.comparator, MIRRORED[name], self._limit(test.left))
+        elif isinstance(test, cst.Comparison):
+            self._refine_comparison(test, holds)
+        elif isinstance(test, cst.Call):
+            self._refine_call(test, holds)
         elif holds and isinstance(test, (cst.Name, cst.Attribute)):
             self._drop_none(test)
             self._narrow(test, "not_equal", Const(0))
 
+    def _refine_comparison(self, test: cst.Comparison, holds: bool) -> None:
+        if len(test.comparisons) > 1 and not holds:
+            return  # one of them fails, nobody knows which
+        left = test.left
+        for target in test.comparisons:
+            self._compare_none(left, target, holds)
+            name = TESTS.get(type(target.operator))
+            if name is not None:
+                self._narrow_both(name if holds else OPPOSITE[name], left, target.comparator)
+            left = target.comparator
+
+    def _narrow_both(self, name: str, left: cst.BaseExpression, right: cst.BaseExpression) -> None:
+        self._narrow(left, name, self._limit(right))
+        self._narrow(right, MIRRORED[name], self._limit(left))
+
+    def _refine_call(self, call: cst.Call, holds: bool) -> None:
+        """`tf.reduce_all(x > 0)`, `(x > 0).all()`, `tf.greater(x, 0)`."""
+        func = call.func
+        if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Comparison):
+            name = func.attr.value
+            operands: Mapping[str, cst.BaseExpression] = {"x": func.value}
+        else:
+            function = self.evaluate(func) if isinstance(func, (cst.Name, cst.Attribute)) else Unknown()
+            api = APIS.get(function.name) if isinstance(function, Symbol) else None
+            if api is None or not isinstance(api.target, str):
+                return
+            name, operands = api.target, _operands(call, api.params)
+        if name in ("all", "any"):
+            if (name == "all") is holds and "x" in operands:
+                self.refine(operands["x"], holds)
+        elif name in MIRRORED and operands.keys() >= {"x", "y"}:
+            self._narrow_both(name if holds else OPPOSITE[name], operands["x"], operands["y"])
+
     def refine_asserted(self, name: str, call: cst.Call) -> None:
         """Go on after `tf.debugging.assert_positive(x)` and its like."""
+        if name in ("tf.Assert", "tf.debugging.Assert"):
+            tested = _operands(call, (("condition", "x"),))
+            if "x" in tested:
+                self.refine(tested["x"], True)
+            return
         assertion = _ASSERTIONS.get(name.rpartition(".")[2])
-        if assertion is None or not name.startswith("tf.") or not call.args:
+        if assertion is None or not name.startswith(("tf.", "np.testing.")):
             return
         test, bound = assertion
-        if bound is None:
-            if len(call.args) < 2:
-                return
-            bound = self._limit(call.args[1].value)
-        self._narrow(call.args[0].value, test, bound)
+        operands = _operands(call, (("x", "x"), ("y", "y")))
+        if bound is not None and "x" in operands:
+            self._narrow(operands["x"], test, bound)
+        elif operands.keys() >= {"x", "y"}:
+            self._narrow_both(test, operands["x"], operands["y"])
 
     def _limit(self, node: cst.BaseExpression) -> Value:
         # Anything else would be computed a second time only to be compared with.
@@ -101,3 +141,17 @@ class Guards(State):
                 return
             scope = scope.parent
         self.write(scope.names, node.value, value)
+
+
+def _operands(call: cst.Call, params: Sequence[tuple[str, str]]) -> dict[str, cst.BaseExpression]:
+    """The expressions of a call's arguments by their canonical names, as far as they are written out."""
+    names = dict(params)
+    found: dict[str, cst.BaseExpression] = {}
+    for index, arg in enumerate(call.args):
+        if arg.star:
+            break
+        if arg.keyword is not None:
+            found[names.get(arg.keyword.value, arg.keyword.value)] = arg.value
+        elif index < len(params):
+            found[params[index][1]] = arg.value
+    return found

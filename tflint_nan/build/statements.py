@@ -236,11 +236,11 @@ class Statements(Loops):
             if kind in ("property", "staticmethod", "classmethod", "cached_property", "lazy_property"):
                 kind = "property" if kind.endswith("property") else kind
                 return replace(value, kind=kind)
-        if isinstance(wrapper, (Function, Class, Object)):
+        if isinstance(wrapper, (Function, Class, Object)) or wrapper == Symbol("tf.custom_gradient"):
             result = self.call(wrapper, [value], {})
             return value if isinstance(result, Unknown) else result
-        # tf.function, custom_gradient, register_...: the function itself, as far as numbers go. A
-        # property's setter leaves the property.
+        # tf.function, register_...: the function itself, as far as numbers go. A property's setter leaves
+        # the property.
         if isinstance(decorator.decorator, cst.Attribute) and decorator.decorator.attr.value in (
             "setter",
             "deleter",
@@ -369,7 +369,19 @@ class Statements(Loops):
                 value = value if isinstance(entered, Unknown) else entered
             if item.asname is not None:
                 self.assign(item.asname.name, value)
+            if isinstance(value, Object) and value.kind == "unrecorded":
+                return self._unrecorded(node.body.body)
         return self.execute(node.body.body)
+
+    def _unrecorded(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> Flow:
+        """A block that no tape watches: no gradient goes into it."""
+        mark = self.fork()
+        flow = self.execute(body)
+        for names, key, value in self.rewind(mark).values():
+            if value is not None:
+                stopped = isinstance(value, Tensor)
+                self.write(names, key, self.emit("stop_gradient", {"x": value}) if stopped else value)
+        return flow
 
     def _match(self, node: cst.Match) -> Flow:
         subject = self.evaluate(node.subject)

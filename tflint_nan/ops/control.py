@@ -1,4 +1,4 @@
-"""Library calls that choose or repeat: conditionals, loops over elements, and global settings."""
+"""Library calls that choose: conditionals, and global settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tflint_nan.value import NONE, UNKNOWN, Const, Function, Method, Object, Sym
 EPSILON = 1e-7
 
 
-def _result(machine: Machine, branch: Value) -> Value:
+def branch(machine: Machine, side: Value) -> Value:
     """A branch's value: called where it is a function."""
-    if isinstance(branch, (Function, Symbol, Method)) or (isinstance(branch, Object) and branch.cls):
-        return machine.call(branch, [], {})
-    return branch
+    if isinstance(side, (Function, Symbol, Method)) or (isinstance(side, Object) and side.cls):
+        return machine.call(side, [], {})
+    return side
 
 
 def joined(machine: Machine, call: Call, x: Value, y: Value) -> Value:
@@ -29,7 +29,7 @@ def joined(machine: Machine, call: Call, x: Value, y: Value) -> Value:
 
 def cond(machine: Machine, call: Call) -> Value:
     """`cond(pred, true_fn, false_fn)`, which computes one side, and `switch(condition, x, y)`."""
-    x, y = (_result(machine, call.arg(name)) for name in ("x", "y"))
+    x, y = (branch(machine, call.arg(name)) for name in ("x", "y"))
     literal = call.arg("condition").literal
     if isinstance(literal, bool):
         return x if literal else y
@@ -42,18 +42,7 @@ def cond(machine: Machine, call: Call) -> Value:
 
 def phase(machine: Machine, call: Call) -> Value:
     """`in_train_phase(x, alt)`: one or the other."""
-    return joined(machine, call, *(_result(machine, call.arg(name)) for name in ("x", "y")))
-
-
-def mapped(machine: Machine, call: Call) -> Value:
-    """`map_fn(fn, elems)`: the function of one element, which has an axis less."""
-    elements = call.arg("elems")
-    if isinstance(elements, (Tensor, Unknown)):
-        elements = machine.emit("slice", {"x": elements, "index": UNKNOWN}, call=call)
-        result = machine.call(call.arg("fn"), [elements], {})
-        if isinstance(result, Tensor):
-            return machine.emit("stack", {"values": result}, call=call)
-    return UNKNOWN
+    return joined(machine, call, *(branch(machine, call.arg(name)) for name in ("x", "y")))
 
 
 def epsilon(machine: Machine, call: Call) -> Value:

@@ -16,20 +16,21 @@ _COLLECTION = "tf.contrib.losses.collection"
 CONSTANTS[_COLLECTION] = Object("losses", _COLLECTION)
 
 
-def _collection(machine: Machine) -> Object:
+def collection(machine: Machine) -> Object:
+    """What the program keeps under names: attributes of one object."""
     found = machine.get(Symbol("tf.contrib.losses"), "collection")
     assert isinstance(found, Object)
     return found
 
 
 def _collected(machine: Machine) -> tuple[Value, ...]:
-    losses = _collection(machine).attrs.get("losses")
+    losses = collection(machine).attrs.get("losses")
     return losses.items if isinstance(losses, Items) else ()
 
 
 def _collect(machine: Machine, call: Call, loss: Value) -> None:
     if "loss_collection" not in call.args or call.arg("loss_collection") is not NONE:
-        machine.set(_collection(machine), "losses", Items((*_collected(machine), loss), "list"))
+        machine.set(collection(machine), "losses", Items((*_collected(machine), loss), "list"))
 
 
 def collected(name: str) -> Handler:

@@ -46,7 +46,8 @@ api("tensor.view", shapes.as_it_is, "self:x dtype")
 
 # ---- from a tensor to numbers
 
-api("tensor.numpy tensor.read_value tensor.item tensor.value", shapes.as_it_is, "self:x")
+api("tensor.read_value tensor.value", shapes.as_it_is, "self:x")
+api("tensor.numpy tensor.item", "stop_gradient", "self:x")
 api("tensor.set_shape", shapes.nothing, "self:x shape")
 api("tensor.shape tensor.get_shape", shapes.shape, "self:x")
 api("tensor.ndim", shapes.rank, "self:x")

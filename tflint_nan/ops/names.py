@@ -280,4 +280,3 @@ api("tf.rank", "size", "input:x name")
 # ---- control
 
 api("tf.cond", control.cond, "pred:condition true_fn:x false_fn:y name fn1:x fn2:y")
-api("tf.map_fn tf.vectorized_map", control.mapped, "fn elems")

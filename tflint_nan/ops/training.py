@@ -97,6 +97,12 @@ def gradients(machine: Machine, call: Call) -> Value:
     return value
 
 
+@operator("watch")
+def _watch(op: Op) -> Facts:
+    """Tells a tape to differentiate by a tensor; computes nothing."""
+    return Facts()
+
+
 def list_of_gradients(machine: Machine, call: Call) -> Value:
     """`tf.gradients`: a list, even for one variable."""
     value = gradients(machine, call)
@@ -194,6 +200,8 @@ api("tf.clip_by_global_norm", clip_together, "t_list:x clip_norm:norm use_norm n
 api("tf.gradients", list_of_gradients, "ys:loss xs:variables grad_ys name")
 api("keras.backend.gradients", list_of_gradients, "loss variables")
 api("tf.GradientTape", plain("tape"), "persistent watch_accessed_variables")
+api("tape.watch", "watch", "self tensor:x")
+api("tape.stop_recording", plain("unrecorded"), "self")
 api("tape.gradient", gradients, "self target:loss sources:variables output_gradients")
 api("tape.jacobian tape.batch_jacobian", gradients, "self target:loss sources:variables")
 api(
