@@ -134,6 +134,15 @@ PROGRAMS: dict[str, tuple[str, Interval]] = {
         Interval(1.5, 3.0),
     ),
     "recompute_grad": ("probe(tf.recompute_grad(lambda u: u + 1.0)(x))", Interval(1.5, 3.0)),
+    "dynamic_rnn of an own cell": (
+        "class Cell:\n    state_size = 1\n    output_size = 1\n"
+        "    def zero_state(self, n, dtype):\n        return tf.zeros([n, 1])\n"
+        "    def __call__(self, inputs, state, scope=None):\n        new = 0.5 * state + inputs\n"
+        "        return tf.nn.relu(new), new\n"
+        "steps = tf.reshape(x, [1, 4, 1])\n"
+        "out, last = tf.compat.v1.nn.dynamic_rnn(Cell(), steps, dtype=tf.float32)\nprobe(out)\nprobe(last)",
+        Interval(0.0, math.inf),
+    ),
     "py_function": ("probe(tf.py_function(lambda u: u + 100.0, [x], tf.float32))", EVERYTHING),
     "numpy_function": ("probe(tf.numpy_function(lambda u: u + 100.0, [x], tf.float32))", EVERYTHING),
     "control_dependencies": (

@@ -41,7 +41,7 @@ WORK_PER_STATEMENT = 10
 MIN_WORK = 5_000
 
 #: Kinds whose instances Keras calls through their `call`.
-CALLED_BY_KERAS = frozenset({"layer", "model", "module", "loss", "metric"})
+CALLED_BY_KERAS = frozenset({"cell", "layer", "model", "module", "loss", "metric"})
 
 _Key = tuple[object, ...]
 

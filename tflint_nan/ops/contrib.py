@@ -6,6 +6,7 @@ import dataclasses
 
 from tflint_nan.ops.handlers import unknown
 from tflint_nan.ops.layers import APPLY, CONV, DENSE, activate, emitter, layer
+from tflint_nan.ops.loops import over_time
 from tflint_nan.ops.table import BASES, CONSTANTS, Call, Handler, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Symbol, Value
 
@@ -109,6 +110,8 @@ def _cell_output(machine: Machine, cell: Value, call: Call) -> Value:
         if cell.api in _CELLS:
             args = {"x": x, "layer": cell, "units": cell.config("units")}
             return machine.emit(_CELLS[cell.api], args, at=cell.made)
+        if cell.cls is not None:
+            return over_time(machine, call, cell, x)
         inner = cell.config("cells") if cell.config("cell") is NONE else cell.config("cell")
         listed = machine.elements(inner)
         cell = listed[-1] if listed else inner

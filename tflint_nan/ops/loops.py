@@ -122,6 +122,25 @@ def carried(machine: Machine, call: Call) -> Value:
     return Items((carry, _stacked(machine, call, outputs[0])))
 
 
+def over_time(machine: Machine, call: Call, cell: Value, x: Value) -> Value:
+    """The outputs of a project's own cell over the steps of `x`; it gives an output and its new state."""
+    step = _each(machine, call, x)
+    outputs: list[Value] = [UNKNOWN]
+
+    def body(state: Value) -> Value:
+        pair = machine.elements(machine.call(cell, [step, state], {}))
+        if pair is None or len(pair) != 2:
+            return UNKNOWN
+        outputs[0] = pair[0]
+        return pair[1]
+
+    start = call.arg("initial_state")
+    _repeated(
+        machine, call, machine.emit("unknown_call", {"0": x}, call=call) if start is NONE else start, body
+    )
+    return _stacked(machine, call, outputs[0])
+
+
 def chosen(machine: Machine, call: Call) -> Value:
     """`case(pairs, default)`, `switch_case(index, branches, default)`: what one of the functions gives."""
     given = call.arg("branches")
