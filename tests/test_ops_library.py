@@ -1175,3 +1175,59 @@ def test_handlers_are_total(kind: str) -> None:
         keywords = dict(zip((real for real, _ in api.params), args, strict=False))
         assert isinstance(walk.call(Symbol(name), [], keywords), Value), name
     assert isinstance(HOSTILE["functions"](Walk())[0], Function)
+
+
+# ---- functions of Keras that are several operations, or share their operator with NumPy's
+
+#: An expression of keras.ops over `x` (8 by 4, any numbers), `p` (positive), `m` (positive definite).
+FUNCTIONS = [
+    *("arctan2(x, p)", "deg2rad(x)", "rad2deg(x)", "heaviside(x, p)", "cdist(x, p)", "hypot(x, p)"),
+    *("logaddexp(x, p)", "fmax(x, p)", "fmin(x, p)", "fmod(x, p)", "sinc(x)", "cbrt(x)", "exp2(x)"),
+    *("trunc(x)", "angle(x)", "median(x, axis=0)", "quantile(x, 0.3, axis=1)", "percentile(p, 30.0)"),
+    *("ptp(x, axis=0)", "nanmax(x)", "nansum(p, axis=0)", "nanvar(x)", "diff(x)", "trapezoid(x)"),
+    *("corrcoef(x)", "bincount(ids)", "segment_min(x, ids)", "segment_prod(p, ids)", "bartlett(8)"),
+    *("hanning(8)", "hamming(8)", "blackman(8)", "kaiser(8, 3.0)", "adaptive_average_pool(p[None], 2)"),
+    *("adaptive_max_pool(p[None], 2)", "layer_normalization(x)", "rms_normalization(x)"),
+    *("dot_product_attention(i, i, i)", "binary_crossentropy(s, s)", "dstack([x, p])", "tri(3, 4)"),
+    *("rot90(x)", "fliplr(x)", "diagonal(x)", "diagflat(p)", "trace(p)", "det(m)", "inv(m)"),
+    *("logdet(m)", "cholesky(m)", "solve(m, m)", "pinv(m)", "slice_update(x, [0, 0], p[:2, :2])"),
+    *("scatter_update(x, [[0, 1]], p[0, :1])", "scatter(ids[:, None], p[:, 0], [9])", "unfold(i, 2)"),
+    *("geomspace(1.0, 8.0)", "logspace(0.0, 2.0)", "argsort(x)", "digitize(x, [0.0, 1.0])", "nonzero(x)[0]"),
+    *("isclose(x, p)", "signbit(x)", "kron(p, p)", "extract_sequences(x, 2, 1)", "empty_like(x) * 0"),
+]
+#: The backend's, of the same.
+BACKEND = [
+    *("pool2d(i, (2, 2))", "pool2d(i, (2, 2), pool_mode='avg')", "resize_images(i, 2, 2, 'channels_last')"),
+    *("spatial_2d_padding(i)", "temporal_padding(b)", "random_bernoulli((4, 4), 0.5)", "hard_sigmoid(x)"),
+    *("binary_focal_crossentropy(s, s)", "to_dense(x)", "softmax(x)", "l2_normalize(x, 1)", "elu(x)"),
+]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [*(f"keras.ops.{name}" for name in FUNCTIONS), *(f"keras.backend.{name}" for name in BACKEND)],
+)
+def test_a_function_of_keras_lies_in_its_range(expression: str) -> None:
+    import keras
+    import tensorflow as tf
+
+    text = (
+        "x = tf.placeholder(tf.float32, [8, 4])\nv = layers.Dense(4)(x)\np = tf.exp(x)\ns = tf.sigmoid(x)\n"
+        "b = tf.nn.tanh(x[None])\ni = s[None, :, :, None]\nm = tf.matmul(s, s, transpose_a=True)\n"
+        "ids = tf.constant([0, 0, 1, 1, 2, 2, 3, 3])\nx = tf.clip_by_value(x, -50.0, 50.0)\n"
+    )
+    value = list(read(f"{text}tf.identity({expression})\n").ops("identity"))[-1].value
+    assert value.made_by("unknown_call") is None
+    rng = np.random.default_rng(5)
+    for _ in range(12):
+        x = tf.constant(rng.normal(0, 5, (8, 4)), tf.float32)
+        s = tf.sigmoid(x)
+        names = {"keras": type("K", (), {"ops": keras.ops, "backend": tf.keras.backend}), "x": x, "s": s,
+                 "p": tf.exp(x), "b": tf.tanh(x[None]), "i": s[None, :, :, None],
+                 "m": tf.matmul(s, s, transpose_a=True) + 0.1 * tf.eye(4),
+                 "ids": tf.constant([0, 0, 1, 1, 2, 2, 3, 3])}  # fmt: skip
+        result = np.asarray(eval(expression, names), np.float64)
+        if value.shape is not None:
+            assert all(a in (None, b) for a, b in zip(value.shape, result.shape, strict=True))
+        for number in result[np.isfinite(result)].ravel():
+            assert float(number) in value.interval
