@@ -29,6 +29,7 @@ class Project:
         self._sources: dict[Path, Source] = {}
         self._unreadable: set[Path] = set()
         self._exists: dict[Path, bool] = {}
+        self._listings: dict[Path, frozenset[str]] = {}
         self._tops: dict[Path, tuple[Path, ...]] = {}
         self._kept = 0
 
@@ -111,11 +112,22 @@ class Project:
         return self._tops[folder]
 
     def _module(self, folder: Path, parts: list[str]) -> Path | None:
+        # Most names that are looked for are libraries: the folder's listing tells.
+        if parts and not {parts[0], parts[0] + ".py"} & self._listing(folder):
+            return None
         base = folder.joinpath(*parts)
         candidates = [base / "__init__.py"]
         if parts:
             candidates.insert(0, base.with_name(base.name + ".py"))
         return next((path for path in candidates if self._is_file(path)), None)
+
+    def _listing(self, folder: Path) -> frozenset[str]:
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._listings[folder] = frozenset()
+        return self._listings[folder]
 
     def _is_file(self, path: Path) -> bool:
         if path not in self._exists:
