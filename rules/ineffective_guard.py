@@ -7,6 +7,10 @@ Guards are written over the real numbers and run in floats. In float32 `1e-10 + 
 undefined and does not remove it; one that is added to the log itself comes too late. The code looks safe,
 and nobody looks there when the loss is NaN.
 
+Even `1 - p + 1e-10`, which is right as it is written, is not what runs in a graph: under `tf.function`, in
+`fit`, in a session and with XLA, TensorFlow 2 adds the two constants first and computes `(1 + 1e-10) - p`.
+This is reported by default; for programs of TensorFlow 1, whose old releases do not do it, by `--strict`.
+
 ## Example
 ```python
 import tensorflow as tf
@@ -27,17 +31,19 @@ x = tf.placeholder(tf.float32, [None, 20])
 labels = tf.placeholder(tf.float32, [None, 1])
 w = tf.Variable(tf.random_normal([20, 1], stddev=0.1))
 p = tf.sigmoid(tf.matmul(x, w))
-loss = -tf.reduce_mean(labels * tf.log(1e-10 + p) + (1 - labels) * tf.log(1 - p + 1e-10))
+loss = -tf.reduce_mean(labels * tf.log(1e-10 + p) + (1 - labels) * tf.log(tf.maximum(1 - p, 1e-10)))
 train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-Safe where only the order or the size of the epsilon changes, since the guard then does what it was written
-for: `1 - p + 1e-10`, and bounds and epsilons of 1e-7 (1e-4 and 1e-3 in float16) for those that round away.
-Unsafe where a bound of 0 becomes positive, an added epsilon becomes a `maximum`, an epsilon goes into the
-log, or the result of a clip that was thrown away is kept.
+Safe where the guard then does what it was written for: `maximum(1 - p, 1e-10)` for an epsilon that is lost to
+another constant, and bounds and epsilons of 1e-7 (1e-4 and 1e-3 in float16) for those that round away.
+Unsafe where a bound of 0 becomes positive, an epsilon that is added to numbers of either sign becomes a
+`maximum`, an epsilon goes into the log, or the result of a clip that was thrown away is kept.
 
 ## References
+* `ConstantPushDown` in TensorFlow's `grappler/optimizers/constant_folding.cc` adds constants first;
+  `tests/test_merged_constants.py` runs it.
 * IEEE 754-2008, table 3.5: the precision and the smallest number of each format.
 * [tf.keras.backend.epsilon](https://www.tensorflow.org/api_docs/python/tf/keras/backend/epsilon), 1e-7.
 """
@@ -47,15 +53,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import libcst as cst
+
 from tflint_nan.evidence import Guard
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
 from tflint_nan.logs import BadLog, bad_logs
+from tflint_nan.ops.generations import is_v1_only
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, spelled, written
 from tflint_nan.trace import explained
+from tflint_nan.value import Op
 
 
 @rule("NAN104", "ineffective-guard")
@@ -67,11 +77,21 @@ def check(graph: Graph) -> Iterator[Report]:
         sink = bad.trail.sink
         yield explained(
             bad.trail,
-            float(bad.result),
+            None if _is_merged(bad) else float(bad.result),
             message=f"{_why(bad)}, so this {sink.name} is still {bad.result}",
-            help="clip the operand: maximum(x, 1e-7), or add the epsilon last, inside the log",
+            help="keep the operand above 0 with maximum or clip, inside the log",
             fix=partial(_fix, bad),
+            level=Level.STRICT if _is_merged(bad) and _is_old(graph, sink) else Level.DEFAULT,
         )
+
+
+def _is_merged(bad: BadLog) -> bool:
+    return bad.guard is not None and bad.guard.kind == "merged"
+
+
+def _is_old(graph: Graph, op: Op) -> bool:
+    """Whether the file is written for TensorFlow 1."""
+    return any(is_v1_only(name) for name in graph.apis(op.source))
 
 
 def _why(bad: BadLog) -> str:
@@ -79,6 +99,8 @@ def _why(bad: BadLog) -> str:
     if guard is None:
         return "the epsilon is added outside, too late" if bad.outside else "a clip's result is thrown away"
     dtype = bad.trail.value.dtype or DEFAULT_FORMAT
+    if guard.kind == "merged":
+        return f"{written(guard.given)} is lost in a graph, where TensorFlow adds the constants first"
     if guard.kind == "swallowed":
         return f"{written(guard.given)} is lost when it is added to a number as large as 1 first, in {dtype}"
     if guard.stored == 0 != guard.given:
@@ -111,12 +133,16 @@ def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
     low, gap = bounds(bad.trail.value)
     op, node = guard.op, guard.op.nodes.get(guard.name)
     if guard.kind == "swallowed" and guard.name == "x":
-        epsilon = written(guard.given) if round_to(guard.given, bad.trail.value.dtype) else low
         rest = op.nodes.get("y")
         if rest is None or op.name != "sub":
             return None
-        r.replace(op.node, "1 - {rest} + {epsilon}", rest=rest, epsilon=epsilon)
-        return r.fix(Applicability.SAFE, "Add the epsilon last")
+        epsilon = written(guard.given) if round_to(guard.given, bad.trail.value.dtype) else low
+        return _bounded(bad, guard, r, "1 - {x}", rest, epsilon)
+    if guard.kind == "merged":
+        inner = op.nodes.get("y" if guard.name == "x" else "x")
+        if op.name != "add" or inner is None or node is None:
+            return None
+        return _bounded(bad, guard, r, "{x}", inner, node)
     if node is None:
         return None
     if guard.kind == "added" and guard.stored != 0:
@@ -129,3 +155,14 @@ def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
     size = guard.stored != guard.given
     r.replace(node, "{number}", number=f"1 - {gap}" if guard.kind == "upper" else low)
     return r.fix(Applicability.SAFE if size else Applicability.UNSAFE, "Use a bound that holds in this dtype")
+
+
+def _bounded(
+    bad: BadLog, guard: Guard, r: Rewriter, template: str, x: cst.CSTNode, epsilon: cst.CSTNode | str
+) -> Fix | None:
+    """`maximum(x, epsilon)` in the place of the sum: the bound is no sum, so nothing is added to it first."""
+    f = spelled(r, bad.trail.sink, "maximum")
+    if f is None:
+        return None
+    r.replace(guard.op.node, "{f}(" + template + ", {epsilon})", f=f, x=x, epsilon=epsilon)
+    return r.fix(Applicability.SAFE, "Bound the operand from below")

@@ -196,7 +196,8 @@ class Guard:
     """A guard that the bad number passes: `given` is its number as written, `stored` as the dtype holds it.
 
     `kind` is "added" (an epsilon in a sum), "swallowed" (an epsilon that was added to a literal first),
-    "lower" or "upper" (a bound of a clip). `name` is the argument of `op` that holds the number.
+    "merged" (one that TensorFlow adds to a literal first), "lower" or "upper" (a bound of a clip). `name` is the
+    argument of `op` that holds the number.
     """
 
     op: Op

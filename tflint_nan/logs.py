@@ -11,14 +11,18 @@ from tflint_nan.evidence import (
     Trail,
     guard,
     is_epsilon,
+    library,
     monitored_only,
     number,
+    onward,
+    same,
     shielded,
     squasher,
     trails,
 )
 from tflint_nan.graph import Graph
-from tflint_nan.value import Op
+from tflint_nan.interval import round_to
+from tflint_nan.value import Op, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class BadLog:
     """A log that reaches its edge.
 
     `cause` is "softmax", "sigmoid", "other", or "guard" where one was tried: `guard` itself, `outside`, an
-    epsilon that is added after the log, or `lost`, a clip whose result is thrown away.
+    epsilon that is added after the log, or `lost`, a clip whose result is thrown away; "product" where it is
+    multiplied with what it is the log of, in `product`.
     """
 
     cause: str
@@ -35,6 +40,7 @@ class BadLog:
     guard: Guard | None = None
     outside: Op | None = None
     lost: Op | None = None
+    product: Op | None = None
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +54,7 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         edge = -1.0 if sink.name == "log1p" else 0.0
         found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
         if not found:
+            yield from _merged(graph, sink)
             continue
         trail = next((trail for trail in found if squasher(trail.producer)), found[0])
         if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
@@ -56,8 +63,69 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         tried = guard(trail), _outside(graph, sink), _thrown_away(graph, trail, "clip", "maximum")
         if any(tried):
             yield BadLog("guard", trail, result, *tried)
-        else:
-            yield BadLog(squasher(trail.producer) or "other", trail, result)
+            continue
+        product = _own_product(graph, trail)
+        cause = "product" if product else squasher(trail.producer) or "other"
+        yield BadLog(cause, trail, result, product=product)
+
+
+def _own_product(graph: Graph, trail: Trail) -> Op | None:
+    """The product of what the log is taken of, which is 0, with the log itself: `p log p`, `p log (p / q)`."""
+    sink, operand = trail.sink, trail.value
+    if sink.name != "log" or trail.witness.value != 0:
+        return None
+    made = operand.op
+    zero = (
+        made.arg("x")
+        if made is not None and made.name == "div" and number(made.arg("x")) is None
+        else operand
+    )
+    for taker in onward(graph, sink, lambda op: op.name == "neg" or bool(op.flow)):
+        if taker.name == "mul" and any(_alike(value, zero) for value in taker.args.values()):
+            return taker
+    return None
+
+
+def _alike(a: Value, b: Value) -> bool:
+    """Whether two values are the same numbers, computed once or twice from the same."""
+    if same(a, b):
+        return True
+    one, other = a.op, b.op
+    if one is None or other is None or one.name != other.name or one.args.keys() != other.args.keys():
+        return False
+    return bool(one.args) and all(same(value, other.args[name]) for name, value in one.args.items())
+
+
+def _merged(graph: Graph, sink: Op) -> Iterator[BadLog]:
+    """A log whose epsilon counts as it is written, and is lost where constants are added first.
+
+    In a graph (`tf.function`, `fit`, a session, XLA) TensorFlow 2 computes `(1 - p) + c` as `(1 + c) - p`:
+    Grappler's constant folding pushes the constants together.
+    """
+    tried = _mergeable(graph, sink)
+    if tried is None:
+        return
+    edge = tried.stored if tried.op.name == "add" else -tried.stored
+    found = trails(graph, sink, "x", lambda v: v == edge)
+    if found and not shielded(graph, found[0]) and not monitored_only(graph, sink):
+        yield BadLog("guard", found[0], "-inf", tried)
+
+
+def _mergeable(graph: Graph, sink: Op) -> Guard | None:
+    """The epsilon of the sink's operand that another constant swallows when the two are added first."""
+    op, dtype = sink.arg("x").op, sink.arg("x").dtype
+    if sink.name != "log" or op is None or op.name not in ("add", "sub") or library(op) == "np":
+        return None
+    for name, other in (("y", "x"), ("x", "y")):
+        given, inner = number(op.arg(name)), op.arg(other).op
+        if given is None or not is_epsilon(given) or inner is None or inner.name not in ("add", "sub"):
+            continue
+        whole = next((n for n in (number(v) for v in inner.args.values()) if n), None)
+        # What else takes the inner sum keeps the two apart.
+        if whole is not None and len(graph.consumers(inner)) == 1:
+            lost = round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
+            return Guard(op, "merged", name, given, round_to(given, dtype)) if lost else None
+    return None
 
 
 def _is_share(trail: Trail) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tflint_nan.interval import EVERYTHING, UNIT, Interval
+from tflint_nan.interval import EVERYTHING, UNIT, Interval, round_to
 from tflint_nan.ops.configuration import constrained_range
 from tflint_nan.ops.points import (
     dimensions,
@@ -24,6 +24,10 @@ from tflint_nan.ops.table import Facts, operator
 from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
 
 _INF = math.inf
+#: Standard deviations from the mean of a normal distribution beyond which a fifth of it lies.
+_QUINTILE = 0.8416212
+#: Where in its range a uniform sample is assumed: at no round number.
+_SOMEWHERE = 0.6180340
 
 
 def _leaves(value: Value, depth: int = 0) -> tuple[list[Value], Shape]:
@@ -184,26 +188,36 @@ def _linspace(op: Op) -> Facts:
 
 @operator("random_normal")
 def _random_normal(op: Op) -> Facts:
-    """Samples of a bell curve: without bounds, or cut at two standard deviations (`truncated`)."""
+    """Samples of a bell curve: without bounds, or cut at two standard deviations (`truncated`).
+
+    One in five lies above the upper witness, one in five below the lower: such numbers are drawn. That a
+    round one is drawn exactly is no evidence.
+    """
     dtype = _given_dtype(op) or ("float64" if is_numpy(op) else None)
     interval = EVERYTHING
-    if op.arg("truncated").literal is True:
-        mean, deviation = op.arg("mean"), op.arg("stddev")
-        centre = mean.interval if is_given(mean) else Interval(0.0, 0.0)
-        reach = 2.0 * (deviation.interval.hi if is_given(deviation) else 1.0)
-        if 0.0 <= reach < _INF:
-            interval = Interval(centre.lo - reach, centre.hi + reach).stored(dtype, 2, floor=abs(reach))
-    return Facts(interval, (), dtype, dimensions(op.arg("shape")))
+    mean, deviation = op.arg("mean"), op.arg("stddev")
+    centre = mean.interval if is_given(mean) else Interval(0.0, 0.0)
+    reach = deviation.interval.hi if is_given(deviation) else 1.0
+    if op.arg("truncated").literal is True and 0.0 <= reach < _INF:
+        interval = Interval(centre.lo - 2.0 * reach, centre.hi + 2.0 * reach)
+        interval = interval.stored(dtype, 2, floor=2.0 * abs(reach))
+    drawn: tuple[Witness, ...] = ()
+    if centre.is_point and math.isfinite(reach) and reach > 0.0:
+        drawn = fresh(op, *(round_to(centre.lo + side * reach, dtype) for side in (-_QUINTILE, _QUINTILE)))
+    return Facts(interval, drawn, dtype, dimensions(op.arg("shape")))
 
 
 @operator("random_uniform")
 def _random_uniform(op: Op) -> Facts:
-    """Samples between two bounds. That 0 is drawn once in 2**23 is no evidence: no witness."""
+    """Samples between two bounds. That 0 is drawn once in 2**23 is no evidence: no witness of it."""
     low, high = op.arg("minval"), op.arg("maxval")
     dtype = _given_dtype(op) or ("float64" if is_numpy(op) else None)
     first = low.interval if is_given(low) else Interval(0.0, 0.0)
     last = high.interval if is_given(high) else Interval(1.0, 1.0)
-    return Facts(first.hull(last).stored(dtype), (), dtype, dimensions(op.arg("shape")))
+    drawn: tuple[Witness, ...] = ()
+    if first.is_point and last.is_point and math.isfinite(length := last.lo - first.lo) and length > 0.0:
+        drawn = fresh(op, round_to(first.lo + _SOMEWHERE * length, dtype))
+    return Facts(first.hull(last).stored(dtype), drawn, dtype, dimensions(op.arg("shape")))
 
 
 @operator("random_integers", differentiable=False)
