@@ -307,6 +307,101 @@ def test_an_rnn_cell_of_tensorflow_1() -> None:
     assert only(graph, "log").arg("x").made_by("gru") is not None
 
 
+#: An expression over `x` (2 by 6 by 4), as TensorFlow 1's own layers compute it; they need no other package.
+OLD_LAYERS = [
+    ("dense(x, 3, activation=tf.nn.sigmoid)", "core"),
+    ("flatten(x)", "core"),
+    ("dropout(x, 0.3, training=True)", "core"),
+    ("conv1d(x, 3, 2, activation=tf.nn.relu)", "convolutional"),
+    ("separable_conv1d(x, 3, 2)", "convolutional"),
+    ("max_pooling1d(x, 2, 2)", "pooling"),
+    ("average_pooling1d(x, 2, 2)", "pooling"),
+    ("Dense(3, activation=tf.nn.softmax)(x)", "core"),
+    ("MaxPooling1D(2, 2)(x)", "pooling"),
+    ("AveragePooling1D(2, 2)(x)", "pooling"),
+]
+
+
+@pytest.mark.parametrize(("expression", "module"), OLD_LAYERS)
+def test_a_layer_of_tensorflow_1_lies_in_its_range(expression: str, module: str) -> None:
+    import importlib
+
+    import tensorflow as tf
+
+    name = expression.partition("(")[0]
+    text = (
+        f"x = tf.placeholder(tf.float32, [2, 6, 4])\nx = tf.sigmoid(x)\ntf.identity(tf.layers.{expression})\n"
+    )
+    value = only(read(text), "identity").value
+    real = importlib.import_module(f"tensorflow.python.keras.legacy_tf_layers.{module}")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.sigmoid(tf.random.normal((2, 6, 4), seed=1))
+        y = eval(expression, {"x": x, name: getattr(real, name), "tf": tf.compat.v1})
+        session.run(tf.compat.v1.global_variables_initializer())
+        numbers = session.run(y)
+    if value.shape is not None:
+        assert len(value.shape) == numbers.ndim
+        assert all(a in (None, b) for a, b in zip(value.shape, numbers.shape, strict=True))
+    assert float(numbers.min()) in value.interval
+    assert float(numbers.max()) in value.interval
+
+
+@pytest.mark.parametrize("cell", ["BasicLSTMCell(5)", "LSTMCell(5)", "GRUCell(5)", "BasicRNNCell(5)"])
+def test_a_cell_of_tensorflow_1_lies_in_its_range(cell: str) -> None:
+    import tensorflow as tf
+    from tensorflow.python.keras.layers.legacy_rnn import rnn_cell_impl
+
+    graph = read(
+        f"x = tf.placeholder(tf.float32, [2, 6, 4])\ny, _ = tf.nn.dynamic_rnn(tf.nn.rnn_cell.{cell}, x)\n"
+        "tf.identity(y)\n"
+    )
+    interval = only(graph, "identity").value.interval
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        made = eval(cell, vars(rnn_cell_impl).copy())
+        x = 9.0 * tf.random.normal((2, 6, 4), seed=1)
+        y, _ = tf.compat.v1.nn.dynamic_rnn(made, x, dtype=tf.float32)
+        session.run(tf.compat.v1.global_variables_initializer())
+        numbers = session.run(y)
+    assert interval.lo <= numbers.min() <= numbers.max() <= interval.hi
+    assert interval.hi == 1.0
+
+
+def test_slim_applies_layers_in_turn() -> None:
+    graph = read(
+        "y = slim.repeat(x, 3, slim.conv2d, 8, [3, 3], scope='a')\nslim.stack(y, slim.fully_connected, [4, 2])\n"
+    )
+    assert [op.arg("units").literal for op in graph.ops("dense")] == [4, 2]
+    convolutions = list(graph.ops("conv"))
+    assert len(convolutions) == 3
+    assert graph.path(convolutions[0], list(graph.ops("dense"))[-1])
+
+
+def test_a_strategy_calls_the_step() -> None:
+    graph = read(
+        "s = tf.distribute.MirroredStrategy()\nv = tf.Variable(1.0)\n"
+        "def step(x, scale=1.0):\n    with tf.GradientTape() as tape:\n        loss = tf.exp(v) * scale\n"
+        "    tape.gradient(loss, [v])\n    return tf.nn.softmax(x)\n"
+        "with s.scope():\n    pass\n"
+        "p = s.run(step, args=(tf.zeros([3, 4]),), kwargs={'scale': 2.0})\n"
+        "tf.log(s.reduce(tf.distribute.ReduceOp.MEAN, p, axis=0))\n"
+    )
+    power, mean = only(graph, "exp"), only(graph, "mean")
+    assert graph.differentiated(power)
+    assert mean.arg("x").made_by("softmax") is not None
+    assert only(graph, "mul").arg("y").literal == 2.0
+
+
+def test_what_a_hook_or_an_average_takes_is_not_differentiated() -> None:
+    graph = read(
+        "v = tf.Variable(1.0)\ntf.train.LoggingTensorHook({'e': tf.exp(v)}, every_n_iter=10)\n"
+        "e = tf.train.ExponentialMovingAverage(0.9)\ne.apply([v])\n"
+        "tf.train.AdamOptimizer().minimize(tf.square(v) + e.average(tf.sin(v)))\n"
+    )
+    assert not graph.differentiated(only(graph, "exp"))
+    assert not graph.differentiated(only(graph, "sin"))
+    assert graph.differentiated(only(graph, "square"))
+
+
 # ---- models and losses
 
 HEAD = "x = keras.Input((4,))\n"

@@ -61,6 +61,8 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "schedule": (keras.optimizers.schedules.LearningRateSchedule,),
     "initializer": (keras.initializers.Initializer, v1.zeros_initializer),
     "compiled_loss": (keras.src.trainers.compile_utils.CompileLoss,),
+    "strategy": (tf.distribute.Strategy, v1.distribute.Strategy),
+    "average": (tf.train.ExponentialMovingAverage, v1.train.ExponentialMovingAverage),
     "distribution": (
         *(v1.distributions.Distribution, v1.distributions.Normal, v1.distributions.Gamma),
         *(v1.distributions.Beta, v1.distributions.StudentT, v1.distributions.Bernoulli),
@@ -93,7 +95,7 @@ OLD_METHODS = {
     "optimizer.get_unscaled_gradients", "optimizer.get_updates", "optimizer.lr", "tensor.convert",
 }  # fmt: skip
 #: Base classes and constants of older generations.
-OLD_BASES = {"keras.metrics.MeanTensor"}
+OLD_BASES = {"keras.metrics.MeanTensor", "tf.layers.Layer"}
 OLD_CONSTANTS = {"np.Inf", "np.NAN", "np.NaN", "np.infty", "tf.contrib.framework.arg_scopes",
                  "tf.contrib.losses.collection"}  # fmt: skip
 

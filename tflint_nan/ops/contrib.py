@@ -75,6 +75,37 @@ def dropout(machine: Machine, call: Call) -> Value:
     return machine.emit("dropout", {"x": call.arg("x"), "keep_prob": kept}, call=call)
 
 
+def one_hot(machine: Machine, call: Call) -> Value:
+    """`slim.one_hot_encoding(labels, num_classes)`."""
+    return machine.emit("one_hot", call.args, call=call)
+
+
+def embedded(machine: Machine, call: Call) -> Value:
+    """`tf.contrib.layers.embed_sequence(ids, ...)`: rows of a trained table."""
+    return machine.emit("embedding", call.args, call=call)
+
+
+#: `slim.repeat` with more repetitions than this is applied as often.
+_MAX_REPEAT = 8
+
+
+def repeated(machine: Machine, call: Call) -> Value:
+    """`slim.repeat(inputs, n, layer, ...)`: the layer n times in a row."""
+    x, count = call.arg("x"), call.arg("repetitions").literal
+    for _ in range(min(count, _MAX_REPEAT) if isinstance(count, int) else 1):
+        x = machine.call(call.arg("layer"), [x, *call.rest], call.extra)
+    return x
+
+
+def stacked(machine: Machine, call: Call) -> Value:
+    """`slim.stack(inputs, layer, [a, b])`: the layer once with each of the arguments."""
+    x, each = call.arg("x"), machine.elements(call.arg("stack_args"))
+    for one in each or (UNKNOWN,):
+        given = machine.elements(one)
+        x = machine.call(call.arg("layer"), [x, *((one,) if given is None else given)], call.extra)
+    return x
+
+
 def run_cell(machine: Machine, call: Call) -> Value:
     """`tf.nn.dynamic_rnn(cell, inputs)`: outputs of the cell, and its state."""
     return Items((_cell_output(machine, call.arg("cell"), call), unknown(machine, call.arg("x"))))
@@ -118,6 +149,11 @@ def _cell_output(machine: Machine, cell: Value, call: Call) -> Value:
     return unknown(machine, x, call=call)
 
 
+def state_tuple(machine: Machine, call: Call) -> Value:
+    """`LSTMStateTuple(c, h)`."""
+    return Items((call.arg("c"), call.arg("h")))
+
+
 def make_cell(machine: Machine, call: Call) -> Value:
     """An RNN cell."""
     return machine.new("cell", call)
@@ -135,6 +171,7 @@ api(
 _DENSE = "units activation use_bias kernel_initializer bias_initializer kernel_regularizer"
 _CONV = "filters kernel_size strides padding data_format dilation_rate activation use_bias kernel_initializer"
 _TRANSPOSE = "filters kernel_size strides padding data_format activation use_bias kernel_initializer"
+_POOL = "pool_size strides padding data_format"
 _SEPARABLE = "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation"
 api("tf.layers.dense", linear("dense"), f"inputs:x {_DENSE}", removed="2.15")
 layer("tf.layers.Dense", DENSE, _DENSE, removed="2.15")
@@ -157,6 +194,16 @@ for _dim in ("2d", "3d"):
     api(f"tf.layers.conv{_dim}_transpose", linear("conv"), f"inputs:x {_TRANSPOSE}", removed="2.15")
 for _dim in ("1d", "2d"):
     api(f"tf.layers.separable_conv{_dim}", linear("conv"), f"inputs:x {_SEPARABLE}", removed="2.15")
+for _name, _class, _signature in (
+    ("Conv2DTranspose", CONV, _TRANSPOSE),
+    ("Conv3DTranspose", CONV, _TRANSPOSE),
+    ("SeparableConv1D", CONV, _SEPARABLE),
+    ("SeparableConv2D", CONV, _SEPARABLE),
+    *((f"MaxPooling{_dim}D", emitter("max_pool"), _POOL) for _dim in "123"),
+    *((f"AveragePooling{_dim}D", emitter("avg_pool"), _POOL) for _dim in "123"),
+):
+    layer(f"tf.layers.{_name}", _class, _signature, removed="2.15")
+BASES["tf.layers.Layer"] = "layer"
 api("tf.layers.flatten", as_layer("keras.layers.Flatten"), "inputs:x name data_format", removed="2.15")
 layer("tf.layers.Flatten", emitter("flatten"), "data_format", removed="2.15")
 api("tf.layers.dropout", as_layer("keras.layers.Dropout"), "inputs:x rate noise_shape seed", removed="2.15")
@@ -218,6 +265,24 @@ _slim("max_pool2d", as_layer("keras.layers.MaxPooling2D"), "inputs:x kernel_size
 _slim(
     "avg_pool2d", as_layer("keras.layers.AveragePooling2D"), "inputs:x kernel_size stride padding data_format"
 )
+_slim("max_pool3d", as_layer("keras.layers.MaxPooling3D"), "inputs:x kernel_size stride padding data_format")
+_slim(
+    "avg_pool3d", as_layer("keras.layers.AveragePooling3D"), "inputs:x kernel_size stride padding data_format"
+)
+_slim("instance_norm group_norm", normalised, "inputs:x")
+_slim("unit_norm", as_layer("keras.layers.UnitNormalization"), "inputs:x dim epsilon scope")
+_slim("one_hot_encoding", one_hot, "labels:x num_classes:depth on_value off_value")
+_slim("bias_add", linear("dense"), "inputs:x activation_fn:activation")
+_slim("embed_sequence", embedded, "ids:x vocab_size:input_dim embed_dim:output_dim")
+_slim("repeat", repeated, "inputs:x repetitions layer")
+_slim("stack", stacked, "inputs:x layer stack_args")
+for _name, _activation in (("relu6", "tf.nn.relu6"), ("elu", "tf.nn.elu")):
+    api(
+        f"tf.contrib.layers.{_name}",
+        linear("dense", Symbol(_activation)),
+        "inputs:x num_outputs:units",
+        removed="1.15",
+    )
 _slim("flatten", as_layer("keras.layers.Flatten"), "inputs:x outputs_collections scope")
 _slim("dropout", dropout, "inputs:x keep_prob noise_shape is_training")
 _slim("softmax", as_layer("keras.layers.Softmax"), "logits:x scope")
@@ -235,6 +300,13 @@ def _cell(stem: str, operator: str, signature: str) -> None:
             _CELLS[f"{module}.{stem}"] = operator
 
 
+def _contrib_cell(stem: str, operator: str, signature: str) -> None:
+    api(f"tf.contrib.rnn.{stem}", make_cell, signature, removed="1.15")
+    BASES[f"tf.contrib.rnn.{stem}"] = "cell"
+    if operator:
+        _CELLS[f"tf.contrib.rnn.{stem}"] = operator
+
+
 _cell("BasicLSTMCell", "lstm", "num_units:units forget_bias state_is_tuple activation")
 _cell("LSTMCell", "lstm", "num_units:units use_peepholes cell_clip initializer num_proj")
 _cell("GRUCell", "gru", "num_units:units activation reuse")
@@ -243,6 +315,20 @@ _cell("RNNCell", "", "")
 _cell("MultiRNNCell", "", "cells state_is_tuple")
 _cell("DropoutWrapper", "", "cell input_keep_prob output_keep_prob")
 _cell("DeviceWrapper", "", "cell device")
+_cell("ResidualWrapper", "", "cell residual_fn")
+for _name, _operator, _signature in (
+    ("LSTMBlockCell", "lstm", "num_units:units forget_bias cell_clip use_peephole"),
+    ("LayerNormBasicLSTMCell", "lstm", "num_units:units forget_bias input_size activation"),
+    ("CoupledInputForgetGateLSTMCell", "lstm", "num_units:units use_peepholes"),
+    ("GRUBlockCell", "gru", "num_units:units"),
+    ("GRUBlockCellV2", "gru", "num_units:units"),
+    ("OutputProjectionWrapper", "dense", "cell output_size:units activation"),
+    ("InputProjectionWrapper", "", "cell num_proj activation"),
+    ("AttentionCellWrapper", "", "cell attn_length"),
+):
+    _contrib_cell(_name, _operator, _signature)
+for _module, _removed in (("tf.nn.rnn_cell", "2.15"), ("tf.contrib.rnn", "1.15")):
+    api(f"{_module}.LSTMStateTuple", state_tuple, "c h", removed=_removed)
 api("tf.nn.dynamic_rnn", run_cell, "cell inputs:x sequence_length initial_state dtype")
 api("tf.nn.static_rnn", run_static, "cell inputs:x initial_state dtype")
 api("tf.contrib.rnn.static_rnn", run_static, "cell inputs:x initial_state dtype", removed="1.15")

@@ -132,6 +132,8 @@ def optimize_loss(machine: Machine, call: Call) -> Value:
 
 #: Of the modules that held older optimizers, what Keras 3 still has.
 _KEPT = {("legacy", _name) for _name in ("SGD", "RMSprop", "Adam", "Adagrad", "Ftrl")}
+#: Optimizers that came after those modules.
+_NEW = ("Muon", "ScheduleFreeAdamW")
 _CLIPS = "weight_decay clipnorm clipvalue global_clipnorm"
 _OLD = "lr:learning_rate decay"
 for _class, _algorithm, _signature in (
@@ -155,6 +157,8 @@ for _class, _algorithm, _signature in (
         "learning_rate learning_rate_power initial_accumulator_value l1_regularization_strength "
         f"l2_regularization_strength l2_shrinkage_regularization_strength beta {_CLIPS}",
     ),
+    ("Muon", "muon", "learning_rate adam_beta_1:beta_1 adam_beta_2:beta_2 adam_weight_decay epsilon"),
+    ("ScheduleFreeAdamW", "adamw", f"learning_rate beta_1 beta_2 epsilon warmup_steps {_CLIPS}"),
     ("Adafactor", "adafactor", "learning_rate beta_2_decay epsilon_1 epsilon_2 clip_threshold"),
 ):
     _name = f"keras.optimizers.{_class}"
@@ -162,7 +166,7 @@ for _class, _algorithm, _signature in (
     api(_both, make, f"{_signature} {_OLD}", algorithm=Const(_algorithm))
     STRINGS[_class.lower()] = _name
     BASES[_name] = "optimizer"
-    for _module in ("experimental", "legacy"):
+    for _module in () if _class in _NEW else ("experimental", "legacy"):
         api(
             f"keras.optimizers.{_module}.{_class}",
             make,
@@ -170,7 +174,7 @@ for _class, _algorithm, _signature in (
             removed=None if (_module, _class) in _KEPT else "2.15",
             algorithm=Const(_algorithm),
         )
-BASES["keras.optimizers.Optimizer"] = "optimizer"
+BASES["keras.optimizers.Optimizer"] = BASES["keras.Optimizer"] = "optimizer"
 BASES["tf.train.Optimizer"] = "optimizer"
 
 _ADAM = "learning_rate beta1:beta_1 beta2:beta_2 epsilon"
@@ -279,6 +283,10 @@ for _class, _signature in (
     ("piecewise_constant_decay", "x boundaries values name"),
     ("cosine_decay", "learning_rate global_step decay_steps alpha name"),
     ("cosine_decay_restarts", "learning_rate global_step first_decay_steps t_mul m_mul alpha name"),
+    (
+        "noisy_linear_cosine_decay",
+        "learning_rate:noisy global_step decay_steps initial_variance variance_decay num_periods alpha beta",
+    ),
     ("linear_cosine_decay", "learning_rate global_step decay_steps num_periods alpha beta name"),
 ):
     api(f"tf.train.{_class}", "schedule", _signature)
