@@ -264,7 +264,7 @@ def _diag_part(op: Op) -> Facts:
     if x.op is not None and x.op.name == "cholesky":
         least = smallest(x.dtype)
         return Facts(Interval(least, max(x.interval.hi, least)), (), x.dtype)
-    elsewhere = any(made.name in ("band_part", "eye") for made in x.producers())
+    elsewhere = any(made.name in ("band_part", "diag", "eye") for made in x.producers())
     return Facts(x.interval, () if elsewhere else x.witnesses, x.dtype)
 
 

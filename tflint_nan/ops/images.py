@@ -30,7 +30,10 @@ def _computed(op: Op, floats: Interval) -> Facts:
     if x.dtype in INTEGERS:
         lowest, highest = INTEGERS[x.dtype]
         return Facts(Interval(float(lowest), float(highest)), (), x.dtype, x.shape)
-    return Facts(floats.stored(x.dtype) if x.dtype in FORMATS else EVERYTHING, (), x.dtype, x.shape)
+    if x.dtype not in FORMATS:
+        return Facts(EVERYTHING, (), x.dtype, x.shape)
+    # Images of float64 are computed in float32.
+    return Facts(floats.stored("float32" if x.dtype == "float64" else x.dtype, 2), (), x.dtype, x.shape)
 
 
 @operator("adjust_brightness", flow=("x",))
@@ -108,7 +111,7 @@ def _grayscale(op: Op) -> Facts:
         return facts(interval, kept, x.dtype, shape)
     more = 1.02 if x.dtype in ("float16", "bfloat16") else 1.0  # what rounding adds
     interval = Interval(lo * (0.98 if lo > 0.0 else more), hi * (more if hi > 0.0 else 0.98))
-    return facts(interval.stored(x.dtype), kept, x.dtype, shape)
+    return facts(interval.stored("float32" if x.dtype == "float64" else x.dtype), kept, x.dtype, shape)
 
 
 def _mixed(op: Op, weight: float) -> Facts:
@@ -233,10 +236,11 @@ _SCORED = "boxes scores max_output_size iou_threshold score_threshold"
 
 def scored_boxes(machine: Machine, call: Call) -> Value:
     """`non_max_suppression_with_scores`: places, and scores, lowered perhaps."""
+    lowered = machine.emit("scaled_down", {"x": call.arg("scores")}, call=call)
     return Items(
         (
             machine.emit("index", {}, call=call),
-            machine.emit("scaled_down", {"x": call.arg("scores")}, call=call),
+            machine.emit("gather", {"x": lowered}, call=call),
         )
     )
 

@@ -22,7 +22,7 @@ from tflint_nan.ops.points import (
     is_given,
     joined_facts,
 )
-from tflint_nan.ops.reductions import sum_range
+from tflint_nan.ops.reductions import mean_range, sum_range
 from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
 from tflint_nan.value import Const, Items, Op, Value, Witness
 
@@ -78,7 +78,9 @@ def _segment(op: Op) -> Facts:
     """
     x, empty = op.arg("x"), op.arg("empty").literal
     dtype = x.dtype
-    bounds = x.interval.stored(dtype).stored(dtype, 64 if op.arg("reduction").literal == "mean" else 0)
+    bounds = x.interval.stored(dtype)
+    if op.arg("reduction").literal == "mean":
+        bounds = mean_range(bounds, None, dtype)
     top = largest(dtype)
     lowest = float(INTEGERS[dtype][0]) if dtype in INTEGERS else -top
     outside = {"lowest": lowest, "highest": top}.get(str(empty), 0.0)
@@ -265,8 +267,8 @@ _TOP = "operand:x k reduction_dimension recall_target reduction_input_size_overr
 for _module in ("tf.math", "tf.nn"):
     api(f"{_module}.approx_max_k {_module}.approx_min_k", shapes.top_k, _TOP)
 api("tf.approx_top_k", shapes.top_k, "input:x k")
-both("mask", "is_non_decreasing", "x name")
-both("mask", "is_strictly_increasing", "x name")
+for _name in ("is_non_decreasing", "is_strictly_increasing"):
+    api(f"tf.{_name} tf.math.{_name}", "mask", "x name", dtype=Const("bool"))
 api("tf.batch_gather", "gather", "params:x indices name")
 api("tf.reverse_sequence", "reverse", "input:x seq_lengths seq_axis batch_axis name seq_dim batch_dim")
 api("tf.parallel_stack", "stack", "values name")

@@ -13,7 +13,7 @@ from tflint_nan.ops.bounds import bounded, complex_of, moved_freely, real_part
 from tflint_nan.ops.functions import mul
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.nn import added
-from tflint_nan.ops.points import broadcast, corners, dtype_of, facts, is_unbounded, rank, unbounded
+from tflint_nan.ops.points import broadcast, corners, dtype_of, facts, fresh, is_unbounded, rank, unbounded
 from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
 from tflint_nan.value import Const, Items, Op, Shape, Value
 
@@ -89,9 +89,11 @@ def _cholesky(op: Op) -> Facts:
 
 @operator("diag", flow=("x",))
 def _diag(op: Op) -> Facts:
-    """A diagonal taken out of a matrix, or put into one: no 0 is certain."""
+    """A diagonal put into a matrix of zeros; or taken out of one (NumPy's `diag` does either)."""
     x = op.arg("x")
-    return facts(x.interval.hull(Interval(0.0, 0.0)), [w for w in x.witnesses if w.inputs], x.dtype)
+    zero = () if op.arg("either").literal is True else fresh(op, 0.0)
+    kept = [w for w in x.witnesses if w.inputs or x.interval.is_point]
+    return facts(x.interval.hull(Interval(0.0, 0.0)), (*kept, *zero), x.dtype)
 
 
 @operator("set_diag", flow=("x", "diagonal"))
@@ -164,8 +166,9 @@ def global_norm(machine: Machine, call: Call) -> Value:
 def diag(machine: Machine, call: Call) -> Value:
     """NumPy's `diag(v)`: of a matrix the diagonal, of a vector a matrix."""
     x = call.arg("x")
-    name = {1: "band_part", 2: "diag_part"}.get(rank(x) or 0, "diag")
-    return machine.emit(name, {"x": x}, call=call)
+    if rank(x) == 2:
+        return machine.emit("diag_part", {"x": x}, call=call)
+    return machine.emit("diag", {"x": x, "either": Const(rank(x) != 1)}, call=call)
 
 
 def trace(machine: Machine, call: Call) -> Value:
@@ -178,8 +181,9 @@ def squares(machine: Machine, call: Call) -> Value:
     """`lstsq` of NumPy: solution, residuals, rank, singular values."""
     solution = machine.emit("solve", call.args, call=call)
     x = {"x": call.arg("x")}
-    rest = (machine.emit(name, x, call=call) for name in ("singular_values", "count", "singular_values"))
-    return Items((solution, *rest))
+    values = machine.emit("singular_values", x, call=call)
+    rank_of_x = machine.emit("count", {"dtype": Const("int32")}, call=call)
+    return Items((solution, machine.emit("singular_values", x, call=call), rank_of_x, values))
 
 
 for _operator, _short in entries(
@@ -228,7 +232,7 @@ api("tf.linalg.cross tf.cross", "cross", "a:x b:y name")
 api("tf.linalg.adjoint", "swap", "matrix:x name")
 api("tf.linalg.transpose", "swap", "a:x name conjugate")
 api("tf.linalg.set_diag tf.matrix_set_diag", "set_diag", "input:x diagonal name k align")
-api("tf.linalg.tensor_diag tf.diag", "band_part", "diagonal:x name")
+api("tf.linalg.tensor_diag tf.diag tf.linalg.diag tf.matrix_diag", "diag", "diagonal:x name")
 api("tf.linalg.matrix_rank", "count", "a:x tol validate_args name")
 api("tf.linalg.normalize", normalize, "tensor:x ord axis name")
 api("tf.linalg.global_norm tf.global_norm", global_norm, "t_list:values name")

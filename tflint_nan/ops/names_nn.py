@@ -122,9 +122,12 @@ def statistics(machine: Machine, call: Call) -> Value:
     if is_given(shift):
         x = machine.emit("sub", {"x": x, "y": shift}, call=call)
     along = {name: call.arg(name) for name in ("axis", "keepdims")}
+    size = machine.emit("size", {"x": x}, call=call)
+    if x.dtype is not None:
+        size = machine.emit("cast", {"x": size, "dtype": Const(x.dtype)}, call=call)
     return Items(
         (
-            machine.emit("size", {"x": x}, call=call),
+            size,
             machine.emit("sum", {"x": x, **along}, call=call),
             machine.emit("sum", {"x": machine.emit("square", {"x": x}, call=call), **along}, call=call),
             shift,
@@ -158,13 +161,13 @@ def pool(machine: Machine, call: Call) -> Value:
     return machine.emit("max_pool" if kind == "MAX" else "avg_pool", {"x": call.arg("x")}, call=call)
 
 
-def with_places(target: str, places: int) -> Handler:
+def with_places(target: str, places: int, dtype: str) -> Handler:
     """A pool that returns its result and where it took it from."""
 
     def emit(machine: Machine, call: Call) -> Value:
         pooled = machine.emit(target, {"x": call.arg("x")}, call=call)
-        dtype: dict[str, Value] = {"dtype": Const("int64")}
-        return Items((pooled, *(machine.emit("index", dtype, call=call) for _ in range(places))))
+        format_of: dict[str, Value] = {"dtype": Const(dtype)}
+        return Items((pooled, *(machine.emit("index", format_of, call=call) for _ in range(places))))
 
     return emit
 
@@ -172,10 +175,10 @@ def with_places(target: str, places: int) -> Handler:
 api("tf.nn.pool", pool, "input:x window_shape pooling_type:kind")
 api("tf.nn.max_pool_v2", "max_pool", "input:x ksize strides padding data_format name")
 api("tf.nn.avg_pool_v2", "avg_pool", "input:x ksize strides padding data_format name")
-api("tf.nn.max_pool_with_argmax", with_places("max_pool", 1), "input:x ksize strides padding")
-api("tf.nn.fractional_max_pool", with_places("max_pool", 2), "value:x pooling_ratio")
-api("tf.nn.fractional_avg_pool", with_places("avg_pool", 2), "value:x pooling_ratio")
-api("tf.nn.isotonic_regression", with_places("avg_pool", 1), "inputs:x decreasing axis")
+api("tf.nn.max_pool_with_argmax", with_places("max_pool", 1, "int64"), "input:x ksize strides padding")
+api("tf.nn.fractional_max_pool", with_places("max_pool", 2, "int64"), "value:x pooling_ratio")
+api("tf.nn.fractional_avg_pool", with_places("avg_pool", 2, "int64"), "value:x pooling_ratio")
+api("tf.nn.isotonic_regression", with_places("avg_pool", 1, "int32"), "inputs:x decreasing axis")
 
 
 @operator("morphology")

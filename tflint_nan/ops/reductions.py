@@ -237,13 +237,17 @@ def _transposes(op: Op) -> bool:
 def _mean(op: Op) -> Facts:
     x = op.arg("x")
     dtype = real_dtype(op, x) if is_numpy(op) or is_numpy(x.op) else dtype_of(op, x)
+    interval = mean_range(x.interval.stored(dtype), count(op, x), dtype)
+    return facts(interval, mapped(lambda v: v, x, dtype), dtype, reduced_shape(op, x))
+
+
+def mean_range(bounds: Interval, n: int | None, dtype: str | None) -> Interval:
+    """The range of a mean of `n` numbers (None: of any number of them); their sum may overflow."""
     # As many ones add up to their number exactly, save in the half formats, which stop counting.
     exact = () if dtype in ("float16", "bfloat16") else (-1.0, 1.0)
-    bounds = x.interval.stored(dtype).stored(dtype, _SUMMED, exact=exact)
-    # The sum may overflow although the mean would not.
-    top = largest(dtype) / (count(op, x) or _MANY)
-    interval = Interval(-_INF if bounds.lo < -top else bounds.lo, _INF if bounds.hi > top else bounds.hi)
-    return facts(interval, mapped(lambda v: v, x, dtype), dtype, reduced_shape(op, x))
+    rounded = bounds.stored(dtype, _SUMMED, exact=exact)
+    top = largest(dtype) / (n or _MANY)
+    return Interval(-_INF if rounded.lo < -top else rounded.lo, _INF if rounded.hi > top else rounded.hi)
 
 
 @operator("prod")

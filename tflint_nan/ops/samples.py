@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tflint_nan.interval import EVERYTHING, NON_NEGATIVE, Interval
+from tflint_nan.interval import EVERYTHING, Interval, smallest
 from tflint_nan.ops import shapes
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.points import dimensions, dtype_named, integer, is_given, is_numpy
@@ -21,16 +21,22 @@ from tflint_nan.value import Const, Items, Op, Value
 
 def _drawn(op: Op, interval: Interval, default: str | None = None) -> Facts:
     dtype = dtype_named(op.arg("dtype"), op.api) or (default if is_numpy(op) else None)
-    return Facts(interval.stored(dtype), (), dtype, dimensions(op.arg("shape")))
+    shape = dimensions(op.arg("shape"))
+    if op.arg("for_each").literal is True:
+        inner = op.arg("parameter").shape
+        shape = None if shape is None or inner is None else (*shape, *inner)
+    return Facts(interval.stored(dtype), (), dtype, shape)
 
 
 @operator("random_positive")
 def _random_positive(op: Op) -> Facts:
     """Of a distribution over the positive numbers, its parameters positive by contract.
 
-    Small samples underflow to 0.
+    Small samples underflow to 0, save where TensorFlow keeps them at the smallest normal number.
     """
-    return _drawn(op, NON_NEGATIVE, "float64")
+    dtype = dtype_named(op.arg("dtype"), op.api)
+    least = smallest(dtype) if op.arg("kept").literal is True else 0.0
+    return _drawn(op, Interval(least, math.inf), "float64")
 
 
 @operator("random_counts", differentiable=False)
@@ -69,11 +75,20 @@ def _random_choice(op: Op) -> Facts:
 
 # ---- tf.random
 
-_GAMMA = "alpha beta:rate dtype"
-api("tf.random.gamma tf.random_gamma", "random_positive", f"shape {_GAMMA} seed name")
-api("tf.random.stateless_gamma", "random_positive", f"shape seed {_GAMMA} name")
-api("tf.random.poisson", "random_counts", "shape lam dtype seed name")
-api("tf.random_poisson", "random_counts", "lam shape dtype seed name")
+# Without a seed of their own, gamma and poisson draw so many samples for each of their parameters.
+_EACH = Const(True)
+_GAMMA = "alpha:parameter beta dtype"
+_KEPT = Const(True)
+api(
+    "tf.random.gamma tf.random_gamma",
+    "random_positive",
+    f"shape {_GAMMA} seed name",
+    kept=_KEPT,
+    for_each=_EACH,
+)
+api("tf.random.stateless_gamma", "random_positive", f"shape seed {_GAMMA} name", kept=_KEPT)
+api("tf.random.poisson", "random_counts", "shape lam:parameter dtype seed name", for_each=_EACH)
+api("tf.random_poisson", "random_counts", "lam:parameter shape dtype seed name", for_each=_EACH)
 api("tf.random.stateless_poisson", "random_counts", "shape seed lam dtype name")
 api(
     "tf.random.stateless_binomial",

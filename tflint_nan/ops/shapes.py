@@ -59,8 +59,8 @@ def unstack(machine: Machine, call: Call) -> Value:
 
 def top_k(machine: Machine, call: Call) -> Value:
     """`top_k(x, k)`: the largest values and where they are."""
-    args = {"x": call.arg("x")}
-    return Items((machine.emit("gather", args, call=call), machine.emit("argmax", args, call=call)))
+    values = machine.emit("gather", {"x": call.arg("x")}, call=call)
+    return Items((values, machine.emit("index", {}, call=call)))
 
 
 def shape(machine: Machine, call: Call) -> Value:

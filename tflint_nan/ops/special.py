@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, above, below
+from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, above, below, round_to
 from tflint_nan.ops.arithmetic import ends, operands, quotient
 from tflint_nan.ops.bounds import bounded, real_part, sign_of
 from tflint_nan.ops.functions import div
@@ -18,6 +18,7 @@ from tflint_nan.ops.points import (
     elementwise,
     facts,
     is_given,
+    mapped,
     real_dtype,
 )
 from tflint_nan.ops.reductions import count
@@ -44,13 +45,26 @@ _POSITIVE = NON_NEGATIVE
 _FUNCTIONS = {
     "cbrt": Real(cbrt, ulps=4, odd=True),
     "exp2": Real(exp2, NON_NEGATIVE, ulps=4, exact=(1.0,)),
-    # The kernels compute ndtri from 1 - x and erfcinv from ndtri: what is near 0 keeps few digits.
     "ndtri": Real(ndtri, domain=UNIT, ulps=64, floor=1.0),
-    "erfcinv": Real(erfcinv, domain=Interval(0.0, 2.0), ulps=64, floor=1.0),
 }
 for _name, _function in _FUNCTIONS.items():
     elementwise(_name, _function)
 elementwise("trunc", Real(trunc), keeps_integers=True, differentiable=False)
+
+
+@operator("erfcinv")
+def _erfcinv(op: Op) -> Facts:
+    """The quantile of half of x: a number whose half is flushed counts as 0."""
+    x = op.arg("x")
+    dtype = real_dtype(op, x)
+
+    def point(value: float) -> float:
+        return erfcinv(2.0 * round_to(0.5 * value, dtype))
+
+    function = Real(point, domain=Interval(0.0, 2.0), ulps=64, floor=1.0)
+    interval = function.over(x.interval.stored(dtype), dtype)
+    return facts(interval, mapped(point, x, dtype), dtype, x.shape)
+
 
 #: Functions whose values are bounded everywhere: the extremes, from Abramowitz and Stegun, chapters 7 and 9,
 #: with the rounding of the kernels' polynomials.
@@ -89,7 +103,8 @@ api("tf.math.erfcinv", "erfcinv", "x name")
 
 # ---- incomplete integrals, families of the gamma function
 
-bounded("igamma igammac", UNIT, "a", "x")
+#: Either function is 1 less the other one, so both leave [0, 1] by rounding.
+bounded("igamma igammac", Interval(-1e-4, 1.0 + 1e-4), "a", "x")
 bounded("betainc", UNIT, "a", "b", "x")
 
 

@@ -17,7 +17,10 @@ def trunc(x: float) -> float:
 
 def cbrt(x: float) -> float:
     """The real cube root."""
-    return math.copysign(abs(x) ** (1.0 / 3.0), x)
+    if x == 0.0 or not math.isfinite(x):
+        return x
+    root = abs(x) ** (1.0 / 3.0)
+    return math.copysign(root - (root - abs(x) / root / root) / 3.0, x)  # one of Newton's steps
 
 
 def exp2(x: float) -> float:
