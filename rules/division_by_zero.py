@@ -53,6 +53,7 @@ from functools import partial
 
 from tflint_nan.evidence import (
     Trail,
+    ancestors,
     at,
     guard,
     is_counted,
@@ -71,7 +72,7 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, spelled
 from tflint_nan.trace import explained
-from tflint_nan.value import Op, Witness
+from tflint_nan.value import Const, Op, Witness
 
 #: 0 where a feature is constant.
 _SPREADS = frozenset({"std", "variance"})
@@ -87,7 +88,8 @@ def check(graph: Graph) -> Iterator[Report]:
     for sink in graph.ops("div", "reciprocal", "rsqrt"):
         name = "y" if sink.name == "div" else "x"
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
-        if not found:
+        # The root of a negative number is NaN: NAN109's.
+        if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
         trail = next((t for t in found if _is_strong(t)), found[0])
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
@@ -128,14 +130,19 @@ def _crossing(trail: Trail) -> Trail:
 
 
 def _quotient(trail: Trail) -> float | None:
-    """What the division gives, of an ordinary number where nothing is known of the dividend."""
+    """What the division gives, of an ordinary number where nothing is known of the dividend; None: either."""
     if trail.witness.value != 0:
         return None
     known = at(trail.sink, trail.witness)
     if known is not None:
         return known
-    nothing = trail.sink.name == "div" and number(trail.sink.arg("x")) == 0
-    return math.nan if nothing or _is_spread(trail) else math.inf
+    dividend = trail.sink.arg("x") if trail.sink.name == "div" else Const(1)
+    if number(dividend) == 0 or _is_spread(trail):
+        return math.nan
+    assumed = [op for op, _ in trail.witness.inputs]
+    made = dividend.op
+    # Of the same source: it may be 0 as well.
+    return None if made is not None and any(op in assumed for op, _ in ancestors(made)) else math.inf
 
 
 def _is_strong(trail: Trail) -> bool:

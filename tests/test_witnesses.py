@@ -26,7 +26,6 @@ from test_whole import PROGRAMS as WHOLE
 from tflint_nan.build import build
 from tflint_nan.evidence import GAPS
 from tflint_nan.graph import Report
-from tflint_nan.rates import rate
 from tflint_nan.registry import Rule, rules
 from tflint_nan.source import Source
 from tflint_nan.trace import Trace
@@ -65,7 +64,7 @@ def test_tensorflow_computes_the_witness(program: Program) -> None:
         # A rule about values shows numbers, from what is assumed to what breaks.
         assert isinstance(report.witness, Trace) == rule.code.startswith("NAN1")
         if isinstance(report.witness, Trace):
-            replay(report.witness)
+            replay(report.witness, report.op)
         else:
             assert rule.code in LOSSES, f"{rule.code}: no replay is written for {report.witness!r}"
             LOSSES[rule.code](report)
@@ -196,6 +195,7 @@ def raw_data(report: Report) -> None:
 
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
+    "gradientdescent": keras.optimizers.SGD,
     "momentum": lambda learning_rate: keras.optimizers.SGD(learning_rate, momentum=0.9),
     "adam": keras.optimizers.Adam,
     "rmsprop": keras.optimizers.RMSprop,
@@ -206,9 +206,8 @@ OPTIMIZERS = {
 def large_rate(report: Report) -> None:
     """No witness but the rate: near a minimum the loss grows at it, and not at what the help says."""
     assert report.witness is None
-    algorithm = OPTIMIZERS[report.op.arg("algorithm").literal]
-    known = rate(report.op.arg("learning_rate"))
-    assert known is not None
+    number, name = re.findall(r"^learning rate (?:that peaks at )?(\S+) of (\S+) ", report.message)[0]
+    known, algorithm = float(number), OPTIMIZERS[name.removesuffix("Optimizer").lower()]
 
     def worst(learning_rate: float) -> float:
         """The largest loss of five steps, in firsts; it curves so that plain descent at `known` diverges."""
