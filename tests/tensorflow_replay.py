@@ -33,6 +33,8 @@ TINY = 2.0**-125
 SPREADS = ("std", "variance")
 #: Ops that take no numbers of their operand, only its shape.
 LIKE = {"zeros": tf.zeros_like, "ones": tf.ones_like}
+#: Ops that are a row times a column here.
+PRODUCTS = ("matmul", "tensordot", "einsum")
 #: Ops that the walk adds: branches that meet, and guards.
 UNWRITTEN = ("join", "refine")
 _ITEM = re.compile(r"(?:^|, | -> )(\S.*?) = (\[[^\]]*\]|\S+?)(?=, | -> |$)")
@@ -155,8 +157,11 @@ class _Attempt:
         if case is None:
             raise Wrong(f"no TensorFlow function is known for {op.name}")
         operands = _alike([self.value(op.arg(name)) for name in case.names], op)
-        if case.rows:
+        if case.rows or op.name in PRODUCTS:
             operands = [tf.broadcast_to(operand, [1, self._columns]) for operand in operands]
+        if op.name in PRODUCTS:
+            # A row by the column that has the other's numbers.
+            return tf.matmul(*operands, transpose_b=True)
         result = case.compute(*operands)
         return result[:, None] if len(result.shape) == 1 else result
 
