@@ -144,14 +144,32 @@ def squasher(op: Op) -> str | None:
     if fraction is None:
         return None
     above, below = fraction
-    power, total, one = above.made_by("exp"), below.made_by("sum"), plus_one(below)
+    power, total, one = above.made_by("exp"), total_of(below), plus_one(below)
     if number(above) == 1 and one is not None:
         return "sigmoid"
     if power is not None and one is not None and same(one.arg("x"), power.arg("x")):
         return "sigmoid"
-    part = total.arg("x").made_by("exp") if total is not None else None
+    power, part = exp_in(above), exp_in(total.arg("x")) if total is not None else None
     if power is not None and part is not None and same(part.arg("x"), power.arg("x")):
         return "softmax"
+    return None
+
+
+def exp_in(value: Value) -> Op | None:
+    """The exp that makes `value`, weighted or masked by a product or not."""
+    product = value.made_by("mul")
+    factors = (value,) if product is None else (product.arg("x"), product.arg("y"))
+    return next((power for factor in factors if (power := factor.made_by("exp")) is not None), None)
+
+
+def total_of(value: Value) -> Op | None:
+    """The sum over rows that makes `value`, with an epsilon added or not."""
+    op = value.made_by("add")
+    if op is None:
+        return value.made_by("sum")
+    for one, other in (("x", "y"), ("y", "x")):
+        if is_epsilon(number(op.arg(one)) or 0.0):
+            return op.arg(other).made_by("sum")
     return None
 
 

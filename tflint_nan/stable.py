@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import library, number, plus_one, quotient, same, squasher
+from tflint_nan.evidence import exp_in, library, number, plus_one, quotient, same, squasher
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.rewrite import Rewriter
@@ -19,6 +19,11 @@ NAMES: dict[str, dict[str, str]] = {
         "softmax": ("tf.nn.softmax", "keras.ops.softmax", "keras.backend.softmax"),
         "log_softmax": ("tf.nn.log_softmax", "keras.ops.log_softmax"),
         "tanh": ("tf.tanh", "keras.ops.tanh", "keras.backend.tanh", "np.tanh"),
+        "exp": ("tf.exp", "keras.ops.exp", "keras.backend.exp", "np.exp"),
+        "sqrt": ("tf.sqrt", "keras.ops.sqrt", "keras.backend.sqrt", "np.sqrt"),
+        "ones_like": ("tf.ones_like", "keras.ops.ones_like", "keras.backend.ones_like", "np.ones_like"),
+        "where": ("tf.where", "keras.ops.where", "", "np.where"),
+        "l2_normalize": ("tf.math.l2_normalize", "", "keras.backend.l2_normalize"),
         "sigmoid": ("tf.sigmoid", "keras.ops.sigmoid", "keras.backend.sigmoid"),
         "log_sigmoid": ("tf.math.log_sigmoid", "keras.ops.log_sigmoid"),
         "softmax_cross_entropy": ("tf.nn.softmax_cross_entropy_with_logits",),
@@ -269,11 +274,13 @@ def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
     for consumer in _takers(graph, exp):
         if consumer.name == "log1p":
             return ExpForm(consumer, "softplus", "infinite", z)
-        if squasher(consumer) == "softmax":
-            fraction = quotient(consumer)
-            total = fraction[1].made_by("sum") if fraction is not None else None
-            if fraction is not None and fraction[0].made_by("exp") is exp:
-                return ExpForm(consumer, "softmax", "inf / inf", z, total, fraction[0].op is exp)
+        for root in (consumer, *(_takers(graph, consumer) if consumer.name == "mul" else ())):
+            fraction = quotient(root) if squasher(root) == "softmax" else None
+            if fraction is not None and exp_in(fraction[0]) is exp:
+                total = fraction[1].made_by("sum")
+                bare = total is not None and total.arg("x").made_by("exp") is not None
+                exact = fraction[0].op is exp and bare
+                return ExpForm(root, "softmax", "inf / inf", z, total, exact)
         for root in _takers(graph, consumer) if consumer.name in ("sum", "mean", "add", "sub") else ():
             form = _around_sum(exp, consumer, root)
             if form is not None:

@@ -171,13 +171,13 @@ class Calls(Records):
         if receiver.cls is not None:
             member = self.member(receiver.cls, "__call__")
             if member is None and receiver.kind in CALLED_BY_KERAS:
-                self._build_once(receiver, given.node)
+                self.build_once(receiver, given.node)
                 member = self.member(receiver.cls, "call")
             if isinstance(member, Function):
                 return self._enter(bind_method(member, receiver), given)
         return self._library(f"{receiver.kind}.__call__", given.after(receiver))
 
-    def _build_once(self, receiver: Object, node: cst.CSTNode) -> None:
+    def build_once(self, receiver: Object, node: cst.CSTNode) -> None:
         """Keras calls `build` before the first `call`."""
         assert receiver.cls is not None
         member = self.member(receiver.cls, "build")

@@ -10,7 +10,7 @@ from pathlib import Path
 import libcst as cst
 
 from tflint_nan.build.attributes import Arguments
-from tflint_nan.build.calls import Calls
+from tflint_nan.build.calls import CALLED_BY_KERAS, Calls
 from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
@@ -102,6 +102,8 @@ class Program(Calls):
         if instance is None:
             instance = self._instantiate(cls, Arguments(cls.node), self._from_outside)
         assert isinstance(instance, Object)
+        if instance.kind in CALLED_BY_KERAS:
+            self.build_once(instance, cls.node)
         order = {"__init__": 0, "build": 1}
         for method in sorted(methods, key=lambda method: order.get(method.name, 2)):
             if id(method.node) not in self.entered and isinstance(method.node, cst.FunctionDef):
