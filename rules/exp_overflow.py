@@ -17,7 +17,7 @@ labels = tf.placeholder(tf.float32, [None, 3])
 w = tf.Variable(tf.random_normal([20, 3], stddev=0.1))
 logits = tf.matmul(x, w)
 p = tf.exp(logits) / tf.reduce_sum(tf.exp(logits), axis=1, keepdims=True)
-loss = tf.reduce_mean(tf.square(labels - p))
+loss = -tf.reduce_mean(tf.reduce_sum(labels * tf.log(p + 1e-7), axis=1))
 train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 

@@ -63,18 +63,8 @@ from tflint_nan.ops.points import FAR
 from tflint_nan.registry import rule
 from tflint_nan.remedies import Pair, cross_entropy
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import (
-    Targets,
-    compared,
-    ends,
-    examples,
-    guarded,
-    is_label,
-    logistic,
-    made_only_by,
-    minimised,
-    targets,
-)
+from tflint_nan.targets import Targets, compared, examples, is_label, targets
+from tflint_nan.training import ends, guarded, logistic, made_only_by, minimised
 from tflint_nan.value import Op, Value, sources
 
 #: What another term of the same loss would contain.

@@ -54,7 +54,7 @@ from functools import partial
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
-from tflint_nan.remedies import quoted_as, replace_loss
+from tflint_nan.remedies import replace_activation, replace_loss
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.training import made_only_by, units
 from tflint_nan.value import NONE, Op
@@ -102,17 +102,4 @@ def _fix_loss(op: Op, r: Rewriter) -> Fix | None:
 
 
 def _fix_activation(sigmoid: Op, r: Rewriter) -> Fix | None:
-    node = sigmoid.nodes.get("activation")
-    if node is not None and r.text(node)[-1:] in ("'", '"'):
-        r.replace(node, quoted_as(r.text(node), "softmax"))
-        return r.fix(Applicability.UNSAFE, "Use a softmax")
-    softmax = r.api("tf.nn.softmax")
-    if softmax is None:
-        return None
-    if node is not None:
-        r.replace(node, softmax)
-    elif sigmoid.nodes.keys() == {"x"}:
-        r.replace(sigmoid.node, "{f}({x})", f=softmax, x=sigmoid.nodes["x"])
-    else:
-        return None
-    return r.fix(Applicability.UNSAFE, "Use a softmax")
+    return r.fix(Applicability.UNSAFE, "Use a softmax") if replace_activation(r, sigmoid, "softmax") else None

@@ -60,38 +60,30 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import number
-from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
-from tflint_nan.remedies import Pair, cross_entropy, replace_loss
-from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import logistic, squared_errors, trains_classes
-from tflint_nan.value import NONE, Op, Value
-
-MESSAGE = "Train with the cross entropy"
+from tflint_nan.remedies import Pair, train_with_cross_entropy
+from tflint_nan.targets import squared_classes
+from tflint_nan.value import Value
 
 
 @rule("NAN201", "sigmoid-with-mse")
 def check(graph: Graph) -> Iterator[Report]:
     """Squared errors that are minimised between labels and a sigmoid."""
-    for op, *sides in squared_errors(graph):
-        for labels, prediction in (sides, sides[::-1]):
-            found = logistic(prediction) if graph.in_loss(op) else None
-            if found is None or not trains_classes(graph, op, *found, labels):
-                continue
-            sigmoid, logits = found
-            yield Report(
-                op=op,
-                message="squared error of a sigmoid: where the output is most wrong the sigmoid is flat, so "
-                "the gradient vanishes and training stalls",
-                help="train with the cross entropy, from the logits",
-                because=((sigmoid, "sigmoid: its slope σ(1 - σ) is 0 at both ends of [0, 1]"),),
-                witness=_witness(sigmoid.value.dtype, logits),
-                fix=partial(_fix, graph, op, Pair(sigmoid.value, logits, labels)),
-            )
-            break
+    for error in squared_classes(graph):
+        if error.kind != "sigmoid":
+            continue
+        sigmoid, logits = error.activation, error.logits
+        yield Report(
+            op=error.op,
+            message="squared error of a sigmoid: where the output is most wrong the sigmoid is flat, so "
+            "the gradient vanishes and training stalls",
+            help="train with the cross entropy, from the logits",
+            because=((sigmoid, "sigmoid: its slope σ(1 - σ) is 0 at both ends of [0, 1]"),),
+            witness=_witness(sigmoid.value.dtype, logits),
+            fix=partial(train_with_cross_entropy, graph, error.op, Pair(sigmoid.value, logits, error.labels)),
+        )
 
 
 def _witness(dtype: str | None, logits: Value) -> str | None:
@@ -111,59 +103,3 @@ def _witness(dtype: str | None, logits: Value) -> str | None:
         f"squared error = {(s - label) ** 2:g}, |gradient| = {gradient:g} "
         f"(of the cross entropy: {abs(s - label):g})"
     )
-
-
-def _fix(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
-    if op.name == "mean_squared_error" and not op.api.startswith("tf."):
-        return r.fix(Applicability.UNSAFE, MESSAGE) if replace_loss(r, op, "binary_crossentropy") else None
-    fix = _from_logits(graph, op, pair, r)
-    return _from_output(graph, op, pair, Rewriter(graph, op)) if fix is None else fix
-
-
-def _from_logits(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
-    """TensorFlow's cross entropy, element by element."""
-    text = cross_entropy(r, pair)
-    if text is None:
-        return None
-    if op.name == "mean_squared_error":
-        mean = r.api("tf.reduce_mean") if op.nodes.keys() == {"y_true", "y_pred"} else None
-        if mean is None:
-            return None
-        text = f"{mean}({text})"
-    r.replace(_halved(graph, op).node, text)
-    return r.fix(Applicability.UNSAFE, MESSAGE)
-
-
-def _from_output(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
-    """Keras's cross entropy, the mean over the last axis: for logits that stay in a layer or a loop."""
-    f, labels, output = (
-        r.api("keras.losses.binary_crossentropy"),
-        r.spell(pair.labels),
-        r.spell(pair.output, "outputs"),
-    )
-    if f is None or labels is None or output is None:
-        return None
-    whole = _halved(graph, op)
-    mean = next(iter(graph.consumers(whole)), whole)
-    if op.name == "mean_squared_error" and op.nodes.keys() == {"y_true", "y_pred"}:
-        r.replace(op.node, f"{r.api('tf.reduce_mean')}({f}({labels}, {output}))")
-    elif mean.name == "mean" and number(mean.arg("axis")) == -1 and mean.arg("keepdims") is NONE:
-        r.replace(mean.node, f"{f}({labels}, {output})")
-    elif mean.name == "mean" and mean.arg("axis") is NONE:
-        r.replace(whole.node, f"{f}({labels}, {output})")
-    else:
-        return None
-    return r.fix(Applicability.UNSAFE, MESSAGE)
-
-
-def _halved(graph: Graph, op: Op) -> Op:
-    """The op that takes half of `op`, where that is all that is done with it; else `op`."""
-    consumers = graph.consumers(op)
-    if len(consumers) == 1:
-        whole = consumers[0]
-        half = number(whole.arg("y")) == 2 if whole.name == "div" else number(whole.arg("y")) == 0.5
-        if half and whole.name in ("div", "mul"):
-            return whole
-        if whole.name == "mul" and number(whole.arg("x")) == 0.5:
-            return whole
-    return op

@@ -75,7 +75,13 @@ SEED_LIST = [
     ),
     Seed("003-script", "keras_mnist.py", ["NAN301", "NAN301", "NAN205"]),
     Seed("003-notebook", "keras_mnist.ipynb", ["NAN301", "NAN301", "NAN205"]),
-    Seed("004-sigmoids-and-squares", "hand_written_network.py", ["NAN201", "NAN401"]),
+    Seed(
+        "003-mse",
+        "keras_mnist.py",
+        ["NAN301", "NAN301", "NAN202"],
+        (("loss = 'categorical_crossentropy'", "loss = 'mean_squared_error'"),),
+    ),
+    Seed("004-sigmoids-and-squares", "hand_written_network.py", ["NAN202", "NAN401"]),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from lint import check
+from lint import check, fix
 
 
 def witness(text: str, code: str) -> tuple[str, list[float]]:
@@ -159,3 +159,36 @@ def test_one_sided_cross_entropy_is_silent_about_zeros() -> None:
         loss = -tf.reduce_mean(0.0 * tf.math.log(tf.sigmoid(z)))
     assert float(loss) == 0
     assert tape.gradient(loss, z).numpy()[0, 0] == 0
+
+
+def learned(activation: str, loss: str, *, start: float) -> float:
+    """The share of three classes that a layer gets right which starts out sure of another class each time."""
+    tf.keras.utils.set_random_seed(3)
+    x = np.eye(3, dtype="float32").repeat(20, axis=0)
+    model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(3, activation=activation)])
+    model.compile(tf.keras.optimizers.SGD(1.0), loss, metrics=["accuracy"])
+    model.set_weights([np.roll(np.eye(3, dtype="float32"), 1, axis=1) * start, np.zeros(3, "float32")])
+    model.fit(x, x, batch_size=60, epochs=200, verbose=0)
+    return float(model.evaluate(x, x, verbose=0)[1])
+
+
+def after_fix(text: str, *names: str) -> list[str]:
+    """The strings that stand in the fixed text as the values of these arguments."""
+    mended = fix(text, unsafe=True)
+    return [re.findall(rf"{name}=[\"'](\w+)", mended)[-1] for name in names]
+
+
+CLASSIFIER = """
+import keras
+model = keras.Sequential([keras.layers.Dense(3, activation="{}")])
+model.compile("sgd", loss="{}", metrics=["accuracy"])
+model.fit(x, keras.utils.to_categorical(classes, 3))
+"""
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_squared_error_does_not_unlearn_what_cross_entropy_does(activation: str) -> None:
+    mended = after_fix(CLASSIFIER.format(activation, "mse"), "activation", "loss")
+    assert mended == ["softmax", "categorical_crossentropy"]
+    assert learned(activation, "mse", start=30.0) == 0
+    assert learned(*mended, start=30.0) == 1

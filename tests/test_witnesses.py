@@ -119,6 +119,23 @@ def squared_error(report: Report) -> None:
     assert about(other, tf.abs(fused))
 
 
+def squared_error_of_classes(report: Report) -> None:
+    """Outputs that are sure of the wrong class: no gradient, that of the cross entropy is the error."""
+    shown = numbers(report)
+    activation = tf.nn.softmax if "softmax" in shown else tf.sigmoid
+    logits = tf.constant([float(n) for n in shown["logits"].strip("[]").split(",")])
+    aim = tf.constant([0.0, 1.0])
+    error, gradient = derivative(lambda z: tf.reduce_sum(tf.square(activation(z) - aim)), logits)
+    outputs = shown["softmax" if "softmax" in shown else "sigmoid"].strip("[]").split(",")
+    assert activation(logits).numpy().tolist() == [float(n) for n in outputs]
+    assert about(shown["squared error"], error)
+    assert about(shown["|gradient|"], tf.abs(gradient))
+    assert float(shown["|gradient|"]) == 0
+    _, fused = derivative(lambda z: tf.nn.softmax_cross_entropy_with_logits(aim, z), logits)
+    (other,) = re.findall(r"\(of the cross entropy: (\S+)\)", str(report.witness))
+    assert about(other, tf.abs(fused))
+
+
 def activated_twice(report: Report) -> None:
     """The least loss that outputs between 0 and 1 can have as logits."""
     shown, text = numbers(report), str(report.witness)
@@ -227,6 +244,7 @@ def large_rate(report: Report) -> None:
 
 LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN201": squared_error,
+    "NAN202": squared_error_of_classes,
     "NAN203": activated_twice,
     "NAN204": linear_output,
     "NAN205": sigmoids_of_classes,

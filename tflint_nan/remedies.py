@@ -7,25 +7,114 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from tflint_nan.evidence import number
+from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
+from tflint_nan.ops.losses import is_keras
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import axis_of
 from tflint_nan.value import NONE, Op, Scope, Value
+
+#: What the fixes of squared errors say.
+_TRAIN = "Train with the cross entropy"
+#: The function of TensorFlow that computes the cross entropy of an activation from its logits.
+_FUSED = {
+    "sigmoid": "tf.nn.sigmoid_cross_entropy_with_logits",
+    "softmax": "tf.nn.softmax_cross_entropy_with_logits",
+}
+#: Keras's cross entropy of the activation's output.
+_PLAIN = {"sigmoid": "binary_crossentropy", "softmax": "categorical_crossentropy"}
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A sigmoid's output with the logits that it is made from, and the labels that it is trained towards."""
+    """An output with the logits that it is made from, and the labels that it is trained towards.
+
+    `kind` is the activation that the labels ask for: "sigmoid" or "softmax".
+    """
 
     output: Value
     logits: Value
     labels: Value
+    kind: str = "sigmoid"
 
 
 def cross_entropy(r: Rewriter, pair: Pair) -> str | None:
-    """TensorFlow's cross entropy of a sigmoid from its logits, a number for each element."""
-    f = r.api("tf.nn.sigmoid_cross_entropy_with_logits")
+    """TensorFlow's cross entropy from the logits, a number for each element (softmax: for each row)."""
+    f = r.api(_FUSED[pair.kind])
     logits, labels = r.spell(pair.logits, "logits"), r.spell(pair.labels, "labels")
     return None if f is None or logits is None or labels is None else f"{f}(labels={labels}, logits={logits})"
+
+
+def train_with_cross_entropy(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
+    """Write the cross entropy in the place of the squared error `op`; unsafe, as the loss is another one."""
+    if is_keras(op):
+        return r.fix(Applicability.UNSAFE, _TRAIN) if replace_loss(r, op, _PLAIN[pair.kind]) else None
+    fix = _from_logits(graph, op, pair, r)
+    return _from_output(graph, op, pair, Rewriter(graph, op)) if fix is None else fix
+
+
+def _from_logits(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
+    """TensorFlow's cross entropy, from the logits."""
+    text, whole = cross_entropy(r, pair), _reduced(graph, op, pair.kind == "softmax")
+    if text is None or whole is None:
+        return None
+    if op.name == "mean_squared_error":
+        mean = r.api("tf.reduce_mean") if op.nodes.keys() == {"y_true", "y_pred"} else None
+        if mean is None:
+            return None
+        text = f"{mean}({text})"
+    r.replace(whole.node, text)
+    return r.fix(Applicability.UNSAFE, _TRAIN)
+
+
+def _from_output(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
+    """Keras's cross entropy, a number for each row: for logits that stay in a layer or a loop."""
+    f, labels, output = (
+        r.api(f"keras.losses.{_PLAIN[pair.kind]}"),
+        r.spell(pair.labels),
+        r.spell(pair.output, "outputs"),
+    )
+    whole = _reduced(graph, op, rows=True)
+    if f is None or labels is None or output is None or whole is None:
+        return None
+    text = f"{f}({labels}, {output})"
+    if op.name == "mean_squared_error":
+        text = f"{r.api('tf.reduce_mean')}({text})"
+        if op.nodes.keys() != {"y_true", "y_pred"}:
+            return None
+    r.replace(whole.node, text)
+    return r.fix(Applicability.UNSAFE, _TRAIN)
+
+
+def _reduced(graph: Graph, op: Op, rows: bool) -> Op | None:
+    """What a cross entropy takes the place of: the squared error, half of it, or its sum over the classes.
+
+    With `rows` it is a number for each row; None where the program reduces in another way.
+    """
+    whole = _halved(graph, op)
+    if not rows or op.name == "mean_squared_error":
+        return whole
+    above = next(iter(graph.consumers(whole)), None)
+    if above is None or above.name not in ("mean", "sum"):
+        return whole if above is None else None
+    if above.arg("axis") is NONE:
+        return whole
+    inner = axis_of(above, whole.value.shape) == -1 and above.arg("keepdims") is NONE
+    return _halved(graph, above) if inner else None
+
+
+def _halved(graph: Graph, op: Op) -> Op:
+    """The op that takes half of `op`, where that is all that is done with it; else `op`."""
+    consumers = graph.consumers(op)
+    if len(consumers) == 1:
+        whole = consumers[0]
+        half = number(whole.arg("y")) == 2 if whole.name == "div" else number(whole.arg("y")) == 0.5
+        if half and whole.name in ("div", "mul"):
+            return whole
+        if whole.name == "mul" and number(whole.arg("x")) == 0.5:
+            return whole
+    return op
 
 
 def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) -> bool:
@@ -100,6 +189,28 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
 
 def _class(r: Rewriter, function: str) -> str | None:
     return r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
+
+
+def replace_activation(r: Rewriter, activation: Op, name: str) -> bool:
+    """Write another activation in the place of a layer's, or of a call of `tf.nn`; False where neither is.
+
+    A name that the fix gives to the logits is used here as well.
+    """
+    node = activation.nodes.get("activation")
+    if node is not None and r.text(node)[-1:] in ("'", '"'):
+        r.replace(node, quoted_as(r.text(node), name))
+        return True
+    function = r.api(f"tf.nn.{name}")
+    if function is None:
+        return False
+    if node is not None:
+        r.replace(node, function)
+    elif activation.nodes.keys() == {"x"}:
+        logits = r.spell(activation.arg("x"), "logits")
+        r.replace(activation.node, "{f}({x})", f=function, x=logits or activation.nodes["x"])
+    else:
+        return False
+    return True
 
 
 def quoted_as(text: str, word: str) -> str:

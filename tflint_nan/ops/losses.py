@@ -85,6 +85,14 @@ def apply_loss(
     return machine.call(loss, [y_true, y_pred], {})
 
 
+def is_keras(op: Op) -> bool:
+    """Whether a loss is one of Keras: labels first, a mean over the last axis, options of its own.
+
+    False for the functions of `tf.losses` and `tf.contrib.losses`, which reduce everything, and for `tf.nn`.
+    """
+    return op.api in LOSSES or op.arg("loss") is not NONE
+
+
 def call_loss(machine: Machine, call: Call) -> Value:
     """`loss(y_true, y_pred)`: the op stands at this call."""
     loss = receiver(call)
