@@ -65,6 +65,24 @@ def not_known(machine: Machine, call: Call) -> Value:
     return dataset(machine, call, UNKNOWN)
 
 
+def joined_queue(machine: Machine, call: Call) -> Value:
+    """`tf.train.batch_join([tensors, ...], n)`: batches of what any of the readers gives."""
+    readers = machine.elements(call.arg("tensors"))
+    operator = "batch" if truth(call.arg("enqueue_many"), False) is False else "slice"
+    return each(machine, operator, readers[0], {}) if readers and len(readers) == 1 else UNKNOWN
+
+
+def sliced(machine: Machine, call: Call) -> Value:
+    """`tf.train.slice_input_producer([x, y])`: one row of each."""
+    return each(machine, "slice", call.arg("tensors"), {"index": Const(0)})
+
+
+def windows(machine: Machine, call: Call) -> Value:
+    """`timeseries_dataset_from_array(data, targets, ...)`: batches of windows, and their targets."""
+    x, y = (each(machine, "gather", call.arg(name), {}) for name in ("data", "targets"))
+    return dataset(machine, call, x if y is NONE else Items((x, y)))
+
+
 def queue(machine: Machine, call: Call) -> Value:
     """`tf.train.batch(tensors, n)`: one more axis, unless each tensor is a batch already."""
     operator = "batch" if truth(call.arg("enqueue_many"), False) is False else "slice"
@@ -246,6 +264,30 @@ api(
     "tf.train.shuffle_batch",
     queue,
     "tensors batch_size capacity min_after_dequeue num_threads seed enqueue_many",
+)
+api("tf.train.maybe_batch", queue, "tensors keep_input batch_size num_threads capacity enqueue_many")
+api(
+    "tf.train.maybe_shuffle_batch",
+    queue,
+    "tensors batch_size capacity min_after_dequeue keep_input num_threads seed enqueue_many",
+)
+for _name in ("batch_join", "shuffle_batch_join"):
+    api(f"tf.train.{_name}", joined_queue, "tensors_list:tensors batch_size")
+for _name in ("maybe_batch_join", "maybe_shuffle_batch_join"):
+    _second = "keep_input" if _name == "maybe_batch_join" else "batch_size"
+    api(f"tf.train.{_name}", joined_queue, f"tensors_list:tensors {_second}")
+api("tf.train.slice_input_producer", sliced, "tensor_list:tensors num_epochs shuffle")
+api("tf.train.limit_epochs", "identity", "tensor:x num_epochs name")
+api(
+    "keras.utils.timeseries_dataset_from_array keras.preprocessing.timeseries_dataset_from_array",
+    windows,
+    "data targets sequence_length sequence_stride sampling_rate batch_size",
+)
+api(
+    "keras.utils.text_dataset_from_directory keras.preprocessing.text_dataset_from_directory "
+    "keras.utils.audio_dataset_from_directory",
+    not_known,
+    "directory labels label_mode class_names batch_size",
 )
 api(f"{_DATASET}zip", zipped, "datasets")
 api("dataset.map", mapped, "self map_func:function num_parallel_calls")

@@ -138,7 +138,7 @@ for _operator, (_class, _aliases, _options) in KERAS.items():
 for _name in ("categorical_generalized_cross_entropy", "CategoricalGeneralizedCrossEntropy"):
     del STRINGS[_name]  # the one that `compile` knows no string for
 STRINGS |= {"bce": "binary_crossentropy", "BCE": "binary_crossentropy"}
-BASES["keras.losses.Loss"] = "loss"
+BASES["keras.losses.Loss"] = BASES["keras.Loss"] = "loss"
 
 for _operator, _options in (
     ("binary_crossentropy", "from_logits"),

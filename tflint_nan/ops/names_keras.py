@@ -299,4 +299,9 @@ for _name, _signature in (
     api(f"keras.ops.{_name}", "unknown_call", _signature)
 api("keras.ops.cond", control.cond, "pred:condition true_fn:x false_fn:y")
 api("keras.utils.to_categorical", "one_hot", "x num_classes:depth")
+api(
+    "keras.utils.pad_sequences keras.preprocessing.sequence.pad_sequences",
+    "pad",
+    "sequences:x maxlen dtype padding truncating value:constant_values",
+)
 api("keras.utils.normalize", "l2_normalize", "x axis order")
