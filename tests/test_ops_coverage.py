@@ -16,8 +16,8 @@ MODULES = ("", "math", "math.special", "nn", "linalg", "random", "signal", "imag
 
 #: Reason -> names that no operator stands for, with the module in front of them.
 LEFT_OUT: dict[str, str] = {
-    "asserts: the walk reads them as guards, and no number comes out": "assert_proper_iterable assert_variables_initialized",
-    "decorators and functions of functions: the walk reads the function itself": """
+    "asserts that say nothing of numbers": "assert_proper_iterable assert_variables_initialized",
+    "functions of functions: the function is read where it stands, what comes out is not known": """
         function grad_pass_through make_template nondifferentiable_batch_function numpy_function py_func
         py_function wrap_function nn.raw_rnn nn.with_space_to_batch sparse.map_values
     """,
