@@ -671,7 +671,10 @@ def test_sources(kind: str) -> None:
         assert value.shape is None or len(value.shape) == len(real.shape), name
         assert all(a in (None, b) for a, b in zip(value.shape or (), real.shape, strict=False)), name
         for witness in value.witnesses:
-            assert any(close(witness.value, r, kind, CASES["add"]) for r in results.ravel()), name
+            if name.startswith("random"):
+                assert results.min() <= witness.value <= results.max(), name  # such numbers are drawn
+            else:
+                assert any(close(witness.value, r, kind, CASES["add"]) for r in results.ravel()), name
 
 
 # ---- relations between the operands

@@ -204,11 +204,13 @@ def rescaling(op: Op) -> Facts:
     if any(end != end for end in ends):
         return Facts(dtype=dtype, shape=x.shape)
     # The product is rounded before the offset is added (and both constants to float32): where they
-    # cancel, what is left of that is large.
-    product = max(abs(end * scale) for end in (x.interval.lo, x.interval.hi))
-    rounding = _ROUNDING.get(dtype or DEFAULT_FORMAT, 0.0) * max(product, abs(offset))
-    slack = rounding if math.isfinite(rounding) and (offset or dtype == "float64") else 0.0
-    interval = Interval(min(ends) - slack, max(ends) + slack).stored(dtype, 2)
+    # cancel, what is left of that is large. The sum grows faster than its error, so each end has its own.
+    unit = _ROUNDING.get(dtype or DEFAULT_FORMAT, 0.0) if offset or dtype == "float64" else 0.0
+    low, high = (
+        unit * max(abs(end - offset), abs(offset)) if math.isfinite(end) else 0.0
+        for end in (min(ends), max(ends))
+    )
+    interval = Interval(min(ends) - low, max(ends) + high).stored(dtype, 2)
     return facts(interval, mapped(point, x, dtype), dtype, x.shape)
 
 
