@@ -111,7 +111,7 @@ def test_what_goes_wrong_elsewhere_stands_at_the_call(tmp_path: Path) -> None:
 
 
 def test_what_happens_inside_of_one_call_is_the_other_files(tmp_path: Path) -> None:
-    whole = HEAD + "def entropy(z):\n    p = tf.nn.softmax(z)\n    return tf.reduce_sum(p * tf.math.log(p))\n"
+    whole = HEAD + "def entropy(z):\n    p = tf.nn.softmax(z)\n    return tf.reduce_sum(tf.math.log(p))\n"
     use = HEAD + "from losses import entropy\nfirst = entropy(tf.Variable([1.0]))\nsecond = entropy(2.0)\n"
     files = {"losses.py": whole, "train.py": use}
     assert check(tmp_path, files) == []
@@ -152,6 +152,6 @@ def test_circles_and_dead_ends(files: dict[str, str], tmp_path: Path) -> None:
 def test_a_library_is_never_taken_from_a_folder_of_its_name(tmp_path: Path) -> None:
     files = {
         "tensorflow/__init__.py": "nn = None\n",
-        "train.py": HEAD + "z = tf.Variable([1.0])\nloss = tf.math.log(tf.nn.softmax(z))\n",
+        "train.py": HEAD + "z = tf.Variable([1.0, 2.0])\nloss = tf.math.log(tf.nn.softmax(z))\n",
     }
     assert [finding.code for finding in check(tmp_path, files)] == ["NAN101"]

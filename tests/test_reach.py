@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lint import settings
+from lint import check, settings
 
 from tflint_nan.build import Project, build
 from tflint_nan.engine import lint
@@ -67,8 +67,9 @@ CARRIERS = list(_carriers())
 SOFTMAX = "tf.nn.softmax(tf.Variable([1.0, 2.0]))"
 
 
-def of(*sections: str) -> pytest.MarkDecorator:
-    chosen = [carrier for carrier in CARRIERS if carrier.section in sections]
+def of(*sections: str, here: bool = False) -> pytest.MarkDecorator:
+    """The carriers of these sections; with `here`, those whose sink is in the program's own file."""
+    chosen = [c for c in CARRIERS if c.section in sections and (c.sinks or not here)]
     return pytest.mark.parametrize("carrier", chosen, ids=lambda carrier: carrier.name)
 
 
@@ -135,7 +136,52 @@ def test_an_epsilon_is_seen_at_the_log(carrier: Carrier, tmp_path: Path) -> None
     assert all(op.arg("x").interval.lo > 0 for op in logs)
 
 
-@of("Python", "Constants", "Libraries")
+# A number has no op: of one that only goes wrong in another file, no place in this one is known.
+@of("Python", "Constants", "Libraries", here=True)
 def test_a_rate_is_seen_at_the_optimizer(carrier: Carrier, tmp_path: Path) -> None:
     entry = carrier.written(tmp_path, "30.0", "tf.keras.optimizers.Adam(", HEAD)
     assert_found(carrier, entry, "NAN401")
+
+
+LOSS = HEAD + "def my_loss(y_true, y_pred):\n    return -tf.reduce_mean(y_true * tf.math.log({operand}))\n"
+METHOD = HEAD + (
+    "class Loss(tf.keras.losses.Loss):\n"
+    "    def call(self, y_true, y_pred):\n"
+    "        return tf.math.log({operand})\n"
+)
+COMPILED = (
+    "model = tf.keras.Sequential([tf.keras.layers.Dense(3, activation='softmax')])\n"
+    "model.compile('sgd', loss=my_loss)\n"
+)
+
+
+@pytest.mark.parametrize("text", [LOSS, METHOD])
+def test_a_loss_that_nobody_calls_has_a_role(text: str) -> None:
+    """That some model gives it 0 is likely, and not shown."""
+    assert check(text.format(operand="y_pred")) == []
+    assert [f.code for f in check(text.format(operand="y_pred"), strict=True)] == ["NAN103"]
+    assert [f.code for f in check(text.format(operand="1.0 - y_pred"), strict=True)] == ["NAN103"]
+    assert check(text.format(operand="tf.clip_by_value(y_pred, 1e-7, 1.0)"), strict=True) == []
+    assert check(text.format(operand="y_pred + 1e-7"), strict=True) == []
+
+
+def test_a_loss_that_is_compiled_has_its_model() -> None:
+    (finding,) = check(LOSS.format(operand="y_pred") + COMPILED)
+    assert (finding.code, finding.span.start.row) == ("NAN101", 3)
+
+
+def test_only_the_names_of_keras_are_a_role() -> None:
+    text = LOSS.replace("y_true", "labels").replace("y_pred", "scores").format(operand="scores")
+    assert check(text, strict=True) == []
+
+
+def test_switches_and_options_of_a_method_that_nobody_calls() -> None:
+    text = HEAD + (
+        "class Layer(tf.keras.layers.Layer):\n"
+        "    def call(self, inputs, training=False, mask=None):\n"
+        "        p = tf.nn.softmax(tf.keras.layers.Dense(3)(inputs))\n"
+        "        if mask is not None and training:\n"
+        "            p = p + 1e-6\n"
+        "        return tf.math.log(p)\n"
+    )
+    assert [finding.code for finding in check(text)] == ["NAN101"]
