@@ -92,6 +92,20 @@ class _Attempt:
             self._made.setdefault(op.serial, made)
         return self._made[op.serial]
 
+    def in_graph(self, op: Op) -> Any:
+        """The row of an op as a graph computes it: its optimizer changes the order of sums."""
+        assumed, made = [source.serial for source in self._inputs], self._made
+
+        @tf.function
+        def compute(*rows: Any) -> Any:
+            free = {serial: row for serial, row in made.items() if serial not in self._moved}
+            self._made = {**free, **dict(zip(assumed, rows, strict=True))}
+            return self.of(op)
+
+        result = compute(*(made[serial] for serial in assumed))
+        self._made = made
+        return result
+
     # Sources.
 
     def _row(self, numbers: Sequence[float], dtype: str) -> Any:
@@ -223,9 +237,7 @@ def _alike(operands: Sequence[Any], op: Op) -> list[Any]:
     if dtype is None:
         dtype = rows[0].dtype.name if rows else "float32"
     return [
-        tf.cast(operand, dtype)
-        if isinstance(operand, tf.Tensor)
-        else tf.cast(tensor(operand, "float64"), dtype)
+        tf.cast(operand, dtype) if isinstance(operand, tf.Tensor) else tensor(operand, dtype)
         for operand in operands
     ]
 
@@ -248,8 +260,10 @@ def _depending(op: Op, inputs: dict[Op, float]) -> set[int]:
     return moved
 
 
-def replay(trace: Trace, sink: Op | None = None) -> None:
+def replay(trace: Trace, sink: Op | None = None, *, in_graph: bool = False) -> None:
     """Compute the trace again, up to `sink` where its number is not one of the printed ones.
+
+    What only happens `in_graph`, to numbers that are fine in eager execution, a `tf.function` computes.
 
     Raises:
         Wrong: a step is missing, or no arrangement of what is free gives all the printed numbers.
@@ -264,6 +278,8 @@ def replay(trace: Trace, sink: Op | None = None) -> None:
         attempt = _Attempt(inputs, chain, choices)
         with attempt.tape:
             rows = {op.serial: attempt.of(op) for op in (*inputs, *chain)}
+        if in_graph:
+            rows[chain[-1].serial] = attempt.in_graph(chain[-1])
         if _shows(trace, chain[-1], rows, said) and (
             not trace.gradient or _gradient_is_nan(attempt, rows[chain[-1].serial])
         ):

@@ -108,7 +108,7 @@ def model(x):
 
 
 def entropy(p):
-    return tf.reduce_sum(p * tf.math.log(p))
+    return tf.reduce_sum(tf.math.log(p))
 
 
 def train(x):
