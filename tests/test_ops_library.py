@@ -175,6 +175,7 @@ LAYERS = [
     ("layers.RandomGaussianBlur()", (4, 4, 3)),
     ("layers.RandomHue(0.5)", (4, 4, 3)),
     ("layers.RandomInvert()", (4, 4, 3)),
+    ("layers.RandomInvert(value_range=(0.0, 0.5))", (4, 4, 3)),
     ("layers.RandomPosterization(3)", (4, 4, 3)),
     ("layers.RandomSaturation(0.8)", (4, 4, 3)),
     ("layers.RandomSharpness(0.9)", (4, 4, 3)),
