@@ -94,7 +94,7 @@ def _interpolated(op: Op) -> Facts:
     span = x.interval.hi - x.interval.lo
     ends = (x.interval.lo - span, x.interval.hi + span)
     dtype = x.dtype if x.dtype in FORMATS else "float32"
-    interval = EVERYTHING if any(end != end for end in ends) else Interval(*ends).stored(dtype)
+    interval = EVERYTHING if any(end != end for end in ends) else Interval(*ends).stored(dtype, 64)
     return facts(interval, x.witnesses, dtype, None)
 
 
