@@ -18,6 +18,7 @@ import libcst as cst
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.training import moving_averages
 
 import tflint_nan.ops  # noqa: F401  (fills the tables)
 from tflint_nan.interval import EVERYTHING, Interval
@@ -37,6 +38,7 @@ LIBRARIES: dict[str, tuple[Any, ...]] = {
     "argparse": (argparse,),
     "click": (click,),
     "optparse": (optparse,),
+    "moving_averages": (moving_averages,),
 }
 #: Kind of a receiver -> the classes whose methods are meant.
 KINDS: dict[str, tuple[Any, ...]] = {

@@ -185,3 +185,17 @@ def test_switches_and_options_of_a_method_that_nobody_calls() -> None:
         "        return tf.math.log(p)\n"
     )
     assert [finding.code for finding in check(text)] == ["NAN101"]
+
+
+def test_a_moving_average_is_no_weight() -> None:
+    """TensorFlow's own helper sets it, so training does not make it negative."""
+    text = HEAD + (
+        "from tensorflow.python.training import moving_averages\n"
+        "spread = tf.Variable(tf.ones([3]))\n"
+        "def normalized(x):\n"
+        "    mean, variance = tf.nn.moments(x, [0])\n"
+        "    update = moving_averages.assign_moving_average(spread, variance, 0.9, zero_debias=False)\n"
+        "    return x / tf.sqrt(spread + 1e-5)\n"
+    )
+    assert check(text) == []
+    assert check(text.replace("    update", "    # update")) != []

@@ -125,14 +125,19 @@ class Containers(Attributes):
             table[key] = known[1]
         return Table(table)
 
-    def fresh(self, value: Value) -> Value:
+    def fresh(self, value: Value, seen: dict[int, Value] | None = None) -> Value:
         """The same with lists and dicts of its own, where nobody else may write to them."""
+        seen = {} if seen is None else seen
+        known = seen.get(id(value))
+        if known is not None:
+            return known  # once, whatever holds it, itself included
         if isinstance(value, Items):
-            held = [self.fresh(self.loaded(item)) for item in value.items]
-            if value.kind == "tuple" and all(a is b for a, b in zip(held, value.items, strict=True)):
-                return value
-            return Items(tuple(held), value.kind, value.complete)
-        if isinstance(value, Table):
-            table = {key: self.fresh(self.loaded(item)) for key, item in value.items.items()}
-            return Table(table, value.complete, value.factory)
-        return value
+            seen[id(value)] = value
+            held = [self.fresh(self.loaded(item), seen) for item in value.items]
+            if value.kind != "tuple" or any(a is not b for a, b in zip(held, value.items, strict=True)):
+                seen[id(value)] = Items(tuple(held), value.kind, value.complete)
+        elif isinstance(value, Table):
+            seen[id(value)] = value
+            table = {key: self.fresh(self.loaded(item), seen) for key, item in value.items.items()}
+            seen[id(value)] = Table(table, value.complete, value.factory)
+        return seen.get(id(value), value)

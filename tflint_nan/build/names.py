@@ -25,6 +25,7 @@ _PREFIXES = sorted(
         "tensorflow.python.ops.random_ops": "tf",
         "tensorflow.python.ops.variable_scope": "tf",
         "tensorflow.python.platform.flags": "tf.flags",
+        "tensorflow.python.training.moving_averages": "moving_averages",
         "tensorflow.python.platform": "tf",
         "tensorflow.keras": "keras",
         "tensorflow.python.keras": "keras",

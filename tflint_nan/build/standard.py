@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tflint_nan.build import builtins, strings
 from tflint_nan.build.builtins import Builtin
 from tflint_nan.build.fold import MAX_TEXT
+from tflint_nan.build.state import MAX_JOIN_DEPTH
 from tflint_nan.build.strings import text
 from tflint_nan.value import NONE, Class, Const, Function, Items, Object, Symbol, Table, Unknown, Value
 
@@ -177,12 +178,12 @@ def _namespace(nested: bool) -> Builtin:
     return make
 
 
-def _as_namespace(walk: Calls, value: Value, nested: bool) -> Value:
+def _as_namespace(walk: Calls, value: Value, nested: bool, depth: int = 0) -> Value:
     if not isinstance(value, Table):
         return value
     attrs = {str(key): walk.loaded(item) for key, item in value.items.items()}
-    if nested:
-        attrs = {key: _as_namespace(walk, item, nested) for key, item in attrs.items()}
+    if nested and depth < MAX_JOIN_DEPTH:
+        attrs = {key: _as_namespace(walk, item, nested, depth + 1) for key, item in attrs.items()}
     return Object("namespace", "namespace", attrs)
 
 

@@ -108,6 +108,11 @@ api("keras.backend.to_dense", "identity", "tensor:x")
 api("keras.backend.batch_get_value", "identity", "tensors:x")
 api("keras.backend.batch_set_value", nothing, "tuples")
 api("keras.backend.moving_average_update", averaged, "x:variable value:x momentum")
+api(
+    "moving_averages.assign_moving_average",
+    averaged,
+    "variable value:x decay:momentum zero_debias name",
+)
 api("keras.backend.random_bernoulli", "mask", "shape p dtype seed")
 for _name, _signature in (
     ("random_normal_variable", "shape mean scale dtype name seed"),
