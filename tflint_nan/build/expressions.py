@@ -483,7 +483,7 @@ class Expressions(Guards):
             return self.emit("slice", {"x": value})
         if isinstance(value, Object):
             return value.attrs["element"] if "element" in value.attrs else Unknown()
-        return Unknown()
+        return Unknown() if value.op is None else self.emit("unknown_call", {"0": value})
 
 
 _HANDLERS: dict[type[cst.CSTNode], Callable[..., Value]] = {

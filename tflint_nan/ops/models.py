@@ -178,6 +178,11 @@ def layers(machine: Machine, call: Call) -> Value:
     return Items((), "list", complete=False) if found is None else Items(tuple(found), "list")
 
 
+def weights(machine: Machine, call: Call) -> Value:
+    """`model.trainable_variables`: a list whose elements come from the model."""
+    return Items((unknown(machine, call.arg("self"), call=call),), "list", complete=False)
+
+
 def get_layer(machine: Machine, call: Call) -> Value:
     """`model.get_layer(name)`, `model.get_layer(index=i)`."""
     model = receiver(call)
@@ -234,3 +239,9 @@ api("model.get_layer", get_layer, "self name index")
 api("model.layers", layers, "self")
 api("model.inputs", attribute("input"), "self")
 api("model.outputs", attribute("output"), "self")
+api(
+    "model.trainable_variables model.trainable_weights model.variables model.weights "
+    "layer.trainable_variables layer.trainable_weights layer.variables layer.weights",
+    weights,
+    "self",
+)
