@@ -70,6 +70,7 @@ from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.roots import infinite_roots
 from tflint_nan.stable import bounds, spelled
 from tflint_nan.trace import explained
 from tflint_nan.value import Const, Op, Witness
@@ -85,6 +86,8 @@ _WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
 @rule("NAN105", "division-by-zero")
 def check(graph: Graph) -> Iterator[Report]:
     """Divisors that reach 0."""
+    # What is wrong with a root that is differentiated at 0 is NAN106's.
+    roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
     for sink in graph.ops("div", "reciprocal", "rsqrt"):
         name = "y" if sink.name == "div" else "x"
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
@@ -94,6 +97,8 @@ def check(graph: Graph) -> Iterator[Report]:
         trail = next((t for t in found if _is_strong(t)), found[0])
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
         if is_made_up(trail.producer) or is_counted(trail):
+            continue
+        if not _is_strong(trail) and any(step.serial in roots for step in (trail.producer, *trail.steps)):
             continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):

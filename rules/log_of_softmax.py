@@ -57,7 +57,15 @@ from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, cross_entropy_text, overflows, own, softmax_cross_entropy, spelled
+from tflint_nan.stable import (
+    clipped,
+    cross_entropy_text,
+    is_log_of,
+    log_softmax,
+    overflows,
+    own,
+    softmax_cross_entropy,
+)
 from tflint_nan.trace import explained
 
 
@@ -85,18 +93,9 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     if overflows(softmax):
         # Written by hand; it becomes a softmax by the fix of NAN107.
         return None
-    bare = sink.name == "log" and softmax.name == "softmax" and sink.arg("x").op is softmax
-    logits = own(r, softmax.arg("x"), softmax, sink) if bare else None
-    if logits is None:
-        return clipped(r, sink, "x") if sink.name == "log" else None
-    whole = softmax_cross_entropy(graph, sink)
+    whole = softmax_cross_entropy(graph, sink) if is_log_of(sink, softmax) else None
     text = cross_entropy_text(r, whole, "softmax_cross_entropy", sink) if whole else None
-    if whole is not None and text is not None:
+    if whole is not None and text is not None and own(r, whole.logits, softmax, sink):
         r.replace(whole.root.node, "{text}", text=text)
         return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
-    stable = spelled(r, sink, "log_softmax")
-    if stable is None:
-        return clipped(r, sink, "x")
-    axis = r.spell(softmax.arg("axis")) if "axis" in softmax.args else None
-    r.replace(sink.node, "{f}({x}, axis={axis})" if axis else "{f}({x})", f=stable, x=logits, axis=axis)
-    return r.fix(Applicability.SAFE, f"Use {stable}")
+    return log_softmax(r, sink, softmax) or (clipped(r, sink, "x") if sink.name == "log" else None)

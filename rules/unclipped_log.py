@@ -30,8 +30,8 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-`x * log(x)` becomes `xlogy(x, x)`: safe, the same value wherever it is finite, and 0 at 0. Everything else is
-clipped from below: unsafe, since a clipped operand has no gradient, and what was NaN is now a number.
+The operand is clipped from below: unsafe, since a clipped operand has no gradient, and what was NaN is now a
+number.
 
 ## References
 * [tf.math.xlogy](https://www.tensorflow.org/api_docs/python/tf/math/xlogy)
@@ -43,13 +43,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import Trail, is_made_up, same
-from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.evidence import Trail, is_made_up
+from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, spelled
+from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
 
 #: Reach 0 only where the data does not vary, or is empty.
@@ -66,7 +66,7 @@ def check(graph: Graph) -> Iterator[Report]:
         producer, sink = bad.trail.producer, bad.trail.sink
         # log(sum(exp(z))) is NAN107's, which has a better answer than a clip.
         lone = producer.name == "exp" and all(step.name in _SUMS or step.flow for step in bad.trail.steps)
-        if bad.cause != "other" or lone:
+        if bad.cause != "other" or lone or sink.name == "log1p":  # that one is NAN109's
             continue
         yield explained(
             bad.trail,
@@ -74,7 +74,7 @@ def check(graph: Graph) -> Iterator[Report]:
             message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}, "
             f"so this {sink.name} is {bad.result}",
             help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
-            fix=partial(_fix, graph, bad),
+            fix=partial(_fix, bad),
             level=Level.DEFAULT if _is_strong(bad.trail) else Level.STRICT,
         )
 
@@ -85,17 +85,8 @@ def _is_strong(trail: Trail) -> bool:
     return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
 
 
-def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
+def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
     sink = bad.trail.sink
     if sink.name != "log":
         return None
-    consumers = graph.consumers(sink)
-    if len(consumers) == 1 and consumers[0].name == "mul" and bad.result == "-inf":
-        product = consumers[0]
-        for name, other in (("x", "y"), ("y", "x")):
-            if product.arg(name).op is sink and same(product.arg(other), sink.arg("x")):
-                xlogy, x = spelled(r, sink, "xlogy"), r.spell(sink.arg("x"))
-                if xlogy is not None and x is not None:
-                    r.replace(product.node, "{f}({x}, {x})", f=xlogy, x=x)
-                    return r.fix(Applicability.SAFE, f"Use {xlogy}")
     return clipped(r, sink, "x")

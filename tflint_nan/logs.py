@@ -22,7 +22,7 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
-from tflint_nan.value import Op, Value
+from tflint_nan.value import Op, Value, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
         if not found:
             yield from _merged(graph, sink)
+            yield from _expected(graph, sink)
             continue
         trail = next((trail for trail in found if squasher(trail.producer)), found[0])
         if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
@@ -70,7 +71,7 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
 
 
 def _own_product(graph: Graph, trail: Trail) -> Op | None:
-    """The product of what the log is taken of, which is 0, with the log itself: `p log p`, `p log (p / q)`."""
+    """The product of a 0 with the log that is taken of it: `p log p`, `p log (p / q)`."""
     sink, operand = trail.sink, trail.value
     if sink.name != "log" or trail.witness.value != 0:
         return None
@@ -125,6 +126,62 @@ def _mergeable(graph: Graph, sink: Op) -> Guard | None:
         if whole is not None and len(graph.consumers(inner)) == 1:
             lost = round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
             return Guard(op, "merged", name, given, round_to(given, dtype)) if lost else None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """A guard that is rounded away: what it guards, where that goes wrong, and the operand of the log there."""
+
+    guard: Guard
+    guarded: Value
+    edge: float
+    operand: float = 0.0
+
+
+def _expected(graph: Graph, sink: Op) -> Iterator[BadLog]:
+    """A log of something that nothing is known of, whose guard the format rounds away.
+
+    That it gets there is what the guard says: nobody writes `clip(p, 1e-10, 1 - 1e-10)` otherwise.
+    """
+    value = sink.arg("x")
+    found = None if value.witnesses or sink.name != "log" else _rounded(graph, sink)
+    start = None if found is None else found.guarded.op
+    if found is None or start is None or value.op is None:
+        return
+    chain = (*graph.path(start, value.op), sink)
+    if len(chain) < 2 or start.value.witnesses or found.edge not in found.guarded.interval:
+        return
+    trail = Trail(value, Witness(found.operand, ((start, found.edge),)), chain, start, chain[1:-1])
+    if not shielded(graph, trail) and not monitored_only(graph, sink):
+        yield BadLog("guard", trail, "-inf", found.guard)
+
+
+def _rounded(graph: Graph, sink: Op) -> _Expected | None:
+    value = sink.arg("x")
+    op, dtype = value.op, value.dtype
+    if dtype is None and library(sink) == "np":
+        return None  # float64 as likely as float32
+    merged = _mergeable(graph, sink)
+    if merged is not None:
+        inner = merged.op.arg("x" if merged.name == "y" else "y").op
+        if inner is None or inner.name != "sub" or (whole := number(inner.arg("x"))) is None:
+            return None
+        return _Expected(merged, inner.arg("y"), whole, merged.stored)
+    if op is not None and op.name == "clip":
+        low = number(op.arg("min"))
+        if low is not None and low > 0 and round_to(low, dtype) == 0:
+            return _Expected(Guard(op, "lower", "min", low, 0.0), op.arg("x"), 0.0)
+    whole = number(op.arg("x")) if op is not None and op.name == "sub" else None
+    if op is None or not whole:
+        return None
+    nearest = float(round(whole))
+    if whole != nearest == round_to(whole, dtype):
+        return _Expected(Guard(op, "swallowed", "x", whole - nearest, 0.0), op.arg("y"), nearest)
+    bound = op.arg("y").made_by("clip")
+    given = None if bound is None else number(bound.arg("max"))
+    if bound is not None and given is not None and given != round_to(given, dtype) == whole:
+        return _Expected(Guard(bound, "upper", "max", given, whole), bound.arg("x"), whole)
     return None
 
 

@@ -84,6 +84,23 @@ def clipped(r: Rewriter, sink: Op, name: str) -> Fix | None:
     return r.fix(Applicability.UNSAFE, f"Keep the operand of {sink.name} at or above {low}")
 
 
+def is_log_of(sink: Op, softmax: Op) -> bool:
+    """Whether `sink` is the log of all that a softmax of the library gives."""
+    return sink.name == "log" and softmax.name == "softmax" and sink.arg("x").op is softmax
+
+
+def log_softmax(r: Rewriter, sink: Op, softmax: Op) -> Fix | None:
+    """The log of a softmax from its logits, where they have a name."""
+    if not is_log_of(sink, softmax):
+        return None
+    stable, logits = spelled(r, sink, "log_softmax"), own(r, softmax.arg("x"), softmax, sink)
+    if stable is None or logits is None:
+        return None
+    axis = r.spell(softmax.arg("axis")) if "axis" in softmax.args else None
+    r.replace(sink.node, "{f}({x}, axis={axis})" if axis else "{f}({x})", f=stable, x=logits, axis=axis)
+    return r.fix(Applicability.SAFE, f"Use {stable}")
+
+
 Term = tuple[int, tuple[Value, ...]]
 
 

@@ -26,7 +26,7 @@ _INF = math.inf
 
 # ---- comparisons
 
-_TESTS: dict[str, Callable[[float, float], bool]] = {
+TESTS: dict[str, Callable[[float, float], bool]] = {
     "greater": lambda x, y: x > y,
     "less": lambda x, y: x < y,
     "greater_equal": lambda x, y: x >= y,
@@ -84,7 +84,7 @@ def _comparison(name: str, point: Callable[[float, float], bool]) -> None:
         return facts(UNIT, witnesses or fresh(op, 0.0, 1.0), "bool", shape)
 
 
-for _name, _point in _TESTS.items():
+for _name, _point in TESTS.items():
     _comparison(_name, _point)
 
 
@@ -140,7 +140,7 @@ def refined(interval: Interval, test: str, bound: Interval, dtype: str | None) -
 
 def _survivors(x: Value, test: str, bound: Value, dtype: str | None) -> tuple[Witness, ...]:
     """The witnesses of `x` that pass the test, with the bound's assumptions joined in."""
-    point = _TESTS[test]
+    point = TESTS[test]
     kept = []
     for witness in x.witnesses:
         if bound.witnesses:

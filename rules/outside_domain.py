@@ -1,0 +1,110 @@
+"""NAN109 outside-domain: a function gets numbers at or past the edge of where it is defined.
+
+## Why is this bad?
+`acos`, `asin` and `sqrt` are NaN outside of their domain, and their gradients are infinite at its edge;
+`atanh`, `erfinv`, `ndtri`, `lgamma` and `digamma` are infinite at the edge itself. Two ways lead there: the
+raw output of a layer, which nothing bounds, and rounding. The cosine of two vectors that are the same is 1 on
+paper and 1.0000001 in float32; `1 - cos ** 2` and `mean(x ** 2) - mean(x) ** 2` are 0 on paper and `-6e-8` in
+float32.
+
+## Example
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 8])
+w = tf.Variable(tf.truncated_normal([8, 3], stddev=0.1))
+cosine = tf.matmul(tf.nn.l2_normalize(x, 1), tf.nn.l2_normalize(w, 0))
+loss = tf.reduce_mean(tf.acos(cosine))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 8])
+w = tf.Variable(tf.truncated_normal([8, 3], stddev=0.1))
+cosine = tf.matmul(tf.nn.l2_normalize(x, 1), tf.nn.l2_normalize(w, 0))
+loss = tf.reduce_mean(tf.acos(tf.clip_by_value(cosine, -1 + 1e-7, 1 - 1e-7)))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+The operand is kept inside of the open interval, by a distance that its dtype holds (1e-7 in float32, where
+the next number under 1 is 6e-8 away): unsafe, since what was NaN is now a number, and a clipped operand has
+no gradient.
+
+## References
+* Measured with TensorFlow 2.21 on a CPU: `acos(1.0000001)` is NaN, the gradient of `acos` at 1 is `-inf`, of
+  `asin` and `acosh` at 1 `inf`; `atanh(1)`, `erfinv(1)`, `lgamma(0)` are infinite, `digamma(0)` is NaN.
+* IEEE 754-2008, table 9.1: the domains of the elementary functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.domains import DOMAINS, Domain, by_rounding
+from tflint_nan.evidence import is_counted, is_made_up, monitored_only, shielded, trails
+from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.graph import Graph, Report
+from tflint_nan.logs import bad_logs
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import bounds, spelled
+from tflint_nan.trace import explained
+from tflint_nan.value import Op
+
+#: Positive, and 0 only by underflow.
+_POSITIVE = frozenset({"exp", "softplus", "square"})
+#: 0 or less only where the data is so: no output of training.
+_COUNTED = frozenset({"sum", "mean", "count_nonzero", "std", "variance", "norm", "max", "min"})
+
+
+@rule("NAN109", "outside-domain")
+def check(graph: Graph) -> Iterator[Report]:
+    """Functions whose operand leaves their domain."""
+    logs = {bad.trail.sink.serial for bad in bad_logs(graph) if bad.cause == "other"}
+    for sink in graph.ops(*DOMAINS):
+        if sink.name == "log1p" and sink.serial not in logs:
+            continue
+        domain = DOMAINS[sink.name]
+        trail, why = next(iter(trails(graph, sink, "x", domain.leaves)), None), ""
+        if trail is not None:
+            strong = trail.producer.name not in _POSITIVE | _COUNTED
+        else:
+            rounded = by_rounding(sink, domain)
+            if rounded is None or graph.differentiated(sink) is False:
+                continue
+            (trail, why), strong = rounded, bool(graph.differentiated(sink))
+        if is_made_up(trail.producer) or is_counted(trail):
+            continue
+        # A where afterwards keeps out what it asks about, which is not what rounding does.
+        if (not why and shielded(graph, trail)) or monitored_only(graph, sink):
+            continue
+        reached = trail.witness.value + 0.0
+        result = domain.point(reached)
+        yield explained(
+            trail,
+            result,
+            message=f"the operand, {why or f'made by {trail.producer.name},'} reaches {reached:.8g}, "
+            f"so this {sink.name} is {'nan' if math.isnan(result) else 'infinite'}",
+            help="keep the operand inside of the open interval in which the function is defined",
+            fix=partial(_fix, sink, domain),
+            level=Level.DEFAULT if strong else Level.STRICT,
+        )
+
+
+def _fix(sink: Op, domain: Domain, r: Rewriter) -> Fix | None:
+    node, (small, apart) = sink.nodes.get("x"), bounds(sink.arg("x"))
+    if node is None:
+        return None
+    low = small if domain.lo == 0 else f"{domain.lo:g} + {apart}"
+    high = f"{domain.hi:g} - {apart}" if math.isfinite(domain.hi) else None
+    f = spelled(r, sink, "clip" if high else "maximum")
+    if f is None:
+        return None
+    r.replace(node, "{f}({x}, {low}, {high})" if high else "{f}({x}, {low})", f=f, x=node, low=low, high=high)
+    return r.fix(Applicability.UNSAFE, f"Keep the operand of {sink.name} inside of its domain")

@@ -1,0 +1,100 @@
+"""NAN110 pow-domain: a power of a number that it is not defined for.
+
+## Why is this bad?
+A negative number to a fractional power is NaN: `tf.pow(x, 1/3)` is no cube root where `x` is negative. Zero
+to a negative power is infinite, and its gradient as well. The raw output of a layer, a difference and a tanh
+are negative for half of the inputs; a relu and a saturated sigmoid are exactly 0.
+
+## Example
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 4])
+w = tf.Variable(tf.truncated_normal([4, 1], stddev=0.1))
+root = tf.pow(tf.matmul(x, w), 1.0 / 3)
+loss = tf.reduce_mean(root)
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 4])
+w = tf.Variable(tf.truncated_normal([4, 1], stddev=0.1))
+product = tf.matmul(x, w)
+root = tf.sign(product) * tf.pow(tf.abs(product) + 1e-7, 1.0 / 3)
+loss = tf.reduce_mean(root)
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
+```
+
+## Fix safety
+The base is kept at or above a small positive number: unsafe, since what was NaN is now a number, and a
+bounded base has no gradient.
+
+## References
+* Measured with TensorFlow 2.21 on a CPU: `pow(-1., 1/3)` is NaN, `pow(0., -0.5)` infinite; `pow(-1., 3.)` is
+  -1.
+* IEEE 754-2008, 9.2.1: pow(x, y) is invalid for x < 0 and a finite y that is no integer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import (
+    Trail,
+    is_counted,
+    is_made_up,
+    monitored_only,
+    number,
+    shielded,
+    squasher,
+    trails,
+)
+from tflint_nan.finding import Level
+from tflint_nan.graph import Graph, Report
+from tflint_nan.ops.functions import power
+from tflint_nan.registry import rule
+from tflint_nan.stable import clipped
+from tflint_nan.trace import explained
+
+#: Producers that are exactly 0 for inputs that training reaches.
+_REACHES_ZERO = frozenset({"relu", "variable"})
+
+
+@rule("NAN110", "pow-domain")
+def check(graph: Graph) -> Iterator[Report]:
+    """Powers outside of their domain."""
+    for sink in graph.ops("pow"):
+        exponent = number(sink.arg("y"))
+        if exponent is None:
+            continue
+        found = None
+        if exponent != math.floor(exponent):
+            found = next(iter(trails(graph, sink, "x", lambda v: v < 0)), None)
+        if found is None and exponent < 0:
+            found = next(iter(trails(graph, sink, "x", lambda v: v == 0)), None)
+        if found is None or is_made_up(found.producer) or is_counted(found):
+            continue
+        if shielded(graph, found) or monitored_only(graph, sink):
+            continue
+        base = found.witness.value + 0.0
+        result = power(base, exponent)
+        yield explained(
+            found,
+            result,
+            message=f"the base, made by {found.producer.name}, reaches {base:g}, "
+            f"and {base:g} to the power of {exponent:.4g} is {'nan' if math.isnan(result) else 'infinite'}",
+            help="keep the base above 0",
+            fix=partial(clipped, sink=sink, name="x"),
+            level=Level.DEFAULT if base < 0 or _is_strong(found) else Level.STRICT,
+        )
+
+
+def _is_strong(trail: Trail) -> bool:
+    """Whether the 0 is one that an author has to expect: of one element, not of a row that sums to 0."""
+    alone = not any(step.name in ("sum", "mean", "add", "mul") for step in trail.steps)
+    return alone and (trail.producer.name in _REACHES_ZERO or squasher(trail.producer) is not None)

@@ -1,0 +1,86 @@
+"""NAN108 where-does-not-stop-nan: a `where` picks the good value, and the gradient is NaN all the same.
+
+## Why is this bad?
+`where(x > 0, log(x), 0)` computes the log everywhere and then chooses. What is not chosen gets a gradient of
+0, and at `x = 0` the log multiplies it by its derivative, `0 * inf`, which is NaN. The loss looks right, and
+all weights are NaN after one step. The argument has to be safe before the function sees it: `where(x > 0,
+log(where(x > 0, x, 1)), 0)`.
+
+## Example
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 4])
+w = tf.Variable(tf.truncated_normal([4, 1], stddev=0.1))
+rate = tf.nn.relu(tf.matmul(x, w))
+logs = tf.where(rate > 0, tf.log(rate), tf.zeros_like(rate))
+train = tf.train.AdamOptimizer(1e-3).minimize(tf.reduce_mean(logs))
+```
+
+## Use instead
+```python
+import tensorflow as tf
+
+x = tf.placeholder(tf.float32, [None, 4])
+w = tf.Variable(tf.truncated_normal([4, 1], stddev=0.1))
+rate = tf.nn.relu(tf.matmul(x, w))
+safe = tf.where(rate > 0, rate, tf.ones_like(rate))
+logs = tf.where(rate > 0, tf.log(safe), tf.zeros_like(rate))
+train = tf.train.AdamOptimizer(1e-3).minimize(tf.reduce_mean(logs))
+```
+
+## Fix safety
+The argument is replaced by 1 where the condition does not choose it: safe, the same value and gradient
+wherever both are finite.
+
+## References
+* [tf.where](https://www.tensorflow.org/api_docs/python/tf/where), the last example of its page.
+* Measured with TensorFlow 2.21 on a CPU at the edge, inside of a `where` that chooses the other side: the
+  gradients of `log`, `log1p`, division by a tensor, `pow`, `acos`, `asin`, `acosh`, `erfinv`, `lgamma` and
+  `digamma` are NaN; those of `sqrt`, `rsqrt`, `norm` and `reciprocal` are 0, and NaN when XLA compiles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.stable import spelled
+from tflint_nan.trace import explained
+from tflint_nan.unchosen import Unchosen, unchosen
+
+#: What the function is at its edge, where that is one number.
+_RESULTS = {"log": -math.inf, "log1p": -math.inf, "exp": math.inf, "lgamma": math.inf}
+
+
+@rule("NAN108", "where-does-not-stop-nan")
+def check(graph: Graph) -> Iterator[Report]:
+    """Functions inside of a `where` that are differentiated where they are undefined."""
+    for found in unchosen(graph):
+        sink = found.trail.sink
+        yield explained(
+            found.trail,
+            _RESULTS.get(sink.name),
+            message=f"at {found.edge:g}, where this {sink.name} is not chosen, its gradient is 0 * inf, NaN: "
+            "where stops the value and not the gradient",
+            help="make the argument safe before the function sees it: where around it as well",
+            fix=partial(_fix, found),
+            gradient=True,
+        )
+
+
+def _fix(found: Unchosen, r: Rewriter) -> Fix | None:
+    """The same `where` around the argument, with 1 where it is not chosen."""
+    sink, node = found.trail.sink, found.trail.sink.nodes.get(found.name)
+    where, ones = spelled(r, found.choice, "where"), spelled(r, found.choice, "ones_like")
+    condition = r.spell(found.choice.arg("condition"), "chosen")
+    if node is None or where is None or ones is None or condition is None or found.edge == 1:
+        return None
+    template = "{f}({c}, {x}, {ones}({x}))" if found.outcome else "{f}({c}, {ones}({x}), {x})"
+    r.replace(node, template, f=where, c=condition, x=node, ones=ones)
+    return r.fix(Applicability.SAFE, f"Make the argument of {sink.name} safe first")
