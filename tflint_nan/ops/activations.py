@@ -161,14 +161,12 @@ def _glu(op: Op) -> Facts:
 def _sparsemax(op: Op) -> Facts:
     """The nearest point of the simplex (Martins and Astudillo 2016): exactly 0 and 1 for logits far apart.
 
-    The thresholds come from a running sum, so that the largest share is off by its rounding.
+    The threshold comes from a running sum: in the short formats its rounding puts shares far over 1.
     """
     x = op.arg("x")
     dtype = real_dtype(op, x)
-    reach = x.interval.stored(dtype)
-    interval = UNIT if max(abs(reach.lo), abs(reach.hi)) <= 1.0 else NON_NEGATIVE
     reached = fresh(op, 0.0, 1.0) if is_unbounded(x) and _wide(x) else ()
-    return facts(interval, reached, dtype, x.shape)
+    return facts(NON_NEGATIVE, reached, dtype, x.shape)
 
 
 def _wide(x: Value) -> bool:
