@@ -1,0 +1,139 @@
+"""What the pages of the gradient rules say of TensorFlow: gradients at the edge of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+Function = Callable[[Any], Any]
+
+
+def gradient(function: Function, at: float, size: int = 3) -> np.ndarray:
+    """The gradient of the sum of `function` over `size` numbers that are all `at`."""
+    x = tf.Variable(tf.fill([size], at))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(function(x))
+    return np.asarray(tf.convert_to_tensor(tape.gradient(total, x)))
+
+
+def length(x: Any) -> Any:
+    return tf.sqrt(tf.reduce_sum(x**2))
+
+
+NAN_AT_ZERO: dict[str, Function] = {
+    "root of squares": length,
+    "root mean square": lambda x: tf.sqrt(tf.reduce_mean(tf.square(x))),
+    "tf.norm": tf.norm,
+    "reduce_euclidean_norm": tf.math.reduce_euclidean_norm,
+    "global_norm": lambda x: tf.linalg.global_norm([x]),
+    "reduce_std": tf.math.reduce_std,
+    "keras.ops.norm": keras.ops.norm,
+    "keras.ops.std": keras.ops.std,
+    "power of squares": lambda x: tf.pow(x * x, 0.5),
+    "root of relu": lambda x: tf.sqrt(tf.nn.relu(x)),
+    "epsilon outside": lambda x: length(x) + 1e-7,
+    "distances": lambda x: tf.sqrt(tf.square(x[:, None] - x[None])),
+    "row over its length": lambda x: x / tf.norm(x),
+}
+FINITE_AT_ZERO: dict[str, Function] = {
+    "norm of order 1": lambda x: tf.norm(x, ord=1),
+    "largest element": lambda x: tf.norm(x, ord=np.inf),
+    "l2_normalize": tf.math.l2_normalize,
+    "epsilon inside": lambda x: tf.sqrt(tf.reduce_sum(x**2) + 1e-7),
+    "bounded inside": lambda x: tf.sqrt(tf.maximum(tf.reduce_sum(x**2), 1e-12)),
+    "variance": tf.math.reduce_variance,
+    # Exactly 0 comes back to the root.
+    "squared": lambda x: tf.square(length(x)),
+    "bounded": lambda x: tf.maximum(length(x), 1e-3),
+    "row over its length and an epsilon": lambda x: x / (length(x) + 1e-6),
+    "chosen": lambda x: tf.where(x > 0, length(x), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", NAN_AT_ZERO)
+def test_gradients_that_are_nan_at_zero(name: str) -> None:
+    assert np.isnan(gradient(NAN_AT_ZERO[name], 0.0)).all()
+
+
+@pytest.mark.parametrize("name", FINITE_AT_ZERO)
+def test_gradients_that_are_finite_at_zero(name: str) -> None:
+    assert np.isfinite(gradient(FINITE_AT_ZERO[name], 0.0)).all()
+
+
+@pytest.mark.parametrize("exponent", [-88.0, -95.0, -104.0])
+def test_the_root_of_an_exp_has_no_gradient_where_the_exp_is_flushed(exponent: float) -> None:
+    assert np.isnan(gradient(lambda x: tf.sqrt(tf.exp(x)), exponent)).all()
+    assert np.isfinite(gradient(lambda x: tf.exp(x / 2), exponent)).all()
+
+
+#: function -> an argument at its edge.
+NOT_STOPPED: dict[str, tuple[Function, float]] = {
+    "log": (tf.math.log, 0.0),
+    "log1p": (tf.math.log1p, -1.0),
+    "divisor": (lambda x: 1.0 / x, 0.0),
+    "dividend": (lambda x: x / tf.zeros_like(x), 0.0),
+    "power": (lambda x: tf.pow(x, 0.5), 0.0),
+    "power of a negative number": (lambda x: tf.pow(x, 0.5), -1.0),
+    "acos": (tf.acos, 1.0),
+    "asin": (tf.asin, -1.0),
+    "acosh": (tf.acosh, 1.0),
+    "erfinv": (tf.math.erfinv, 1.0),
+    "lgamma": (tf.math.lgamma, 0.0),
+    "digamma": (tf.math.digamma, 0.0),
+    "exp": (tf.exp, 104.0),
+}
+STOPPED: dict[str, tuple[Function, float]] = {
+    "sqrt": (tf.sqrt, 0.0),
+    "rsqrt": (tf.math.rsqrt, 0.0),
+    "norm": (tf.norm, 0.0),
+    "reciprocal": (tf.math.reciprocal, 0.0),
+}
+
+
+def unchosen(function: Function) -> Function:
+    return lambda x: tf.where(tf.zeros_like(x, tf.bool), function(x), tf.zeros_like(x))
+
+
+@pytest.mark.parametrize("name", NOT_STOPPED)
+def test_where_does_not_stop_the_gradient(name: str) -> None:
+    function, edge = NOT_STOPPED[name]
+    assert np.isnan(gradient(unchosen(function), edge)).all()
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_the_gradient_of_a_root_is_stopped(name: str) -> None:
+    function, edge = STOPPED[name]
+    assert (gradient(unchosen(function), edge) == 0).all()
+
+
+def test_one_ulp_past_the_edge() -> None:
+    past = np.nextafter(np.float32(1), np.float32(2))
+    assert np.isnan(tf.acos(past))
+    assert gradient(tf.acos, 1.0)[0] == -np.inf
+    assert gradient(tf.asin, 1.0)[0] == gradient(tf.acosh, 1.0)[0] == np.inf
+    assert np.isinf([tf.atanh(1.0), tf.math.erfinv(1.0), tf.math.lgamma(0.0)]).all()
+    assert np.isnan(tf.math.digamma(0.0))
+
+
+def test_the_cosine_of_two_equal_rows_passes_1() -> None:
+    rows = tf.math.l2_normalize(tf.random.stateless_normal([4096, 16], [1, 2]), axis=1)
+    cosines = tf.reduce_sum(rows * rows, axis=1)
+    assert tf.reduce_max(cosines) > 1.0
+    assert np.isnan(tf.acos(cosines)).any()
+
+
+def test_powers_outside_of_their_domain() -> None:
+    assert np.isnan(tf.pow(-1.0, 1 / 3))
+    assert np.isinf(tf.pow(0.0, -0.5))
+    assert tf.pow(-1.0, 3.0) == -1.0
+
+
+def test_zero_times_the_log_of_zero() -> None:
+    assert np.isnan(gradient(lambda p: p * tf.math.log(p), 0.0)).all()
+    assert np.isnan(gradient(lambda p: tf.math.multiply_no_nan(tf.math.log(p), p), 0.0)).all()
+    assert (gradient(lambda p: tf.math.xlogy(p, p), 0.0) == 0).all()
