@@ -737,6 +737,9 @@ NOT_BOUNDED = UNBOUNDED | {
     "csv": "any table",
     "column": "any column of a table",
     "predict": "any model",
+    "watch": "computes nothing",
+    "labels": "by its role in a loss; reaches 0 and 1",
+    "prediction": "by its role in a loss; reaches 0 and 1",
     "binary_crossentropy": "negative for labels outside of [0, 1]",
     "binary_focal_crossentropy": "negative for labels outside of [0, 1]",
     "categorical_crossentropy": "negative for labels outside of [0, 1]",
@@ -787,6 +790,7 @@ BY_CONTRACT = {
     "prelu": "its argument where that is not negative; compared there",
     "lookup": "numbers of classes, and zeros and ones; compared there",
     "assign": "the value that is assigned, as identity",
+    "custom_gradient": "what the decorated function computes, as identity",
     "batch": "elements of the data set, as stack",
 }
 
