@@ -51,6 +51,7 @@ Unsafe where a bound of 0 becomes positive, an epsilon that is added to numbers 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import libcst as cst
@@ -75,14 +76,18 @@ def check(graph: Graph) -> Iterator[Report]:
         if bad.cause != "guard":
             continue
         sink = bad.trail.sink
-        yield explained(
+        report = explained(
             bad.trail,
             None if _is_merged(bad) else float(bad.result),
             message=f"{_why(bad)}, so this {sink.name} is still {bad.result}",
             help="keep the operand above 0 with maximum or clip, inside the log",
             fix=partial(_fix, bad),
-            level=Level.STRICT if _is_merged(bad) and _is_old(graph, sink) else Level.DEFAULT,
         )
+        # Whatever is guarded: that it gets there is what the guard says.
+        if bad.guard is not None and bad.guard.given != 0:
+            old = _is_merged(bad) and _is_old(graph, sink)
+            report = replace(report, level=Level.STRICT if old else Level.DEFAULT)
+        yield report
 
 
 def _is_merged(bad: BadLog) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from tflint_nan.graph import Graph
-from tflint_nan.interval import DEFAULT_FORMAT, round_to
-from tflint_nan.value import Const, Op, Value, Witness, sources
+from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, round_to
+from tflint_nan.ops.table import OPERATORS
+from tflint_nan.value import Const, Op, Tensor, Value, Witness, sources
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
@@ -214,8 +215,8 @@ class Guard:
     """A guard that the bad number passes: `given` is its number as written, `stored` as the dtype holds it.
 
     `kind` is "added" (an epsilon in a sum), "swallowed" (an epsilon that was added to a literal first),
-    "merged" (one that TensorFlow adds to a literal first), "lower" or "upper" (a bound of a clip). `name` is the
-    argument of `op` that holds the number.
+    "merged" (one that TensorFlow adds to a literal first), "lower" or "upper" (a bound of a clip). `name` is
+    the argument of `op` that holds the number.
     """
 
     op: Op
@@ -282,8 +283,28 @@ def at(op: Op, witness: Witness) -> float | None:
     if handed is not None and handed in assumed:
         return assumed[handed]
     fitting = [w for w in op.value.witnesses if all(assumed.get(source) == n for source, n in w.inputs)]
+    if not op.value.witnesses:
+        return _computed(op, witness)
     numbers = {w.value for w in fitting if len(w.inputs) == max(len(other.inputs) for other in fitting)}
     return numbers.pop() if len(numbers) == 1 else None
+
+
+def _computed(op: Op, witness: Witness) -> float | None:
+    """What an op of which nothing is known makes of the assumed numbers."""
+    operator = OPERATORS.get(op.name)
+    args: dict[str, Value] = {}
+    for name, value in op.args.items():
+        args[name] = value
+        if value.op is not None:
+            given = at(value.op, witness) if value.op.serial < op.serial else None
+            if given is None:
+                return None
+            assumed = (Witness(given, witness.inputs),)
+            args[name] = Tensor(value.op, EVERYTHING, assumed, value.dtype, value.shape)
+    if operator is None or all(value.op is None for value in args.values()):
+        return None
+    found = {w.value for w in operator.transfer(replace(op, args=args)).witnesses}
+    return found.pop() if len(found) == 1 else None
 
 
 def gap(value: Value) -> int:

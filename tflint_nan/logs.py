@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tflint_nan.evidence import (
     Guard,
     Trail,
+    at,
     guard,
     is_epsilon,
     library,
@@ -131,12 +132,11 @@ def _mergeable(graph: Graph, sink: Op) -> Guard | None:
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """A guard that is rounded away: what it guards, where that goes wrong, and the operand of the log there."""
+    """A guard that is rounded away, what it guards, and the number at which that goes wrong."""
 
     guard: Guard
     guarded: Value
     edge: float
-    operand: float = 0.0
 
 
 def _expected(graph: Graph, sink: Op) -> Iterator[BadLog]:
@@ -152,7 +152,11 @@ def _expected(graph: Graph, sink: Op) -> Iterator[BadLog]:
     chain = (*graph.path(start, value.op), sink)
     if len(chain) < 2 or start.value.witnesses or found.edge not in found.guarded.interval:
         return
-    trail = Trail(value, Witness(found.operand, ((start, found.edge),)), chain, start, chain[1:-1])
+    assumed = Witness(found.edge, ((start, found.edge),))
+    operand = at(value.op, assumed)
+    if operand is None:
+        return
+    trail = Trail(value, replace(assumed, value=operand), chain, start, chain[1:-1])
     if not shielded(graph, trail) and not monitored_only(graph, sink):
         yield BadLog("guard", trail, "-inf", found.guard)
 
@@ -167,7 +171,7 @@ def _rounded(graph: Graph, sink: Op) -> _Expected | None:
         inner = merged.op.arg("x" if merged.name == "y" else "y").op
         if inner is None or inner.name != "sub" or (whole := number(inner.arg("x"))) is None:
             return None
-        return _Expected(merged, inner.arg("y"), whole, merged.stored)
+        return _Expected(merged, inner.arg("y"), whole)
     if op is not None and op.name == "clip":
         low = number(op.arg("min"))
         if low is not None and low > 0 and round_to(low, dtype) == 0:

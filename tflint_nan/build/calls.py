@@ -281,6 +281,7 @@ class Calls(Records):
 
     def _parameters(self, function: Function, arguments: Arguments) -> None:
         params = function.node.params
+        places = {param.name.value: param.name for param in named_parameters(function.node)}
         positional = [param.name.value for param in (*params.posonly_params, *params.params)]
         keyword = [param.name.value for param in params.kwonly_params]
         given = dict(zip(positional, arguments.values, strict=False))
@@ -290,13 +291,21 @@ class Calls(Records):
                 given[name] = value
             else:
                 extra[name] = value
+        outer = self.node
         for name in (*positional, *keyword):
-            passed = given.get(name)
+            passed, self.node = given.get(name), places[name]
             self.bind(name, self.default(name, function.defaults.get(name)) if passed is None else passed)
+        self.node = outer
         if isinstance(params.star_arg, cst.Param):
             self.bind(params.star_arg.name.value, Items(tuple(arguments.values[len(positional) :])))
         if params.star_kwarg is not None:
             self.bind(params.star_kwarg.name.value, Table(extra))
+
+
+def named_parameters(node: cst.FunctionDef | cst.Lambda) -> Iterator[cst.Param]:
+    """The parameters of a definition that take one value each."""
+    params = node.params
+    yield from (*params.posonly_params, *params.params, *params.kwonly_params)
 
 
 def _identity(value: Value) -> object:

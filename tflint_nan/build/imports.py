@@ -18,7 +18,7 @@ from tflint_nan.source import Source
 from tflint_nan.value import Const, Import, Items, Module, OneOf, Scope, Symbol, Table, Unknown, Value
 
 #: Characters of the project's other files that one program may bring in.
-MAX_IMPORTED = 150_000
+MAX_IMPORTED = 100_000
 #: Folders that one program may add to `sys.path`.
 MAX_FOLDERS = 16
 

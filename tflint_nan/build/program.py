@@ -10,7 +10,7 @@ from pathlib import Path
 import libcst as cst
 
 from tflint_nan.build.attributes import Arguments
-from tflint_nan.build.calls import CALLED_BY_KERAS, Calls
+from tflint_nan.build.calls import CALLED_BY_KERAS, Calls, named_parameters
 from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
@@ -73,17 +73,20 @@ class Program(Calls):
         epsilon, a number of units) are what most callers leave.
         """
         defaults: dict[str, Value] = {}
+        outer = self.node
+        places = {param.name.value: param.name for param in named_parameters(function.node)}
         for name, value in function.defaults.items():
             if isinstance(value.literal, bool):
                 continue
+            self.node = places[name]
             defaults[name] = OneOf((value, self.parameter(name))) if value == NONE else value
         positional = [param.name.value for param in function.node.params.params]
         if tuple(positional[function.bound is not None :][:2]) == KERAS_LOSS:
             # Keras gives labels and the output of some model to what has these names.
-            outer, self.node = self.node, function.node
             for name, kind in zip(KERAS_LOSS, ("labels", "prediction"), strict=True):
+                self.node = places[name]
                 defaults[name] = self.emit(kind, {"name": Const(name)})
-            self.node = outer
+        self.node = outer
         return replace(function, defaults=defaults)
 
     def _is_method(self, function: Function) -> bool:

@@ -108,8 +108,8 @@ def _placeholder(op: Op) -> Facts:
 def _of_a_role(name: str) -> None:
     """What Keras gives to a loss that no `compile` of the program uses.
 
-    Labels that are 0 and 1; the output of a sigmoid or softmax, which gets there in float32. Neither is shown:
-    reports that rest on these numbers are for `--strict` alone (`trace.explained`).
+    Labels that are 0 and 1; the output of a sigmoid or softmax, which gets there in float32. Neither is
+    shown: reports that rest on these numbers are for `--strict` alone (`trace.explained`).
     """
 
     @operator(name)
