@@ -51,6 +51,9 @@ FINITE_AT_ZERO: dict[str, Function] = {
     "squared": lambda x: tf.square(length(x)),
     "bounded": lambda x: tf.maximum(length(x), 1e-3),
     "row over its length and an epsilon": lambda x: x / (length(x) + 1e-6),
+    "deviation over the spread and an epsilon": lambda x: (
+        (x - tf.reduce_mean(x)) / (tf.math.reduce_std(x) + 1e-6)
+    ),
     "chosen": lambda x: tf.where(x > 0, length(x), 0.0),
 }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from tflint_nan.evidence import NEAR, Trail, is_epsilon, number, onward, same, squasher
+from tflint_nan.evidence import NEAR, Trail, is_epsilon, is_trained, number, onward, same, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
 from tflint_nan.ops.configuration import start
@@ -76,8 +76,9 @@ def _infinite_roots(graph: Graph) -> Iterator[Root]:
             sink.name != "pow" and not _passes(graph, sink, 0.0, found.chain, {sink.serial})
         ):
             continue
-        if found.why == _GRADIENT and not taken:
-            continue  # norms of gradients are computed to be looked at
+        # Norms of gradients are computed to be looked at; unknown numbers need not be near each other.
+        if not taken and (found.why == _GRADIENT or not is_trained(sink)):
+            continue
         if _is_divisor(graph, sink) and (found.chain[0].name if found.chain else sink.name) in _SPREADS:
             continue  # the quotient is NaN itself: NAN105's
         value = sink.arg("x")
@@ -233,6 +234,11 @@ def _starts_at_zero(variable: Op) -> bool:
     return start(variable.arg("initial_value")) == Interval(0.0, 0.0)
 
 
+def _is_deviation(op: Op) -> bool:
+    """Whether `op` is the distance of values from their middle, 0 where they all are the same."""
+    return op.name == "sub" and _difference(op.arg("x"), op.arg("y")) == _SPREAD
+
+
 def _difference(a: Value, b: Value) -> str | None:
     """Why the difference of two values is 0 somewhere, None where it need not be."""
     makers = [{op.serial: op for op in value.producers() if not op.flow} for value in (a, b)]
@@ -282,8 +288,10 @@ def _after(taker: Op, op: Op, value: float | None, zero: tuple[Op, ...]) -> floa
     if taker.name == "relu" or (taker.name in ("maximum", "minimum", "clip")):
         return _bounded(taker, op, value)
     if taker.name == "div" and y.op is op:
-        # x / (norm(x) + epsilon): the gradient by the norm has the factor x.
-        guarded = 0.0 not in y.interval and any(maker in zero for maker in x.producers())
+        # x / (norm(x) + epsilon), (x - mean) / (std + epsilon): the gradient by the divisor has the dividend
+        # as a factor.
+        vanishes = any(maker in zero or _is_deviation(maker) for maker in x.producers())
+        guarded = 0.0 not in y.interval and vanishes
         return "stops" if guarded else "passes"
     if taker.name in ("mul", "div"):
         return value if constant and value == 0 else None if constant else "passes"
