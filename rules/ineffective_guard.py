@@ -9,7 +9,8 @@ and nobody looks there when the loss is NaN.
 
 Even `1 - p + 1e-10`, which is right as it is written, is not what runs in a graph: under `tf.function`, in
 `fit`, in a session and with XLA, TensorFlow 2 adds the two constants first and computes `(1 + 1e-10) - p`.
-This is reported by default; for programs of TensorFlow 1, whose old releases do not do it, by `--strict`.
+This is reported by default, and by `--strict` for programs of TensorFlow 1, whose old releases do not do it,
+and for those that record a tape and compile nothing.
 
 ## Example
 ```python
@@ -85,8 +86,8 @@ def check(graph: Graph) -> Iterator[Report]:
         )
         # Whatever is guarded: that it gets there is what the guard says.
         if bad.guard is not None and bad.guard.given != 0:
-            old = _is_merged(bad) and _is_old(graph, sink)
-            report = replace(report, level=Level.STRICT if old else Level.DEFAULT)
+            kept = _is_merged(bad) and (_is_old(graph, sink) or _runs_op_by_op(graph))
+            report = replace(report, level=Level.STRICT if kept else Level.DEFAULT)
         yield report
 
 
@@ -97,6 +98,12 @@ def _is_merged(bad: BadLog) -> bool:
 def _is_old(graph: Graph, op: Op) -> bool:
     """Whether the file is written for TensorFlow 1."""
     return any(is_v1_only(name) for name in graph.apis(op.source))
+
+
+def _runs_op_by_op(graph: Graph) -> bool:
+    """Whether a tape records the training, and nothing is seen that makes a graph of it."""
+    taped = any(op.api.startswith("tape.") for op in graph.ops("gradients"))
+    return taped and not any(graph.ops("traced", "compile", "feed"))
 
 
 def _why(bad: BadLog) -> str:

@@ -94,7 +94,11 @@ def _is_weighted(op: Op) -> bool:
     if op.name not in _PRODUCTS and "kernel" not in op.args:
         return True  # the layer makes its weights itself
     weights = [op.args["kernel"]] if "kernel" in op.args else op.args.values()
-    return any(source.name == "variable" for value in weights for source in ancestors(value).values())
+    for value in weights:
+        names = {source.name for source in ancestors(value).values()}
+        if "variable" in names and not names & _LAYERS.keys():
+            return True  # what comes out of other layers is no weight
+    return False
 
 
 def _steps(graph: Graph, optimizer: Op) -> list[Op]:

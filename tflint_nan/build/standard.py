@@ -18,6 +18,7 @@ from tflint_nan.build.builtins import Builtin
 from tflint_nan.build.fold import MAX_TEXT
 from tflint_nan.build.state import MAX_JOIN_DEPTH
 from tflint_nan.build.strings import text
+from tflint_nan.ops.table import Call
 from tflint_nan.value import NONE, Class, Const, Function, Items, Object, Symbol, Table, Unknown, Value
 
 if TYPE_CHECKING:
@@ -302,6 +303,12 @@ def _replaced(walk: Calls, args: Args, kwargs: Words) -> Value:
     return walk.replaced(made, kwargs) if isinstance(made, Object) else Unknown()
 
 
+def _traced(walk: Calls, args: Args, kwargs: Words) -> Value:
+    """A function that TensorFlow makes a graph of: as far as numbers go, the function."""
+    walk.emit("traced", {}, call=Call("tf.function", {}, {}, walk.node))
+    return args[0] if args else Unknown()
+
+
 def _attributes_of(walk: Calls, args: Args, kwargs: Words) -> Value:
     return Table(dict(args[0].attrs)) if args and isinstance(args[0], Object) else Unknown()
 
@@ -321,10 +328,11 @@ _TABLE: tuple[tuple[str, Builtin], ...] = (
     (
         "contextlib.contextmanager functools.lru_cache functools.cache asyncio.run "
         "tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm.tqdm_notebook "
-        "tf.function tf.contrib.eager.defun tf.autograph.to_graph tf.contrib.framework.add_arg_scope "
+        "tf.contrib.framework.add_arg_scope "
         "itertools.cycle",
         _same,
     ),
+    ("tf.function tf.contrib.eager.defun tf.autograph.to_graph", _traced),
     ("typing.cast tf.make_template", _second),
     ("tqdm.trange six.moves.range six.moves.xrange", builtins.NAMES["range"]),
     ("six.moves.zip itertools.izip", builtins.NAMES["zip"]),

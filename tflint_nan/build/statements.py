@@ -236,11 +236,10 @@ class Statements(Loops):
             if kind in ("property", "staticmethod", "classmethod", "cached_property", "lazy_property"):
                 kind = "property" if kind.endswith("property") else kind
                 return replace(value, kind=kind)
-        if isinstance(wrapper, (Function, Class, Object)) or wrapper == Symbol("tf.custom_gradient"):
+        if isinstance(wrapper, (Function, Class, Object, Symbol)):
             result = self.call(wrapper, [value], {})
             return value if isinstance(result, Unknown) else result
-        # tf.function, register_...: the function itself, as far as numbers go. A property's setter leaves
-        # the property.
+        # A property's setter leaves the property.
         if isinstance(decorator.decorator, cst.Attribute) and decorator.decorator.attr.value in (
             "setter",
             "deleter",
