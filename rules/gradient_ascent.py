@@ -56,8 +56,8 @@ loss is taken away, a negative rate gets its absolute value.
 
 * D. E. Rumelhart, G. E. Hinton, R. J. Williams: Learning representations by back-propagating errors. Nature
   323, 1986: the change of a weight is minus the rate times the gradient.
-* I. Goodfellow, J. Shlens, C. Szegedy: Explaining and harnessing adversarial examples. ICLR 2015; Y. Ganin, V.
-  Lempitsky: Unsupervised domain adaptation by backpropagation. ICML 2015: where an error is maximised on
+* I. Goodfellow, J. Shlens, C. Szegedy: Explaining and harnessing adversarial examples. ICLR 2015; Y. Ganin,
+  V. Lempitsky: Unsupervised domain adaptation by backpropagation. ICML 2015: where an error is maximised on
   purpose.
 """
 

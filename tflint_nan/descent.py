@@ -14,13 +14,17 @@ from tflint_nan.value import NONE, Items, Object, Op, Table, Value, sources
 #: Losses that training makes small, with the arguments that are the target and the prediction.
 _ERRORS = {
     **dict.fromkeys(
-        ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "hinge", "poisson")
-        + ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
+        (
+            *("mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "hinge", "poisson"),
+            *("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
+        ),
         ("y_true", "y_pred"),
     ),
     **dict.fromkeys(
-        ("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits")
-        + ("sigmoid_cross_entropy_with_logits", "weighted_cross_entropy_with_logits"),
+        (
+            *("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"),
+            *("sigmoid_cross_entropy_with_logits", "weighted_cross_entropy_with_logits"),
+        ),
         ("labels", "logits"),
     ),
     "squared_difference": ("x", "y"),
@@ -105,14 +109,14 @@ def _by(graph: Graph, optimizer: Op, step: Step) -> Iterator[Step]:
 
 
 def _gradients_of(op: Op) -> list[Value]:
-    """The gradients in what `apply_gradients` is given: the first of each pair, or the list of a Keras 3 `apply`."""
+    """The gradients that `apply_gradients` is given: the first of each pair, or a list (`apply`)."""
     given = op.arg("gradients")
     pairs = given.items if isinstance(given, Items) else ()
     return [pair.items[0] if isinstance(pair, Items) and pair.items else pair for pair in pairs]
 
 
 def signed_gradient(value: Value) -> tuple[int, Op] | None:
-    """The `gradients` that a value is a multiple of, and the sign of the factor; None where either is not known."""
+    """The `gradients` that a value is a multiple of, and the factor's sign; None where that is not known."""
     sign = 1
     while True:
         op = value.op
@@ -216,11 +220,9 @@ def _parts(op: Op) -> Value | None:
 
 def _squared(op: Op) -> Op | None:
     """The difference that `op` is the square of."""
-    if op.name == "square" or (op.name == "pow" and number(op.arg("y")) == 2):
-        base = op.arg("x").op
-    elif op.name == "mul" and op.arg("x").op is not None and op.arg("x").op is op.arg("y").op:
-        base = op.arg("x").op
-    else:
+    base = op.arg("x").op
+    power = op.name == "pow" and number(op.arg("y")) == 2
+    if op.name != "square" and not power and (op.name != "mul" or base is not op.arg("y").op):
         return None
     return base if base is not None and base.name == "sub" else None
 

@@ -232,6 +232,11 @@ class Graph:
         set_by = [source for op in self.ops(*_SETTING) for source in _operands(op)]
         return self._back((*self._losses, *self._away, *set_by), _operands)
 
+    def is_taken(self, op: Op) -> bool:
+        """False where it is shown that nothing but monitoring takes the output of `op`."""
+        takers = (taker for taker in self.consumers(op) if not taker.api.startswith(MONITORS))
+        return any(True for _ in takers) or op.serial in self._possible
+
     def monitored_only(self, op: Op) -> bool:
         """True where it is shown that training does not see the output of `op`, as a number or otherwise."""
         return self._trains_what_it_shows and op.serial not in self._settings

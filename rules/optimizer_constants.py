@@ -1,0 +1,128 @@
+"""NAN406 optimizer-constants: a constant of an optimizer or normalisation lies where its formula breaks.
+
+## Why is this bad?
+
+Each constant has a range in which the formula works:
+
+* *Momentum, beta and rho* weigh the past against the new gradient and lie in [0, 1). At 1 the past never
+  fades: Adam divides by `1 - beta_1 ** t`, which is 0, and gives NaN on the first step; momentum adds up every
+  gradient there ever was. Above 1 it grows geometrically until it is inf.
+* *Epsilon* keeps the divisor off zero. Adam, RMSprop and their relatives divide by the root of a running
+  mean of squared gradients, which is 0 for every weight that has had no gradient yet (a dead unit, a row of an
+  embedding): `0 / 0` without an epsilon. A normalisation divides by the standard deviation, 0 for a constant
+  feature, and a negative epsilon makes the root NaN.
+* *Decay steps* of a schedule are a divisor.
+
+## Example
+
+```python
+import tensorflow as tf
+
+model = tf.keras.Sequential([tf.keras.layers.Dense(16, activation="relu"), tf.keras.layers.Dense(1)])
+model.compile(optimizer=tf.keras.optimizers.Adam(learning_rate=0.001, beta_1=1.0), loss="mse")
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+model = tf.keras.Sequential([tf.keras.layers.Dense(16, activation="relu"), tf.keras.layers.Dense(1)])
+model.compile(optimizer=tf.keras.optimizers.Adam(learning_rate=0.001, beta_1=0.9), loss="mse")
+```
+
+## Fix safety
+
+Shown only, never applied: it writes the default of Keras (0.9 for momentum, beta_1 and rho, 0.999 for beta_2,
+1e-7 for an optimizer's epsilon, 1e-3 for a normalisation's), which need not be what was meant.
+
+## References
+
+* D. P. Kingma, J. Ba: Adam: A method for stochastic optimization. ICLR 2015: beta_1, beta_2 in [0, 1).
+* I. Sutskever, J. Martens, G. Dahl, G. Hinton: On the importance of initialization and momentum in deep
+  learning. ICML 2013.
+* S. Ioffe, C. Szegedy: Batch normalization. ICML 2015: epsilon for numerical stability.
+* The defaults: [keras.optimizers](https://keras.io/api/optimizers/),
+  [BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import number
+from tflint_nan.finding import Applicability, Fix, Severity
+from tflint_nan.graph import Graph, Report
+from tflint_nan.registry import rule
+from tflint_nan.remedies import replace_number
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import Op
+
+#: Weights of the past, each with Keras's default.
+_MEMORIES = {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "rho": 0.9}
+#: Optimizers that divide by the root of a mean that is 0 before the first gradient.
+_DIVIDING = ("adam", "adamw", "nadam", "adamax", "lamb", "rmsprop", "adadelta")
+_STEPS = ("decay_steps", "first_decay_steps")
+
+
+@rule("NAN406", "optimizer-constants")
+def check(graph: Graph) -> Iterator[Report]:
+    """Constants outside of the range in which their formula works."""
+    for op in graph.ops("optimizer", "layer", "batch_norm", "schedule"):
+        for argument, usual, message in _wrong(op):
+            yield Report(
+                op=op,
+                node=op.nodes.get(argument, op.node),
+                message=message,
+                help=f"use {usual:g}" if usual else "give the number of steps over which the rate decays",
+                fix=partial(_fix, graph, op, argument, usual) if usual else None,
+                severity=Severity.WARNING,
+            )
+
+
+def _wrong(op: Op) -> Iterator[tuple[str, float, str]]:
+    """The arguments of `op` that are out of range, each with its default and what happens."""
+    name = op.api.rpartition(".")[2]
+    epsilon = number(op.arg("epsilon"))
+    if op.name == "optimizer":
+        for argument, usual in _MEMORIES.items():
+            given = number(op.arg(argument))
+            if given is not None and not 0 <= given < 1:
+                yield (
+                    argument,
+                    usual,
+                    f"{argument} = {given:g} of {name} lies outside of [0, 1): {_memory(given)}",
+                )
+        if epsilon is not None and epsilon <= 0 and op.arg("algorithm").literal in _DIVIDING:
+            yield (
+                "epsilon",
+                1e-7,
+                f"epsilon = {epsilon:g} of {name}: the step of a weight without a gradient is 0 / 0, NaN",
+            )
+    elif op.name == "schedule":
+        for argument in _STEPS:
+            given = number(op.arg(argument))
+            if given is not None and given <= 0:
+                yield argument, 0.0, f"{name} divides by {argument} = {given:g}"
+    elif epsilon is not None and epsilon <= 0 and _normalises(op, name):
+        yield "epsilon", 1e-3, f"epsilon = {epsilon:g} of {name}: a constant feature is divided by 0"
+
+
+def _memory(given: float) -> str:
+    if given < 0:
+        return "each step goes back a part of the last one"
+    return "the past never fades" if given == 1 else "the past grows with every step until it is inf"
+
+
+def _normalises(op: Op, name: str) -> bool:
+    """Whether `op` divides by a standard deviation that nothing is known of."""
+    if op.name == "batch_norm":
+        return "epsilon" in op.nodes and number(op.arg("variance")) is None
+    return name.lower().replace("_", "").endswith("normalization")
+
+
+def _fix(graph: Graph, op: Op, argument: str, usual: float, r: Rewriter) -> Fix | None:
+    if not replace_number(graph, r, op, argument, f"{usual:g}"):
+        return None
+    return r.fix(Applicability.DISPLAY, f"Use {usual:g}")
