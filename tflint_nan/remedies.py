@@ -219,27 +219,6 @@ def quoted_as(text: str, word: str) -> str:
     return quote + word + quote
 
 
-def replace_activation(r: Rewriter, op: Op, name: str) -> bool:
-    """Write `relu`, `softmax` or another function of `tf.nn` in the place of an activation.
-
-    As it is written: a layer's string or function, or a call. False where the place cannot be rewritten.
-    """
-    node = op.nodes.get("activation")
-    if node is not None and r.text(node)[-1:] in ("'", '"'):
-        r.replace(node, quoted_as(r.text(node), name))
-        return True
-    function = r.api(f"tf.nn.{name}")
-    if function is None:
-        return False
-    if node is not None:
-        r.replace(node, function)
-    elif op.nodes.keys() == {"x"}:
-        r.replace(op.node, "{f}({x})", f=function, x=op.nodes["x"])
-    else:
-        return False
-    return True
-
-
 def remove_activation(r: Rewriter, op: Op) -> bool:
     """Take an activation out: a layer's own, or a function's call. False where it is a layer by itself."""
     if op.nodes.keys() == {"x"}:
