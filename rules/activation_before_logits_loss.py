@@ -64,32 +64,17 @@ from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import compiled, guarded, made_only_by, units
+from tflint_nan.training import FUSED, compiled, entropies, guarded, made_only_by, units
 from tflint_nan.value import NONE, Op
-
-FUSED = {
-    "softmax_cross_entropy_with_logits": "softmax",
-    "sparse_softmax_cross_entropy_with_logits": "softmax",
-    "sigmoid_cross_entropy_with_logits": "sigmoid",
-    "weighted_cross_entropy_with_logits": "sigmoid",
-}
-LOSSES = {
-    "categorical_crossentropy": "softmax",
-    "sparse_categorical_crossentropy": "softmax",
-    "binary_crossentropy": "sigmoid",
-    "binary_focal_crossentropy": "sigmoid",
-    "categorical_focal_crossentropy": "softmax",
-}
 
 
 @rule("NAN203", "activation-before-logits-loss")
 def check(graph: Graph) -> Iterator[Report]:
     """Activated outputs where logits are expected."""
-    for op in graph.ops(*FUSED, *LOSSES):
-        operand = "logits" if op.name in FUSED else "y_pred"
-        own = FUSED.get(op.name) or LOSSES[op.name]
-        activation = made_only_by(guarded(op.arg(operand)), "softmax", "sigmoid")
-        if activation is None or (op.name in LOSSES and op.arg("from_logits").literal is not True):
+    for entropy in entropies(graph):
+        op, own = entropy.op, entropy.kind
+        activation = made_only_by(guarded(entropy.output), "softmax", "sigmoid")
+        if activation is None or entropy.logits is not True:
             continue
         if activation.name == "softmax" and not _over_last_axis(activation):
             continue

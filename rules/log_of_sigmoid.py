@@ -48,7 +48,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import at
+from tflint_nan.evidence import at, complement
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
@@ -57,7 +57,6 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import (
     clipped,
-    complement,
     cross_entropy_text,
     overflows,
     own,

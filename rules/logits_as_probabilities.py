@@ -55,7 +55,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import trained_output
+from tflint_nan.training import entropies, trained_output
 from tflint_nan.value import NONE, Op
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
@@ -65,10 +65,9 @@ EPSILON = 1e-7
 @rule("NAN204", "logits-as-probabilities")
 def check(graph: Graph) -> Iterator[Report]:
     """Linear outputs in losses that expect probabilities."""
-    for op in graph.ops("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy"):
-        given = op.arg("from_logits")
-        linear = trained_output(op.arg("y_pred"))
-        if linear is None or not (given is NONE or given.literal is False):
+    for entropy in entropies(graph):
+        op, linear = entropy.op, trained_output(entropy.output)
+        if linear is None or entropy.logits is not False or "focal" in op.name:
             continue
         yield Report(
             op=op,

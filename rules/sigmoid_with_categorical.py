@@ -56,17 +56,16 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_activation, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import made_only_by, units
-from tflint_nan.value import NONE, Op
+from tflint_nan.training import entropies, made_only_by, units
+from tflint_nan.value import Op
 
 
 @rule("NAN205", "sigmoid-with-categorical")
 def check(graph: Graph) -> Iterator[Report]:
     """Sigmoids under a cross entropy over classes."""
-    for op in graph.ops("categorical_crossentropy", "sparse_categorical_crossentropy"):
-        sigmoid = made_only_by(op.arg("y_pred"), "sigmoid")
-        given = op.arg("from_logits")
-        if sigmoid is None or not (given is NONE or given.literal is False):
+    for entropy in entropies(graph):
+        op, sigmoid = entropy.op, made_only_by(entropy.output, "sigmoid")
+        if sigmoid is None or entropy.kind != "softmax" or entropy.logits is not False or "focal" in op.name:
             continue
         n = units(sigmoid)
         outputs = {None: "sigmoid outputs", 1: "one sigmoid output"}.get(n, f"{n} sigmoid outputs")

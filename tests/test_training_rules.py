@@ -166,9 +166,9 @@ def learned(activation: str, loss: str, *, start: float) -> float:
     tf.keras.utils.set_random_seed(3)
     x = np.eye(3, dtype="float32").repeat(20, axis=0)
     model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(3, activation=activation)])
-    model.compile(tf.keras.optimizers.SGD(1.0), loss, metrics=["accuracy"])
+    model.compile(tf.keras.optimizers.SGD(10.0), loss, metrics=["accuracy"])
     model.set_weights([np.roll(np.eye(3, dtype="float32"), 1, axis=1) * start, np.zeros(3, "float32")])
-    model.fit(x, x, batch_size=60, epochs=200, verbose=0)
+    model.fit(x, x, batch_size=60, epochs=20, verbose=0)
     return float(model.evaluate(x, x, verbose=0)[1])
 
 
@@ -192,3 +192,95 @@ def test_squared_error_does_not_unlearn_what_cross_entropy_does(activation: str)
     assert mended == ["softmax", "categorical_crossentropy"]
     assert learned(activation, "mse", start=30.0) == 0
     assert learned(*mended, start=30.0) == 1
+
+
+def trained_by(text: str, x: Any, y: Any) -> Any:
+    """The model of a fixed or unfixed text, trained."""
+    tf.keras.utils.set_random_seed(1)
+    names: dict[str, Any] = {"x": x, "y": y}
+    exec(text, names)
+    return names["model"]
+
+
+TWO_CLASSES = """
+import keras
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="{}")])
+model.compile(keras.optimizers.SGD(2.0), loss="binary_crossentropy", metrics=["accuracy"])
+model.fit(x, y, epochs=30, verbose=0)
+"""
+
+
+def test_one_softmax_learns_nothing_and_its_sigmoid_does() -> None:
+    x = np.array([[1.0, 0.0], [0.0, 1.0]], "float32").repeat(8, axis=0)
+    y = x[:, :1]
+    text = TWO_CLASSES.format("softmax")
+    before, after = (trained_by(t, x, y).predict(x, verbose=0) for t in (text, fix(text, unsafe=True)))
+    assert np.all(before == 1)
+    assert np.array_equal(after > 0.5, y > 0.5)
+
+
+THREE_CLASSES = """
+import keras
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="{activation}")])
+model.compile(keras.optimizers.SGD(2.0), loss="{loss}", metrics=["accuracy"])
+model.layers[0].set_weights([start, zeros])
+model.fit(x, y, epochs=30, verbose=0)
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dead_relus_stay_dead_and_a_softmax_does_not() -> None:
+    x = np.eye(3, dtype="float32").repeat(8, axis=0)
+    text = THREE_CLASSES.format(activation="relu", loss="categorical_crossentropy")
+    text = text.replace("start", "[[-1.0] * 3] * 3").replace("zeros", "[0.0] * 3")
+    before, after = (trained_by(t, x, x) for t in (text, fix(text, unsafe=True)))
+    assert np.all(before.predict(x, verbose=0) == 0)
+    assert np.array_equal(after.predict(x, verbose=0).argmax(1), x.argmax(1))
+
+
+def test_accuracy_of_a_softmax_is_not_the_binary_one_after_the_fix() -> None:
+    """Equal shares are right for one class of three; binary accuracy says two thirds."""
+    x = np.eye(3, dtype="float32")
+    text = """
+import keras
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+model.compile("sgd", loss="binary_crossentropy", metrics=["accuracy"])
+"""
+    shown = []
+    for program in (text, fix(text, unsafe=True)):
+        model = trained_by(program, x, x)
+        model.set_weights([np.zeros((3, 3)), np.zeros(3)])
+        shown.append(float(model.evaluate(x, x, verbose=0)[1]))
+    assert shown == pytest.approx([2 / 3, 1 / 3])
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_the_other_kind_of_labels_stops_and_the_other_loss_learns(sparse: bool) -> None:
+    labels = "keras.utils.to_categorical(y, 3)" if sparse else "keras.utils.to_categorical(y, 3).argmax(1)"
+    text = f"""
+import keras
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+model.compile(keras.optimizers.SGD(2.0), loss="{"sparse_" if sparse else ""}categorical_crossentropy")
+model.fit(x, {labels}, epochs=30, verbose=0)
+"""
+    x, y = np.eye(3, dtype="float32"), np.arange(3)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        trained_by(text, x, y)
+    mended = trained_by(fix(text, unsafe=False), x, y)
+    assert np.array_equal(mended.predict(x, verbose=0).argmax(1), y)
+
+
+def test_exchanged_operands_do_not_learn_and_the_right_ones_do() -> None:
+    text = """
+import keras
+def loss(y_true, y_pred):
+    return keras.losses.binary_crossentropy(y_pred, y_true)
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
+model.compile(keras.optimizers.SGD(2.0), loss=loss)
+model.fit(x, y, epochs=30, verbose=0)
+"""
+    x = np.array([[1.0, 0.0], [0.0, 1.0]], "float32").repeat(8, axis=0)
+    y = x[:, :1]
+    sure = trained_by(fix(text, unsafe=True), x, y).evaluate(x, y, verbose=0)
+    assert sure < 0.1
+    assert trained_by(text, x, y).evaluate(x, y, verbose=0) > 1

@@ -184,6 +184,74 @@ def sigmoids_of_classes(report: Report) -> None:
     assert float(shown["gradient"]) == 0
 
 
+def one_unit(report: Report) -> None:
+    """Whatever the number is."""
+    shown, operation = numbers(report), getattr(tf.nn, report.op.name)
+    for logit in (float(shown["logit"]), -3.0, 0.0):
+        result, gradient = derivative(operation, tf.constant([logit]))
+        assert float(result[0]) == float(shown[report.op.name])
+        assert float(gradient[0]) == float(shown["gradient"]) == 0
+
+
+def shares_as_questions(report: Report) -> None:
+    """Equal shares: the binary loss is small and its accuracy large, the categorical ones are neither."""
+    text = str(report.witness)
+    counted = re.search(r"(\d+) classes", text)
+    if counted is None:
+        assert report.witness is None
+        return
+    n, shown = int(counted[1]), numbers(report)
+    outputs, aim = tf.fill([n, n], 1 / n), tf.eye(n)
+    assert about(shown["share"], outputs[0, 0])
+    assert about(shown["binary loss"], keras.losses.binary_crossentropy(aim, outputs))
+    assert about(shown["binary accuracy"], keras.metrics.binary_accuracy(aim, outputs))
+    loss, accuracy = re.findall(r"\(categorical: (\S+) and (\S+)\)", text)[0]
+    assert about(loss, keras.losses.categorical_crossentropy(aim, outputs))
+    assert about(accuracy, tf.reduce_mean(keras.metrics.categorical_accuracy(aim, outputs)))
+
+
+def exchanged(report: Report) -> None:
+    """No witness: with the operands exchanged the loss of a right output is not the smaller one."""
+    assert report.witness is None
+    name = report.op.name
+    right, wrong, aim = tf.constant([0.1, 0.9]), tf.constant([0.9, 0.1]), tf.constant([0.0, 1.0])
+    if name == "log":
+        loss = lambda y, p: -tf.reduce_sum(y * tf.math.log(p + 1e-9))  # noqa: E731
+    elif name in ("binary_crossentropy", "categorical_crossentropy"):
+        loss = getattr(keras.losses, name)
+    else:
+        loss = getattr(tf.nn, name)
+        right, wrong = tf.math.log(right), tf.math.log(wrong)
+    assert loss(aim, right) < loss(aim, wrong)
+    near, far = (tf.Variable(output) for output in (right, wrong))
+    slopes = [derivative(lambda z: loss(z, aim), output)[1] for output in (near, far)]
+    assert np.all(numbers_of(slopes[0]) == numbers_of(slopes[1])), "it knows nothing of the error"
+
+
+def relu_outputs(report: Report) -> None:
+    """No witness: where the relu is 0 nothing flows back, whatever the label is."""
+    assert report.witness is None
+    for aim in ([1.0, 0.0], [0.0, 1.0]):
+        z = tf.constant([-1.0, -2.0])
+        logits = tf.nn.relu(z)
+        if "logits" in report.message:
+            assert np.all(tf.sigmoid(logits).numpy() >= 0.5)
+            loss = lambda z, aim=aim: tf.nn.softmax_cross_entropy_with_logits(aim, tf.nn.relu(z))  # noqa: E731
+        else:
+            loss = lambda z, aim=aim: keras.losses.categorical_crossentropy(aim, tf.nn.relu(z))  # noqa: E731
+        assert np.all(np.nan_to_num(numbers_of(derivative(loss, z)[1])) == 0)
+
+
+def other_labels(report: Report) -> None:
+    """No witness: the shapes do not fit."""
+    assert report.witness is None
+    name, outputs = report.op.name, tf.fill([4, 3], 1 / 3)
+    labels = tf.one_hot([0, 1, 2, 0], 3) if "sparse" in name else tf.constant([0, 1, 2, 0])
+    loss = getattr(keras.losses if "crossentropy" in name else tf.nn, name)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        loss(labels, outputs)
+
+
 def one_term(report: Report) -> None:
     """A wrong output for the label 0 costs nothing; with both terms it does."""
     shown = numbers(report)
@@ -248,7 +316,12 @@ LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN203": activated_twice,
     "NAN204": linear_output,
     "NAN205": sigmoids_of_classes,
+    "NAN206": one_unit,
+    "NAN207": shares_as_questions,
+    "NAN208": exchanged,
     "NAN209": one_term,
+    "NAN210": relu_outputs,
+    "NAN211": other_labels,
     "NAN301": raw_data,
     "NAN401": large_rate,
 }

@@ -204,6 +204,12 @@ def same(a: Value, b: Value) -> bool:
     return a is b or (a.op is not None and a.op is b.op) or (number(a) is not None and number(a) == number(b))
 
 
+def complement(value: Value) -> Value | None:
+    """What `value` is one minus of."""
+    op = value.op
+    return op.arg("y") if op is not None and op.name == "sub" and number(op.arg("x")) == 1 else None
+
+
 def number(value: Value) -> float | None:
     """The one finite number that a value is known to be."""
     low = value.interval.lo

@@ -23,6 +23,7 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
+from tflint_nan.targets import swapped_logs
 from tflint_nan.value import Op, Value, Witness
 
 
@@ -53,6 +54,8 @@ def bad_logs(graph: Graph) -> tuple[BadLog, ...]:
 def _bad_logs(graph: Graph) -> Iterator[BadLog]:
     for sink in graph.ops("log", "log1p"):
         edge = -1.0 if sink.name == "log1p" else 0.0
+        if any(swapped.log is sink for swapped in swapped_logs(graph)):
+            continue
         found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
         if not found:
             yield from _merged(graph, sink)

@@ -22,6 +22,8 @@ _FUSED = {
     "sigmoid": "tf.nn.sigmoid_cross_entropy_with_logits",
     "softmax": "tf.nn.softmax_cross_entropy_with_logits",
 }
+#: Arguments that losses for either kind of labels have.
+_SHARED = {"from_logits", "reduction", "name", "y_true", "y_pred", "labels", "logits"}
 #: Keras's cross entropy of the activation's output.
 _PLAIN = {"sigmoid": "binary_crossentropy", "softmax": "categorical_crossentropy"}
 
@@ -187,6 +189,39 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
     return text is not None
 
 
+def rename_loss(r: Rewriter, loss: Op, function: str) -> bool:
+    """Write another loss with the same arguments in the place of `loss`; False where it has others."""
+    made = loss.arg("loss").op
+    if made is not None and made.nodes:
+        name = _class(r, function) if not made.nodes.keys() - _SHARED else None
+        return name is not None and _recall(r, made.node, name)
+    if loss.arg("loss") is NONE:
+        library = "keras.losses" if is_keras(loss) else "tf.nn" if loss.api.startswith("tf.nn.") else None
+        same = library and not loss.nodes.keys() - _SHARED
+        name = r.api(f"{library}.{function}") if same else None
+        return name is not None and _recall(r, loss.node, name)
+    return replace_loss(r, loss, function)
+
+
+def _recall(r: Rewriter, call: cst.CSTNode, name: str) -> bool:
+    """Call another function with the same arguments."""
+    if isinstance(call, cst.Call):
+        r.replace(call.func, name)
+    return isinstance(call, cst.Call)
+
+
+def remove_activation(r: Rewriter, activation: Op) -> bool:
+    """Take the activation away from a layer, or from around its operand; False where neither can be done."""
+    node = activation.nodes.get("activation")
+    if node is not None:
+        r.replace(node, "None")
+    elif activation.nodes.keys() == {"x"}:
+        r.replace(activation.node, "{x}", x=activation.nodes["x"])
+    else:
+        return False
+    return True
+
+
 def _class(r: Rewriter, function: str) -> str | None:
     return r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
 
@@ -217,14 +252,3 @@ def quoted_as(text: str, word: str) -> str:
     """`word` as a string literal with the quotes of the literal `text`."""
     quote = text[-1:] if text[-1:] in ("'", '"') else '"'
     return quote + word + quote
-
-
-def remove_activation(r: Rewriter, op: Op) -> bool:
-    """Take an activation out: a layer's own, or a function's call. False where it is a layer by itself."""
-    if op.nodes.keys() == {"x"}:
-        r.replace(op.node, "{x}", x=op.nodes["x"])
-        return True
-    if op.nodes.keys() <= {"activation", "x"}:
-        return False
-    r.remove_argument(op.node, "activation")
-    return "activation" in op.nodes

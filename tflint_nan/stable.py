@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import exp_in, library, number, plus_one, quotient, same, squasher
+from tflint_nan.evidence import complement, exp_in, library, number, plus_one, quotient, same, squasher
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.rewrite import Rewriter
@@ -236,12 +236,6 @@ def _pair(op: Op) -> CrossEntropy | None:
 
 def _operand(value: Value, name: str) -> Value | None:
     return value.op.arg("x") if value.op is not None and value.op.name == name else None
-
-
-def complement(value: Value) -> Value | None:
-    """What `value` is one minus of."""
-    op = value.op
-    return op.arg("y") if op is not None and op.name == "sub" and number(op.arg("x")) == 1 else None
 
 
 def _is_complement(value: Value, of: Value) -> bool:

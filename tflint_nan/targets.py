@@ -9,10 +9,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
-from tflint_nan.evidence import number, onward, squasher
+import libcst as cst
+
+from tflint_nan.evidence import complement, number, onward, squasher
 from tflint_nan.graph import Graph
-from tflint_nan.training import LINEAR, compiled, ends, flat, logistic, made_only_by, shares, units
+from tflint_nan.training import (
+    LINEAR,
+    Entropy,
+    compiled,
+    ends,
+    flat,
+    guarded,
+    is_output,
+    logistic,
+    made_only_by,
+    shares,
+    units,
+)
 from tflint_nan.value import NONE, Const, Object, Op, Symbol, Value, sources
 
 #: Ops whose output a model computes: a target made by one is no label.
@@ -33,6 +48,11 @@ _CLASSES = (
         "logical_or",
         "logical_not",
     ),
+)
+#: Ops that hold what was given: no model computed it.
+_DATA = (
+    *(*_CLASSES, "placeholder", "constant", "zeros", "ones", "csv", "tabular"),
+    *("pixels", "scaled_images", "scaled", "rescaling", "normalization"),
 )
 #: Ops that make numbers anywhere in an interval.
 _BETWEEN = (
@@ -260,6 +280,111 @@ def _as_wide_as_input(compile_: Op | None, width: int | None) -> bool:
 def is_label(value: Value) -> bool:
     """True where a value can be a label: data, not a literal, and nothing that a model computes."""
     return not isinstance(value, Const) and not any(op.name in _MODELLED for op in ends(value))
+
+
+def is_data(value: Value) -> bool:
+    """True where every number of a value is shown to come from data, or from the program's own literals."""
+    found = ends(value)
+    return bool(found) and all(op.name in _DATA for op in found)
+
+
+@dataclass(frozen=True, slots=True)
+class SwappedLog:
+    """The log of a label, times a prediction.
+
+    Attributes:
+        log: the log.
+        output: the prediction, `factor_node` where it is written.
+        label_node: where the label is written.
+    """
+
+    log: Op
+    output: Op
+    label_node: cst.BaseExpression | None
+    factor_node: cst.BaseExpression | None
+
+
+@lru_cache(maxsize=1)
+def swapped_logs(graph: Graph) -> tuple[SwappedLog, ...]:
+    """Cross entropies written by hand with the label inside of the log.
+
+    What else takes the log of the prediction is a divergence, whose terms may stand either way.
+    """
+    logged = {end.serial for log in graph.ops("log") for end in ends(_inside(log.arg("x"))[0])}
+    found = []
+    for product in graph.ops("mul"):
+        for factor, other in (("x", "y"), ("y", "x")):
+            log = made_only_by(_positive(product.arg(other)), "log")
+            output, factor_node = _inside(product.arg(factor), product, factor)
+            if log is None or output.op is None or not is_output(output):
+                continue
+            label, label_node = _inside(log.arg("x"), log, "x")
+            made = ends(label)
+            if not made or any(op.name not in (*_CLASSES, "placeholder", "csv") for op in made):
+                continue
+            if not any(end.serial in logged for end in ends(output)):
+                found.append(SwappedLog(log, output.op, label_node, factor_node))
+    return tuple(found)
+
+
+def _positive(value: Value) -> Value:
+    negation = made_only_by(value, "neg")
+    return negation.arg("x") if negation else value
+
+
+def _inside(
+    value: Value, holder: Op | None = None, name: str = ""
+) -> tuple[Value, cst.BaseExpression | None]:
+    """What a guard, or one minus it, is computed from (`1 - p + 1e-7` to `p`), and where that is written.
+
+    `value` is the argument `name` of `holder`.
+    """
+    node = holder.nodes.get(name) if holder is not None else None
+    while True:
+        inner = guarded(value)
+        of = complement(inner)
+        inner = inner if of is None else of
+        if inner is value:
+            return value, node
+        todo = [value]
+        while todo:
+            op = todo.pop().op
+            for key, operand in op.args.items() if op is not None else ():
+                if operand is inner and op is not None:
+                    node, todo = op.nodes.get(key), []
+                    break
+                todo.append(operand)
+        value = inner
+
+
+class Encoding(Enum):
+    """How the classes of a target are written."""
+
+    NUMBERS = "class numbers"
+    ONE_HOT = "one-hot rows"
+
+
+def encodings(graph: Graph, entropy: Entropy) -> set[Encoding | None]:
+    """How the targets of a cross entropy over classes are written, one for each that the program shows.
+
+    None among them where one of them is not known.
+    """
+    compile_, found = compiled(graph, entropy.op), set[Encoding | None]()
+    if compile_ is None:
+        shown = [target for _, target in examples(graph, entropy.op, entropy.op, entropy.labels)]
+    else:
+        shown = [fit.arg("y") for fit in graph.ops("fit") if fit.arg("model") is compile_.arg("model")]
+    for target in shown:
+        found.add(_encoding(target))
+    return found
+
+
+def _encoding(target: Value) -> Encoding | None:
+    made = ends(target)
+    if made and all(op.name in ONE_HOT for op in made):
+        return Encoding.ONE_HOT
+    numbered = made and all(op.name in ("class_ids", "argmax", "random_integers") for op in made)
+    return Encoding.NUMBERS if numbered else None
 
 
 def compared(graph: Graph, op: Op) -> bool:

@@ -7,10 +7,14 @@ answer is None or empty, and the rule that asked stays silent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
 
 from tflint_nan.evidence import number, quotient, squasher
 from tflint_nan.graph import Graph
-from tflint_nan.value import Const, Items, Op, Table, Value, sources
+from tflint_nan.ops.generations import is_v1_only
+from tflint_nan.value import NONE, Const, Items, Op, Table, Value, sources
 
 #: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
 LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
@@ -99,6 +103,14 @@ def trained_output(value: Value) -> Op | None:
     return op if negative is not None and large is not None else None
 
 
+def is_output(value: Value) -> bool:
+    """True for what a model computes with weights, activated or not, and a gradient goes back through."""
+    if any(op.name == "stop_gradient" for op in value.producers()):
+        return False
+    found = logistic(value) or shares(value)
+    return trained_output(found[1] if found is not None else value) is not None
+
+
 def _parameters(value: Value) -> list[Op] | None:
     """The linear layers and trained variables in the sum that `value` is; None where it is something else."""
     todo, found, seen = list(ends(value)), [], set()
@@ -174,6 +186,96 @@ def compiles(graph: Graph, model: Value) -> Iterator[Op]:
 def compiled(graph: Graph, loss: Op) -> Op | None:
     """The `compile` whose loss `loss` is a part of, None where the program applies the loss itself."""
     return next((op for op in graph.ops("compile") if loss.serial in ancestors(op.arg("loss"))), None)
+
+
+#: Cross entropies of TensorFlow, which take logits, and the activation that each applies to them.
+FUSED = {
+    "softmax_cross_entropy_with_logits": "softmax",
+    "sparse_softmax_cross_entropy_with_logits": "softmax",
+    "sigmoid_cross_entropy_with_logits": "sigmoid",
+    "weighted_cross_entropy_with_logits": "sigmoid",
+}
+#: Cross entropies of Keras, which take what the activation computes unless they are told otherwise.
+_OF_KERAS = {
+    "categorical_crossentropy": "softmax",
+    "sparse_categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+    "binary_focal_crossentropy": "sigmoid",
+    "categorical_focal_crossentropy": "softmax",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """A cross entropy between labels and an output.
+
+    Attributes:
+        op: the loss.
+        kind: the activation that belongs to it: "softmax" for one class of several, "sigmoid" for each alone.
+        target: which argument of `op` the labels are, `operand` which one the output.
+        logits: whether it takes logits; None where that is not known.
+    """
+
+    op: Op
+    kind: str
+    target: str
+    operand: str
+    logits: bool | None
+
+    @property
+    def labels(self) -> Value:
+        """What goes where the labels go."""
+        return self.op.arg(self.target)
+
+    @property
+    def output(self) -> Value:
+        """What goes where the prediction goes."""
+        return self.op.arg(self.operand)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the labels are numbers of classes."""
+        return self.op.name.startswith("sparse_")
+
+
+def entropies(graph: Graph) -> Iterator[Entropy]:
+    """Every cross entropy that a library computes."""
+    for op in graph.ops(*FUSED, *_OF_KERAS):
+        if op.name in FUSED:
+            names = ("labels", "logits")
+            if _has_no_order(graph, op) and is_output(op.arg("labels")):
+                names = ("logits", "labels")
+            yield Entropy(op, FUSED[op.name], *names, True)
+            continue
+        given = op.arg("from_logits")
+        flag = given.literal if given is not NONE else False
+        yield Entropy(op, _OF_KERAS[op.name], "y_true", "y_pred", flag if isinstance(flag, bool) else None)
+
+
+def _has_no_order(graph: Graph, op: Op) -> bool:
+    """True for operands without names in a file for TensorFlow 1.
+
+    Before 1.0 `tf.nn` took the logits first, from then on names alone; 2.0 takes the labels first.
+    """
+    named = not isinstance(op.node, cst.Call) or not op.node.args or op.node.args[0].keyword is not None
+    early = any(is_v1_only(api) for api in graph.apis(op.source))
+    return op.api.startswith("tf.nn.") and early and not named
+
+
+def axis_length(op: Op) -> int | None:
+    """How many numbers a softmax normalises together; None where that is not known.
+
+    Where no shape is known, a dense layer right before it tells.
+    """
+    x = op.arg("x")
+    axis = op.arg("axis")
+    place = -1 if axis is NONE else axis.literal
+    if not isinstance(place, int):
+        return None
+    if x.shape is not None:
+        return x.shape[place] if -len(x.shape) <= place < len(x.shape) else None
+    made = x.op
+    return _size(made) if made is not None and made.name in ("dense", "conv") and place == -1 else None
 
 
 def minimised(graph: Graph) -> Iterator[dict[int, Op]]:

@@ -76,6 +76,16 @@ def encode(machine: Machine, call: Call) -> Value:
     return machine.emit("one_hot", {"x": call.arg("x")}, call=call)
 
 
+def number_classes(machine: Machine, call: Call) -> Value:
+    """`LabelEncoder().fit_transform(y)`: numbers of classes."""
+    return machine.emit("class_ids", {"source": call.arg("x")}, call=call)
+
+
+def make_label_encoder(machine: Machine, call: Call) -> Value:
+    """An encoder of scikit-learn that numbers classes."""
+    return machine.new("label_encoder", call)
+
+
 def make_encoder(machine: Machine, call: Call) -> Value:
     """An encoder of scikit-learn that gives zeros and ones."""
     return machine.new("encoder", call)
@@ -144,6 +154,9 @@ api(
 )
 api("encoder.fit", itself, "self y:x X:x")
 api("encoder.transform encoder.fit_transform", encode, "self y:x X:x")
+api("sklearn.preprocessing.LabelEncoder", make_label_encoder, "")
+api("label_encoder.fit", itself, "self y:x")
+api("label_encoder.transform label_encoder.fit_transform", number_classes, "self y:x")
 api("pd.get_dummies", "one_hot", "data:x")
 api("sklearn.model_selection.train_test_split sklearn.cross_validation.train_test_split", split, "x")
 
