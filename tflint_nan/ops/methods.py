@@ -33,7 +33,7 @@ for _operator, _short in entries("div div:truediv mul mul:multiply add sub sub:s
 
 # ---- shapes
 
-api("tensor.reshape", shapes.reshape, "self:x shape order")
+api("tensor.reshape", shapes.reshape, "self:x shape")
 api("tensor.transpose", shapes.transpose, "self:x perm")
 api("tensor.T", "transpose", "self:x")
 api("tensor.flatten tensor.ravel", "gather", "self:x order")
