@@ -18,7 +18,7 @@ SEEDS = Path(__file__).parent / "seeds"
 class Seed:
     """A script of a document: what is written in the places of its capital names, and what is found there.
 
-    `after` holds what `--fix --unsafe-fixes` leaves.
+    `after` holds what `--fix --unsafe-fixes` leaves. Where it is `strict`, `--strict` finds it.
     """
 
     id: str
@@ -26,6 +26,11 @@ class Seed:
     found: list[str]
     put: tuple[tuple[str, str], ...] = ()
     after: tuple[str, ...] = ()
+    strict: bool = False
+
+    @property
+    def options(self) -> list[str]:
+        return ["--strict"] if self.strict else []
 
     def write(self, folder: Path) -> Path:
         text = (SEEDS / self.script).read_text(encoding="utf-8")
@@ -46,6 +51,13 @@ def log_of_output(id: str, activation: str, loss: str, *found: str, rate: str = 
     return Seed(id, "log_of_output.py", list(found), put)
 
 
+def hand_written_network(id: str, *found: str, strict: bool = False, **put: str) -> Seed:
+    written = {"SIZES": "784, 1000, 10", "SPREAD": ", stddev=0.05", "RATE": "0.1"} | put
+    # A loop makes hidden layers and output, so no fix can give one of them a relu.
+    after = tuple(code for code in found if code == "NAN503")
+    return Seed(id, "hand_written_network.py", list(found), tuple(written.items()), after, strict)
+
+
 START_AT_2 = (("0.6", "2."), ("0.9", "2."))
 CROSS_ENTROPY = (("tf.pow(ys-y, 2)/2", "-tf.reduce_mean(ys*tf.log(y))"),)
 BOTH_TERMS = "-1 / (2 * m) * tf.reduce_sum(y * tf.log({p}) + (1 - y) * tf.log({q}))"
@@ -60,7 +72,10 @@ SEED_LIST = [
         "NAN104",
     ),
     Seed("001-start-at-0.6-and-0.9", "one_neuron.py", ["NAN201"]),
-    Seed("001-start-at-2-and-2", "one_neuron.py", ["NAN201"], START_AT_2),
+    Seed("001-start-at-2-and-2", "one_neuron.py", ["NAN201", "NAN502"], START_AT_2),
+    hand_written_network(
+        "001-deep-stack-of-sigmoids", "NAN202", "NAN503", SIZES="784, 100, 100, 100, 100, 10"
+    ),
     Seed("001-cross-entropy", "one_neuron.py", ["NAN102", "NAN209"], CROSS_ENTROPY),
     log_of_output("002-log-of-relu", "tf.nn.relu", "tf.log(y)", "NAN103"),
     log_of_output("002-log-of-softmax", "tf.nn.softmax", "tf.log(y)", "NAN101"),
@@ -73,21 +88,24 @@ SEED_LIST = [
     log_of_output(
         "002-rate-too-high", "tf.nn.softmax", "tf.log(tf.clip_by_value(y,1e-8,1.0))", "NAN401", rate="10.0"
     ),
-    Seed("003-script", "keras_mnist.py", ["NAN301", "NAN301", "NAN205"]),
-    Seed("003-notebook", "keras_mnist.ipynb", ["NAN301", "NAN301", "NAN205"]),
+    Seed("003-script", "keras_mnist.py", ["NAN301", "NAN301", "NAN205", "NAN504"]),
+    Seed("003-notebook", "keras_mnist.ipynb", ["NAN301", "NAN301", "NAN205", "NAN504"]),
     Seed(
         "003-mse",
         "keras_mnist.py",
-        ["NAN301", "NAN301", "NAN202"],
+        ["NAN301", "NAN301", "NAN202", "NAN504"],
         (("loss = 'categorical_crossentropy'", "loss = 'mean_squared_error'"),),
     ),
-    Seed("004-sigmoids-and-squares", "hand_written_network.py", ["NAN202", "NAN401"]),
+    hand_written_network("004-sigmoids-and-squares", "NAN202", "NAN401", RATE="3.0"),
+    hand_written_network("004-many-layers", "NAN202", "NAN503", SIZES="784, 1000, 1000, 1000, 10"),
+    hand_written_network("004-wide-start", "NAN202", "NAN502", SPREAD=", stddev=2.0"),
+    hand_written_network("004-usual-start-of-tutorials", "NAN202", "NAN502", SPREAD="", strict=True),
 ]
 
 
 @pytest.mark.parametrize("seed", SEED_LIST, ids=lambda seed: seed.id)
 def test_found(seed: Seed, tmp_path: Path) -> None:
-    run = check_files(seed.write(tmp_path))
+    run = check_files(seed.write(tmp_path), options=seed.options)
     assert sorted(run.codes) == sorted(seed.found)
     assert run.status == (1 if seed.found else 0)
 
@@ -96,9 +114,9 @@ def test_found(seed: Seed, tmp_path: Path) -> None:
 def test_repaired(seed: Seed, tmp_path: Path) -> None:
     path = seed.write(tmp_path)
     before = path.read_text(encoding="utf-8")
-    command("check", "--isolated", "--no-cache", "--fix", "--unsafe-fixes", path)
+    command("check", "--isolated", "--no-cache", "--fix", "--unsafe-fixes", *seed.options, path)
     assert path.read_text(encoding="utf-8") != before
-    run = check_files(path)
+    run = check_files(path, options=seed.options)
     assert sorted(run.codes) == sorted(seed.after)
     assert run.status == (1 if seed.after else 0)
 
@@ -113,7 +131,9 @@ def test_witness_is_told(tmp_path: Path) -> None:
 
 
 def test_keras_script_is_repaired_as_its_answer_says(tmp_path: Path) -> None:
-    """Document 003: divide both arrays of pixels by 255, ten outputs that are one distribution."""
+    """Document 003: divide both arrays of pixels by 255, ten outputs that are one distribution, and "set
+    activation='relu' for your first dense layer".
+    """
     path = next(seed for seed in SEED_LIST if seed.id == "003-script").write(tmp_path)
     before = path.read_text(encoding="utf-8").splitlines()
     command("check", "--isolated", "--no-cache", "--fix", "--unsafe-fixes", path)
@@ -123,6 +143,7 @@ def test_keras_script_is_repaired_as_its_answer_says(tmp_path: Path) -> None:
     assert any(row.startswith("x_train = ") and "255" in row for row in new)
     assert any(row.startswith("x_test = ") and "255" in row for row in new)
     assert any("Dense(10, activation='softmax'" in row for row in new)
+    assert 'model.add(layers.Dense(784, input_shape=(784,), activation="relu"))' in new
     assert len([row for row in before if row not in after]) <= 3
 
 

@@ -161,6 +161,14 @@ class Graph:
         return tuple(found)
 
     @cached_property
+    def _given_away(self) -> frozenset[int]:
+        return frozenset(source.serial for value in self._escaped for source in sources(value))
+
+    def escapes(self, op: Op) -> bool:
+        """True where a caller that is not seen may get the output of `op` itself."""
+        return op.serial in self._given_away
+
+    @cached_property
     def _in_loss(self) -> frozenset[int]:
         return self._back(self._losses, _carriers)
 

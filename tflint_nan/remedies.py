@@ -252,3 +252,14 @@ def quoted_as(text: str, word: str) -> str:
     """`word` as a string literal with the quotes of the literal `text`."""
     quote = text[-1:] if text[-1:] in ("'", '"') else '"'
     return quote + word + quote
+
+
+def remove_activation(r: Rewriter, op: Op) -> bool:
+    """Take an activation out: a layer's own, or a function's call. False where it is a layer by itself."""
+    if op.nodes.keys() == {"x"}:
+        r.replace(op.node, "{x}", x=op.nodes["x"])
+        return True
+    if op.nodes.keys() <= {"activation", "x"}:
+        return False
+    r.remove_argument(op.node, "activation")
+    return "activation" in op.nodes

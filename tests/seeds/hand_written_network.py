@@ -9,15 +9,15 @@ inputs = tf.placeholder(tf.float32, [None, 784])
 expected = tf.placeholder(tf.float32, [None, 10])
 
 activations = inputs
-widths = [784, 1000, 10]
+widths = [SIZES]
 for rows, columns in zip(widths, widths[1:]):
-    weights = tf.Variable(tf.random_normal([rows, columns], stddev=0.05))
+    weights = tf.Variable(tf.random_normal([rows, columns]SPREAD))
     bias = tf.Variable(tf.zeros([columns]))
     activations = tf.sigmoid(tf.matmul(activations, weights) + bias)
 
 gamma = expected - activations
 mse = tf.reduce_mean(gamma ** 2 / 2)
-learning_rate = 3.0
+learning_rate = RATE
 train = tf.train.GradientDescentOptimizer(learning_rate).minimize(mse)
 
 with tf.Session() as session:

@@ -42,20 +42,27 @@ _VARIANCES = {
 _ALIASES = {"zero": "zeros", "one": "ones", "uniform": "randomuniform", "normal": "randomnormal"}
 
 
-def start(initializer: Value) -> Interval:
-    """Every number that a variable can start from: of an initializer by name, class or object, or a value."""
+def described(initializer: Value) -> tuple[str, str, Mapping[str, Value]] | None:
+    """An initializer by name, class or object: its name without case, underscores and "initializer", the name
+    through which the program has it, and its options. None for a value, and for what is not known."""
     given: Mapping[str, Value] = {}
     name = initializer.literal if isinstance(initializer, Const) else None
     if isinstance(initializer, Symbol):
         name = initializer.name
     elif isinstance(initializer, Object) and initializer.kind == "initializer" and initializer.cls is None:
         name, given = initializer.api, initializer.made.args if initializer.made else {}
-    elif isinstance(initializer, (Tensor, Const)) and not isinstance(name, str):
-        return initializer.interval
     if not isinstance(name, str):
-        return EVERYTHING
+        return None
     short = name.rpartition(".")[2].lower().replace("_", "").removesuffix("initializer")
-    return _drawn(_ALIASES.get(short, short), name, given).stored("float32", 4)
+    return _ALIASES.get(short, short), name, given
+
+
+def start(initializer: Value) -> Interval:
+    """Every number that a variable can start from: of an initializer by name, class or object, or a value."""
+    known = described(initializer)
+    if known is not None:
+        return _drawn(*known).stored("float32", 4)
+    return initializer.interval if isinstance(initializer, (Tensor, Const)) else EVERYTHING
 
 
 def _drawn(short: str, api_name: str, given: Mapping[str, Value]) -> Interval:

@@ -1,0 +1,183 @@
+"""Questions about where training starts: what the kernel and the bias of a layer are drawn from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from tflint_nan.architecture import biases, kernel, setting
+from tflint_nan.evidence import number
+from tflint_nan.graph import Graph
+from tflint_nan.interval import EVERYTHING, Interval
+from tflint_nan.ops.configuration import described, start
+from tflint_nan.ops.table import OPERATORS
+from tflint_nan.training import flat
+from tflint_nan.value import NONE, Const, Items, Op, Tensor, Value, sources
+
+#: Standard deviation of a normal distribution that is cut at two of its own: the square root of
+#: 1 - 4 phi(2) / erf(sqrt(2)).
+CUT = 0.87962566103423978
+#: What layers of libraries call the initializer of their kernel.
+INITIALIZERS = ("kernel_initializer", "weights_initializer")
+
+#: Through how many operations a start is followed.
+_DEPTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the elements of a variable start: around `mean`, with the standard deviation `deviation`.
+
+    Attributes:
+        mean: 0 for all usual initializers.
+        deviation: 0 where all elements are equal.
+        drawn: the op that draws them, None for a constant.
+        direct: False where what is drawn is scaled or shifted.
+    """
+
+    mean: float
+    deviation: float
+    drawn: Op | None = None
+    direct: bool = True
+
+    @property
+    def spread(self) -> float:
+        """The root mean square."""
+        return math.hypot(self.mean, self.deviation)
+
+
+def kernel_start(op: Op) -> Start | None:
+    """Where the kernel of a layer starts; None where it is not known, or is the library's own choice."""
+    made = kernel(op)
+    return started(setting(op, *INITIALIZERS) if made is None else made.arg("initial_value"))
+
+
+def bias_start(graph: Graph, op: Op) -> float | None:
+    """The one number that all biases of a layer start from, 0 where it has none; None where they differ."""
+    if kernel(op) is None:
+        given = setting(op, "bias_initializer", "biases_initializer")
+        initial = [] if given is NONE else [given]
+    else:
+        initial = [made.arg("initial_value") for made in biases(graph, op)]
+    if not initial:
+        return 0.0
+    start = started(initial[0])
+    return start.mean if start is not None and start.deviation == 0 else None
+
+
+def started(given: Value) -> Start | None:
+    """Where a variable starts that is given a tensor, a number or an initializer."""
+    if given is NONE:
+        return None
+    known = described(given)
+    if known is None:
+        value = number(given)
+        if value is not None:
+            return Start(value, 0.0)
+        return None if given.op is None else _computed(given.op, _DEPTH)
+    short, _, options = known
+    if short in ("zeros", "ones"):
+        return Start(float(short == "ones"), 0.0)
+    if short == "constant":
+        value = number(options.get("value", Const(0.0)))
+        return None if value is None else Start(value, 0.0)
+    if given.op is None:
+        return None
+    # What an initializer draws without options depends on the version of the library.
+    if short == "randomuniform":
+        return _uniform(given.op, None, None)
+    if short in ("randomnormal", "truncatednormal"):
+        return _normal(given.op, None, cut=short == "truncatednormal")
+    return None
+
+
+def _computed(op: Op, depth: int) -> Start | None:
+    if op.name == "random_normal":
+        return _normal(op, 1.0, cut=op.arg("truncated").literal is True)
+    if op.name == "random_uniform":
+        return _uniform(op, 0.0, 1.0)
+    if op.name == "initial_values":
+        return started(op.arg("initializer"))
+    if op.name in ("mul", "div", "add", "sub"):
+        return _moved(op, depth - 1) if depth else None
+    inner = op.arg(op.flow[0]).op if len(op.flow) == 1 else None
+    return None if inner is None or not depth else _computed(inner, depth - 1)
+
+
+def _moved(op: Op, depth: int) -> Start | None:
+    """A start that is scaled or shifted by a number."""
+    by, inner = number(op.arg("y")), op.arg("x").op
+    if by is None and op.name in ("mul", "add"):
+        by, inner = number(op.arg("x")), op.arg("y").op
+    start = None if by is None or inner is None else _computed(inner, depth)
+    if start is None or by is None or (op.name == "div" and by == 0):
+        return None
+    if op.name in ("add", "sub"):
+        return replace(start, mean=start.mean + (by if op.name == "add" else -by), direct=False)
+    factor = by if op.name == "mul" else 1 / by
+    return Start(start.mean * factor, start.deviation * abs(factor), start.drawn, direct=False)
+
+
+def _normal(op: Op, usual: float | None, *, cut: bool) -> Start | None:
+    mean, deviation = _option(op, "mean", 0.0), _option(op, "stddev", usual)
+    if mean is None or deviation is None or deviation < 0:
+        return None
+    return Start(mean, deviation * (CUT if cut else 1.0), op)
+
+
+def _uniform(op: Op, least: float | None, most: float | None) -> Start | None:
+    low, high = _option(op, "minval", least), _option(op, "maxval", most)
+    return (
+        None if low is None or high is None else Start((low + high) / 2, abs(high - low) / math.sqrt(12), op)
+    )
+
+
+def _option(op: Op, name: str, usual: float | None) -> float | None:
+    return usual if op.arg(name) is NONE else number(op.arg(name))
+
+
+#: Ops whose operands are followed to see where their result starts.
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "neg", "matmul"})
+
+
+class Beginning:
+    """What a program computes before its first step."""
+
+    def __init__(self, graph: Graph) -> None:
+        """Of all ops of `graph`."""
+        self._fed: dict[int, list[Interval]] = {}
+        self._known: dict[int, Tensor] = {}
+        for feed in graph.ops("feed"):
+            for source in sources(feed.arg("placeholder")):
+                self._fed.setdefault(source.serial, []).append(_hull(feed.arg("data")))
+
+    def of(self, value: Value) -> Interval:
+        """Bounds of `value` when variables are where they start, and placeholders what is fed to them."""
+        return self._of(value, _DEPTH).interval
+
+    def _of(self, value: Value, depth: int) -> Value:
+        op = value.op
+        if op is None or not isinstance(value, Tensor):
+            return value
+        if op.serial not in self._known:
+            self._known[op.serial] = replace(value, interval=self._interval(op, depth), witnesses=())
+        return self._known[op.serial]
+
+    def _interval(self, op: Op, depth: int) -> Interval:
+        if op.name == "variable":
+            given = op.arg("initial_value")
+            return _hull(given) if isinstance(given, Items) else start(given)
+        if op.name == "placeholder":
+            fed = self._fed.get(op.serial)
+            return reduce(Interval.hull, fed) if fed else EVERYTHING
+        if not depth or not (op.name in _ARITHMETIC or len(op.flow) == 1):
+            return op.value.interval
+        args = {name: self._of(value, depth - 1) for name, value in op.args.items()}
+        return OPERATORS[op.name].transfer(replace(op, args=args)).interval
+
+
+def _hull(value: Value) -> Interval:
+    """Bounds of all numbers in nested lists."""
+    found = [item.interval for item in flat(value)]
+    return reduce(Interval.hull, found) if found else EVERYTHING
