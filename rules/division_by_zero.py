@@ -59,6 +59,7 @@ from tflint_nan.evidence import (
     is_counted,
     is_made_up,
     is_trained,
+    library,
     monitored_only,
     number,
     same,
@@ -96,7 +97,8 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         trail = next((t for t in found if _is_strong(t)), found[0])
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
-        if is_made_up(trail.producer) or is_counted(trail):
+        spread = trail.producer.name in _SPREADS
+        if is_made_up(trail.producer) or (is_counted(trail) and not spread):
             continue
         if not _is_strong(trail) and any(step.serial in roots for step in (trail.producer, *trail.steps)):
             continue
@@ -154,10 +156,15 @@ def _is_strong(trail: Trail) -> bool:
     """Whether one element alone brings the 0 about, and its producer is sure to have one."""
     for step in trail.steps:
         constant = any(number(value) is not None for value in step.args.values())
-        if step.name in _WEAKENING and not (constant and step.name in ("add", "mul")):
+        # A unit that is off is off for all examples.
+        unit = step.name == "mean" and squasher(trail.producer) == "sigmoid"
+        if step.name in _WEAKENING and not unit and not (constant and step.name in ("add", "mul")):
             return False
         if step.name == "sub" and number(step.arg("x")) != 1:
             return False
+    # What is computed from predictions in NumPy is looked at only.
+    if library(trail.producer) == "np" and any(op.name == "predict" for op, _ in ancestors(trail.producer)):
+        return False
     return trail.producer.name in _STRONG or squasher(trail.producer) is not None
 
 

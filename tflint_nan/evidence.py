@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from tflint_nan.graph import Graph
+from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, round_to
 from tflint_nan.ops.table import OPERATORS
 from tflint_nan.value import Const, Op, Tensor, Value, Witness, sources
@@ -405,9 +405,10 @@ def is_made_up(op: Op) -> bool:
 
     Python's counters, joins of numbers, are such numbers too.
     """
-    return all(
-        source.name in _GIVEN
-        or (source.name == "join" and all(number(value) is not None for value in source.args.values()))
-        for source, leaf in ancestors(op)
-        if leaf
-    )
+    for source, leaf in ancestors(op):
+        counted = source.name == "join" and all(number(value) is not None for value in source.args.values())
+        given = source.name in _GIVEN or counted or not leaf
+        # A shape may be anything, and the numbers are still given.
+        if not given or (source.name not in _GIVEN and any(map(is_lost, source.args.values()))):
+            return False
+    return True

@@ -196,7 +196,7 @@ class Graph:
             ways = [found[source.serial] for source in inner if source.serial in found]
             if op.name in _WEIGHTS or op.serial in asked or True in ways:
                 found[op.serial] = True
-            elif ways or op.name in ("unknown_call", "parameter") or any(map(_is_lost, op.args.values())):
+            elif ways or op.name in ("unknown_call", "parameter") or any(map(is_lost, op.args.values())):
                 found[op.serial] = False
         return found
 
@@ -233,7 +233,7 @@ class Graph:
             for name, value in op.args.items()
             if name not in _ASIDE
         ]
-        return bool(steps) and not any(map(_is_lost, losses))
+        return bool(steps) and not any(map(is_lost, losses))
 
     @cached_property
     def _settings(self) -> frozenset[int]:
@@ -322,6 +322,6 @@ def _carriers(op: Op) -> list[Op] | None:
     return [s for name, value in op.args.items() if name not in _ASIDE for s in sources(value)]
 
 
-def _is_lost(value: Value) -> bool:
+def is_lost(value: Value) -> bool:
     """Whether nobody knows where a value came from."""
     return isinstance(value, Unknown) and value.op is None

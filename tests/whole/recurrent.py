@@ -13,5 +13,5 @@ yy = tf.one_hot(y, 2)
 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=p, labels=yy)) # BUG
 train = tf.train.AdamOptimizer(0.001).minimize(loss)
 norm = tf.sqrt(tf.reduce_sum(tf.square(last), axis=1)) # SAFE
-d = tf.sqrt(tf.reduce_sum(tf.square(logits - yy), 1))
+d = tf.sqrt(tf.reduce_sum(tf.square(logits - yy), 1)) # BUG
 train2 = tf.train.AdamOptimizer(0.001).minimize(tf.reduce_mean(d))

@@ -9,7 +9,7 @@ def enc(x):
     return mu, log_sigma_sq
 mu, log_sigma_sq = enc(x)
 eps = tf.random_normal(tf.shape(mu))
-z = mu + tf.sqrt(tf.exp(log_sigma_sq)) * eps
+z = mu + tf.sqrt(tf.exp(log_sigma_sq)) * eps # BUG
 h2 = tf.layers.dense(z, 500, tf.nn.elu)
 out = tf.layers.dense(h2, 784, tf.nn.sigmoid)
 rec = -tf.reduce_sum(x * tf.log(1e-10 + out) + (1 - x) * tf.log(1e-10 + 1 - out), 1) # BUG
