@@ -39,7 +39,7 @@ _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "
 #: Ops whose numbers the program itself gives.
 _GIVEN = frozenset(
     {"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"}
-    | {"random_positive", "random_counts", "random_real"}
+    | {"random_positive", "random_counts", "random_real", "random_integers", "rng", "generator"}
 )
 #: Ops that are 0 where all elements of a row are.
 _REDUCTIONS = frozenset({"sum", "mean", "max", "norm"})
