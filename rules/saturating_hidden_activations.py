@@ -86,10 +86,11 @@ def check(graph: Graph) -> Iterator[Report]:
         told |= {op.serial for op in all_of_them}
         for row in rows:
             kinds = " and ".join(sorted({op.name for op in row}))
+            outcome = "so it hardly learns" if level is Level.DEFAULT else "which is small away from 0"
             yield Report(
                 op=row[0],
                 message=f"the first of {len(row)} hidden layers in a row that end with {kinds}: its gradient "
-                "is multiplied by the slope of each, so it hardly learns",
+                f"is multiplied by the slope of each, {outcome}",
                 help="use relu in hidden layers, or normalise between them",
                 because=tuple((op, f"{op.name}: slope at most {SLOPES[op.name]}") for op in row),
                 fix=partial(_fix, graph, row, all_of_them),

@@ -72,9 +72,9 @@ def started(given: Value) -> Start | None:
         return None
     known = described(given)
     if known is None:
-        value = number(given)
-        if value is not None:
-            return Start(value, 0.0)
+        interval = _hull(given)
+        if interval.is_point and math.isfinite(interval.lo):
+            return Start(interval.lo, 0.0)
         return None if given.op is None else _computed(given.op, _DEPTH)
     short, _, options = known
     if short in ("zeros", "ones"):
