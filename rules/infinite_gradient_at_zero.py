@@ -87,6 +87,7 @@ def check(graph: Graph) -> Iterator[Report]:
             help="add an epsilon inside of the root; outside of it, it does not help the gradient",
             fix=partial(_fix, graph, sink),
             gradient=True,
+            known=dict.fromkeys(root.trail.chain[1:], 0.0),
             level=Level.DEFAULT if root.shown else Level.STRICT,
         )
     yield from _roots_of_exp(graph)

@@ -46,32 +46,52 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.domains import DOMAINS
+from tflint_nan.evidence import at, number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import round_to
+from tflint_nan.ops.functions import exp, log, power
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
 from tflint_nan.trace import explained
 from tflint_nan.unchosen import Unchosen, unchosen
 
-#: What the function is at its edge, where that is one number.
-_RESULTS = {"log": -math.inf, "log1p": -math.inf, "exp": math.inf, "lgamma": math.inf}
+#: Functions of which 1 is an edge as well.
+_WITHOUT = frozenset({"acos", "asin", "acosh", "erfinv"})
+#: What the function is at its edge.
+_POINTS = {name: domain.point for name, domain in DOMAINS.items()} | {"log": log, "exp": exp}
 
 
 @rule("NAN108", "where-does-not-stop-nan")
 def check(graph: Graph) -> Iterator[Report]:
     """Functions inside of a `where` that are differentiated where they are undefined."""
     for found in unchosen(graph):
-        sink = found.trail.sink
+        sink, result = found.trail.sink, _result(found)
+        other = number(found.other)
+        instead = () if other is None or not math.isfinite(result) else ((found.choice, other),)
         yield explained(
             found.trail,
-            _RESULTS.get(sink.name),
+            result,
             message=f"at {found.edge:g}, where this {sink.name} is not chosen, its gradient is 0 * inf, NaN: "
             "where stops the value and not the gradient",
             help="make the argument safe before the function sees it: where around it as well",
             fix=partial(_fix, found),
-            gradient=True,
+            beyond=instead,
+            gradient=bool(instead),
         )
+
+
+def _result(found: Unchosen) -> float:
+    """What the function is at its edge, of an ordinary dividend."""
+    sink, edge = found.trail.sink, found.trail.witness.value
+    if sink.name == "pow":
+        return power(edge, number(sink.arg("y")) or 0.0)
+    if sink.name == "div":
+        known = at(sink, found.trail.witness)
+        return math.inf if known is None else known
+    return round_to(_POINTS[sink.name](edge), sink.value.dtype)
 
 
 def _fix(found: Unchosen, r: Rewriter) -> Fix | None:
@@ -79,7 +99,7 @@ def _fix(found: Unchosen, r: Rewriter) -> Fix | None:
     sink, node = found.trail.sink, found.trail.sink.nodes.get(found.name)
     where, ones = spelled(r, found.choice, "where"), spelled(r, found.choice, "ones_like")
     condition = r.spell(found.choice.arg("condition"), "chosen")
-    if node is None or where is None or ones is None or condition is None or found.edge == 1:
+    if node is None or where is None or ones is None or condition is None or sink.name in _WITHOUT:
         return None
     template = "{f}({c}, {x}, {ones}({x}))" if found.outcome else "{f}({c}, {ones}({x}), {x})"
     r.replace(node, template, f=where, c=condition, x=node, ones=ones)

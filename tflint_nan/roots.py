@@ -169,12 +169,9 @@ class Zeros:
             return Zero((), _GRADIENT)
         if op.name == "variable":
             return Zero((), _START) if _starts_at_zero(op) else None
-        if op.name == "relu":
-            return Zero((), _RELU) if x.op is not None and op.value.reaches(lambda v: v == 0) else None
-        if squasher(op) is not None:
-            return (
-                Zero((), f"{squasher(op)}, exactly 0 far out") if op.value.reaches(lambda v: v == 0) else None
-            )
+        squashed = squasher(op)
+        if op.name == "relu" or squashed is not None:
+            return _reached(op, f"a {squashed}, exactly 0 far out" if squashed else _RELU, op)
         if op.name in _SQUARED or (op.name == "sub" and folded):
             a, b = (op.arg("y_true"), op.arg("y_pred")) if "y_pred" in op.args else (x, y)
             apart = _difference(a, b)
@@ -221,7 +218,21 @@ class Zeros:
         if number(op.arg("x")) != 1 or part is None:
             return None
         why = f"one minus a {squasher(part)} that reaches 1"
-        return Zero((part,), why, 1.0) if op.value.reaches(lambda v: v == 0) else None
+        return _reached(op, why, part)
+
+
+def _reached(op: Op, why: str, squashed: Op) -> Zero | None:
+    """How `op`, computed from `squashed`, is 0: from the operand of that, if it is what is assumed."""
+    witness = op.value.reaches(lambda v: v == 0)
+    if witness is None:
+        return None
+    before = () if squashed is op else (squashed,)
+    for source, assumed in witness.inputs:
+        if source is squashed:
+            return Zero(before, why, assumed)
+        if source is squashed.arg("x").op:
+            return Zero((source, *before), why, assumed)
+    return Zero(before, why, 0.0 if squashed is op else 1.0)
 
 
 def _is_gradient(op: Op) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -115,6 +115,7 @@ def explained(
     level: Level = Level.DEFAULT,
     beyond: Sequence[tuple[Op, float]] = (),
     gradient: bool = False,
+    known: Mapping[Op, float] | None = None,
 ) -> Report:
     """The report of a trail: its places, and its numbers as the witness.
 
@@ -124,11 +125,13 @@ def explained(
         message: see `Report`, as `help`, `fix` and `level`.
         beyond: the ops behind the sink, each with what it makes of the result.
         gradient: see `Trace`.
+        known: numbers on the way that the ops' own witnesses do not tell.
     """
     sink, witness = trail.sink, trail.witness
     if any(op.name in _OF_A_ROLE for op, _ in witness.inputs):
         level = Level.STRICT
     numbers = [(op, at(op, witness)) for op in trail.chain[:-2]]
+    numbers = [(op, (known or {}).get(op) if number is None else number) for op, number in numbers]
     after = ((sink, result), *beyond)
     numbers += [*((op, witness.value) for op in trail.chain[-2:-1]), *after]
     trace = Trace(

@@ -23,9 +23,9 @@ _EDGES: dict[str, tuple[str, tuple[float, ...]]] = {
     "log": ("x", (0.0,)),
     "log1p": ("x", (-1.0,)),
     "div": ("y", (0.0,)),
-    "acos": ("x", (1.0, -1.0)),
-    "asin": ("x", (1.0, -1.0)),
-    "acosh": ("x", (1.0,)),
+    "acos": ("x", (2.0, -2.0, 1.0, -1.0)),
+    "asin": ("x", (2.0, -2.0, 1.0, -1.0)),
+    "acosh": ("x", (0.0, 1.0)),
     "erfinv": ("x", (1.0, -1.0)),
     "lgamma": ("x", (0.0,)),
     "digamma": ("x", (0.0,)),
@@ -58,6 +58,11 @@ class Unchosen:
     choice: Op
     outcome: bool
     edge: float
+
+    @property
+    def other(self) -> Value:
+        """What is chosen instead."""
+        return self.choice.arg("y" if self.outcome else "x")
 
 
 def unchosen(graph: Graph) -> Iterator[Unchosen]:
@@ -141,7 +146,7 @@ def _edges(sink: Op) -> tuple[str, tuple[float, ...]]:
         if exponent is None or exponent == 1:
             return "x", ()
         broken = (-1.0,) if exponent != math.floor(exponent) else ()
-        return "x", ((0.0,) if exponent < 1 and exponent != 0 else ()) + broken
+        return "x", broken + ((0.0,) if exponent < 1 and exponent != 0 else ())
     return _EDGES.get(sink.name, ("x", ()))
 
 
