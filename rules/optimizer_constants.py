@@ -5,12 +5,12 @@
 Each constant has a range in which the formula works:
 
 * *Momentum, beta and rho* weigh the past against the new gradient and lie in [0, 1). At 1 the past never
-  fades: Adam divides by `1 - beta_1 ** t`, which is 0, and gives NaN on the first step; momentum adds up every
-  gradient there ever was. Above 1 it grows geometrically until it is inf.
+  fades: Adam divides by `1 - beta_1 ** t`, which is 0, and gives NaN on the first step; momentum adds up
+  every gradient there ever was. Above 1 it grows geometrically until it is inf.
 * *Epsilon* keeps the divisor off zero. Adam, RMSprop and their relatives divide by the root of a running
-  mean of squared gradients, which is 0 for every weight that has had no gradient yet (a dead unit, a row of an
-  embedding): `0 / 0` without an epsilon. A normalisation divides by the standard deviation, 0 for a constant
-  feature, and a negative epsilon makes the root NaN.
+  mean of squared gradients, which is 0 for every weight that has had no gradient yet (a dead unit, a row
+  of an embedding): `0 / 0` without an epsilon. A normalisation divides by the standard deviation, 0 for a
+  constant feature, and a negative epsilon makes the root NaN.
 * *Decay steps* of a schedule are a divisor.
 
 ## Example
@@ -33,8 +33,8 @@ model.compile(optimizer=tf.keras.optimizers.Adam(learning_rate=0.001, beta_1=0.9
 
 ## Fix safety
 
-Shown only, never applied: it writes the default of Keras (0.9 for momentum, beta_1 and rho, 0.999 for beta_2,
-1e-7 for an optimizer's epsilon, 1e-3 for a normalisation's), which need not be what was meant.
+Shown only, never applied: it writes the default of Keras (0.9 for momentum, beta_1 and rho, 0.999 for
+beta_2, 1e-7 for an optimizer's epsilon, 1e-3 for a normalisation's), which need not be what was meant.
 
 ## References
 

@@ -209,7 +209,7 @@ def _parts(op: Op) -> Value | None:
     if names is not None:
         one, other = op.arg(names[0]), op.arg(names[1])
     else:
-        difference = _squared(op)
+        difference = squared(op)
         if difference is None:
             return None
         one, other = difference.arg("x"), difference.arg("y")
@@ -218,7 +218,7 @@ def _parts(op: Op) -> Value | None:
     return other if is_trained(other) and _is_data(one) else None
 
 
-def _squared(op: Op) -> Op | None:
+def squared(op: Op) -> Op | None:
     """The difference that `op` is the square of."""
     base = op.arg("x").op
     power = op.name == "pow" and number(op.arg("y")) == 2

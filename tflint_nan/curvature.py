@@ -1,0 +1,345 @@
+"""Curvature of squared errors of linear models on data that the program writes itself.
+
+For a prediction that is linear in its weights, `p = sum of w_j * f_j(x)`, the loss `c * sum((p - y)^2)`
+has the Hessian `2 c F^T F` whatever the labels and the weights are, F being the matrix of the
+features with one row for each sample. Gradient descent multiplies the error along each eigenvector by
+`1 - rate * eigenvalue` at each step, so it diverges once the rate is past `2 / lambda_max` (Y. LeCun et al.,
+"Efficient BackProp", 1998, section 5).
+
+Descent by one sample after another multiplies by `1 - rate * 2 c |f|^2` along that sample's features and
+by 1 across them. The product over all samples is the determinant of what one pass does; where that is
+above 1, so is an eigenvalue, in whatever order the samples come.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tflint_nan.descent import is_trained, squared, trains_all
+from tflint_nan.evidence import number
+from tflint_nan.graph import Graph
+from tflint_nan.literals import Array, evaluated
+from tflint_nan.rates import clipped_by_norm, places
+from tflint_nan.training import ancestors
+from tflint_nan.value import NONE, UNKNOWN, Items, Object, Op, Value, sources
+
+#: A rate this far past the limit is past it whatever float32 rounds.
+MARGIN = 1.001
+#: More features than this are not looked at.
+MOST_FEATURES = 64
+#: Keras's batch size where `fit` is given none.
+BATCH = 32
+#: Iterations of the power method; each is a lower bound of the largest eigenvalue, so that few are safe, too.
+_ITERATIONS = 200
+
+Row = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A rate that is past the limit of the loss that it is used for.
+
+    Attributes:
+        place: the op that holds the rate, and the argument of it.
+        step: what trains.
+        rate: the rate.
+        curvature: the largest eigenvalue of the Hessian, of one sample's where `stochastic`.
+        factor: by what a step (a pass over all samples where `stochastic`) multiplies the error at least.
+        stochastic: one sample at a time.
+    """
+
+    place: tuple[Op, str]
+    step: Op
+    rate: float
+    curvature: float
+    factor: float
+    stochastic: bool
+
+    @property
+    def limit(self) -> float:
+        """The largest rate that does not diverge."""
+        return 2 / self.curvature
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """The data of a training: placeholders' numbers by serial; whether a step takes "all", "some" or "one"."""
+
+    data: Mapping[int, Array]
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """`scale` times the sum (or the `mean`) of the squares of `prediction` minus the labels."""
+
+    prediction: Value
+    scale: float
+    mean: bool
+
+
+def divergences(graph: Graph) -> Iterator[Divergence]:
+    """Rates of plain gradient descent that are provably past the limit."""
+    for step in graph.ops("minimize", "compile", "apply_gradients"):
+        loss_value, variables = _differentiated(step)
+        for optimizer in sources(step.arg("optimizer")):
+            rate, loss = _plain_rate(graph, optimizer), _squared_error(loss_value)
+            if rate is None or loss is None or not trains_all(loss_value, variables):
+                continue
+            place, value = rate
+            uses = list(_fits(graph, step) if step.name == "compile" else _feeds(graph, loss.prediction))
+            found = [None if use is None else _divergence(place, step, value, loss, use) for use in uses]
+            proved = [one for one in found if one is not None]
+            if proved and len(proved) == len(found):
+                yield min(proved, key=lambda one: one.factor)
+
+
+def _differentiated(step: Op) -> tuple[Value, Value]:
+    """What a step differentiates, and by what."""
+    if step.name != "apply_gradients":
+        return step.arg("loss"), step.arg("variables")
+    given = step.arg("gradients")
+    firsts = (
+        [pair.items[0] for pair in given.items if isinstance(pair, Items) and pair.items]
+        if isinstance(given, Items)
+        else []
+    )
+    taken = [_taken(value) for value in firsts]
+    if not taken or any(op is None or op is not taken[0] for op in taken) or taken[0] is None:
+        return UNKNOWN, UNKNOWN
+    return taken[0].arg("loss"), taken[0].arg("variables")
+
+
+def _taken(value: Value) -> Op | None:
+    """The `gradients` that a value is, by one variable, as they were taken."""
+    op = value.op
+    if op is not None and op.name == "unknown_call" and len(op.args) == 1:
+        op = op.arg("0").op
+    return op if op is not None and op.name == "gradients" else None
+
+
+def _plain_rate(graph: Graph, optimizer: Op) -> tuple[tuple[Op, str], float] | None:
+    """Where the constant rate of a plain gradient descent is, and the rate."""
+    if optimizer.arg("algorithm").literal != "sgd" or clipped_by_norm(graph, optimizer):
+        return None
+    others = [
+        optimizer.arg(name) for name in ("momentum", "decay", "weight_decay", "l1_regularization_strength")
+    ]
+    if any(value.literal is not None and number(value) != 0 for value in others):
+        return None
+    if places(graph, optimizer) != [(optimizer, "learning_rate")]:
+        return None
+    rate = number(optimizer.arg("learning_rate"))
+    return None if rate is None or rate <= 0 else ((optimizer, "learning_rate"), rate)
+
+
+# The loss.
+
+
+def _squared_error(loss: Value) -> _Loss | None:
+    scale, mean, value = 1.0, None, loss
+    while (op := value.op) is not None:
+        if op.name == "mean_squared_error" and mean is not False:
+            return _Loss(op.arg("y_pred"), scale, True) if not is_trained(op.arg("y_true")) else None
+        if op.name in ("mean", "sum") and mean is None and op.arg("axis").literal is None:
+            mean, value = op.name == "mean", op.arg("x")
+        elif op.name in ("mul", "div"):
+            factor, value = _constant_factor(op)
+            if factor is None:
+                break
+            scale *= factor
+        elif op.name in ("identity", "cast"):
+            value = op.arg("x")
+        else:
+            break
+    if op is None or mean is None or scale <= 0:
+        return None
+    difference = op if op.name == "squared_difference" else squared(op)
+    if difference is None:
+        return None
+    sides = [difference.arg("x"), difference.arg("y")]
+    predicted = [side for side in sides if is_trained(side)]
+    return _Loss(predicted[0], scale, mean) if len(predicted) == 1 else None
+
+
+def _constant_factor(op: Op) -> tuple[float | None, Value]:
+    x, y = op.arg("x"), op.arg("y")
+    given = number(y)
+    if given:
+        return (given if op.name == "mul" else 1 / given), x
+    return (number(x) if op.name == "mul" else None), y
+
+
+# The data.
+
+
+def _fits(graph: Graph, step: Op) -> Iterator[_Use | None]:
+    """What a compiled model is fitted to; None where that is not known."""
+    predicted = [op for op in ancestors(step.arg("loss")).values() if op.name == "dense"]
+    for fit in graph.ops("fit"):
+        if fit.arg("model") is not step.arg("model"):
+            continue
+        data, batch = evaluated(fit.arg("x"), {}), fit.arg("batch_size")
+        size = BATCH if batch.literal is None else number(batch)
+        quiet = fit.arg("callbacks").literal is None
+        if (
+            data is None
+            or size is None
+            or len(predicted) != 1
+            or not quiet
+            or fit.arg("validation_split") is not NONE
+        ):
+            yield None
+            continue
+        data = data.column() if len(data.shape) == 1 else data
+        inputs = [op for op in predicted[0].arg("x").producers() if op.name == "placeholder"]
+        yield _Use({op.serial: data for op in inputs}, _way(data.shape[0], size))
+
+
+def _way(samples: int, batch: float) -> str:
+    """How many samples a step takes: "all", "one", or a part."""
+    return "all" if batch >= samples else "one" if batch == 1 else "some"
+
+
+def _feeds(graph: Graph, prediction: Value) -> Iterator[_Use | None]:
+    """The data that the placeholders of a prediction get: all of it at once, or one number after another."""
+    holders = [op for op in ancestors(prediction).values() if op.name == "placeholder"]
+    if not holders:
+        yield _Use({}, "all")
+    if len(holders) > 1:
+        yield None
+    for feed in graph.ops("feed") if len(holders) == 1 else ():
+        if holders[0] not in sources(feed.arg("placeholder")):
+            continue
+        data, way = feed.arg("data"), "all"
+        made = data.op
+        if made is not None and made.name == "slice" and "index" not in made.args:
+            data, way = made.arg("x"), "one"
+        array = evaluated(data, {})
+        yield None if array is None else _Use({holders[0].serial: array}, way)
+
+
+# The limit.
+
+
+def _divergence(place: tuple[Op, str], step: Op, rate: float, loss: _Loss, use: _Use) -> Divergence | None:
+    found = _features(loss.prediction, use.data, keras=step.name == "compile")
+    if found is None or use.way == "some":
+        return None
+    rows, outputs = found
+    if not rows or not 0 < len(rows[0]) <= MOST_FEATURES:
+        return None
+    if use.way == "one":
+        steep = [
+            2 * loss.scale / (outputs if loss.mean else 1) * math.fsum(x * x for x in row) for row in rows
+        ]
+        growth = math.fsum(math.log(max(abs(1 - rate * one), 1e-300)) for one in steep)
+        curvature = max(steep)
+        if growth <= math.log(MARGIN) or rate * curvature <= 2 * MARGIN:
+            return None
+        return Divergence(place, step, rate, curvature, math.exp(min(growth / len(rows), 700)), True)
+    curvature = 2 * loss.scale / (len(rows) * outputs if loss.mean else 1) * _largest_eigenvalue(rows)
+    if rate * curvature <= 2 * MARGIN:
+        return None
+    return Divergence(place, step, rate, curvature, rate * curvature - 1, False)
+
+
+def _features(prediction: Value, data: Mapping[int, Array], keras: bool) -> tuple[list[Row], int] | None:
+    """What multiplies the weights of a prediction that is linear in them, a row for each sample.
+
+    With the number of outputs, each of which has weights of its own. None for anything else.
+    """
+    columns: list[Array] = []
+    outputs, todo = 1, [prediction]
+    seen_weights: set[int] = set()
+    while todo:
+        value = todo.pop()
+        op = value.op
+        if op is None:
+            return None
+        if op.name == "dense":
+            layer = op.arg("layer")
+            x, units = evaluated(op.arg("x"), data), number(op.arg("units"))
+            if (
+                x is None
+                or units is None
+                or len(x.shape) != 2
+                or not isinstance(layer, Object)
+                or op is not prediction.op
+            ):
+                return None
+            if any(
+                layer.config(name).literal is not None for name in ("kernel_constraint", "bias_constraint")
+            ):
+                return None
+            bias = () if layer.config("use_bias").literal is False else (1.0,)
+            return [(*row, *bias) for row in x.rows()], int(units)
+        if op.name in ("add", "sub"):
+            todo += [op.arg("x"), op.arg("y")]
+            continue
+        if op.name == "neg" or (op.name in ("identity", "squeeze") and op.flow):
+            todo.append(op.arg("x"))
+            continue
+        term = _term(op, data, seen_weights)
+        if term is None:
+            return None
+        columns += term
+    if keras or not columns:
+        return None
+    length = max(len(column.numbers) for column in columns)
+    if any(len(column.numbers) not in (1, length) for column in columns):
+        return None
+    spread = [
+        column.numbers if len(column.numbers) == length else column.numbers * length for column in columns
+    ]
+    return list(zip(*spread, strict=True)), outputs
+
+
+def _term(op: Op, data: Mapping[int, Array], seen: set[int]) -> list[Array] | None:
+    """The features of one term: a weight alone, a weight times data, a product of matrices."""
+    one = Array((1.0,), ())
+    weight = (
+        op
+        if op.name == "variable"
+        else next(
+            (
+                made
+                for name in ("x", "y")
+                if (made := op.arg(name).op) is not None and made.name == "variable"
+            ),
+            None,
+        )
+    )
+    if weight is None or weight.serial in seen or weight.value.shape is None:
+        return None
+    seen.add(weight.serial)
+    lengths = [n or 0 for n in weight.value.shape]
+    if op is weight:
+        return [one] if math.prod(lengths) == 1 else None
+    if op.name == "mul" and math.prod(lengths) == 1:
+        x = evaluated(op.arg("y" if op.arg("x").op is weight else "x"), data)
+        return None if x is None else [x]
+    if op.name == "matmul" and op.arg("y").op is weight and len(lengths) == 2 and lengths[1] == 1:
+        x = evaluated(op.arg("x"), data)
+        if x is None or len(x.shape) != 2 or x.shape[1] != lengths[0]:
+            return None
+        return [Array(column, (len(column), 1)) for column in zip(*x.rows(), strict=True)]
+    return None
+
+
+def _largest_eigenvalue(rows: Sequence[Row]) -> float:
+    """Of `F^T F`, from below: the power method."""
+    width = len(rows[0])
+    gram = [[math.fsum(row[i] * row[j] for row in rows) for j in range(width)] for i in range(width)]
+    vector, found = [1.0 + 1e-3 * i for i in range(width)], 0.0
+    for _ in range(_ITERATIONS):
+        norm = math.sqrt(math.fsum(v * v for v in vector))
+        if norm == 0 or not math.isfinite(norm):
+            break
+        vector = [v / norm for v in vector]
+        image = [math.fsum(g * v for g, v in zip(line, vector, strict=True)) for line in gram]
+        found = max(found, math.fsum(a * b for a, b in zip(image, vector, strict=True)))
+        vector = image
+    return found
