@@ -77,7 +77,8 @@ def _infinite_roots(graph: Graph) -> Iterator[Root]:
         ):
             continue
         # Norms of gradients are computed to be looked at; unknown numbers need not be near each other.
-        if not taken and (found.why == _GRADIENT or not is_trained(sink)):
+        certain = found.why == _DIAGONAL or is_trained(sink)
+        if not taken and (found.why == _GRADIENT or not certain):
             continue
         if _is_divisor(graph, sink) and (found.chain[0].name if found.chain else sink.name) in _SPREADS:
             continue  # the quotient is NaN itself: NAN105's
