@@ -65,7 +65,7 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """The data of a training: placeholders' numbers by serial; whether a step takes "all", "some" or "one"."""
+    """Placeholders' numbers by serial, and whether a step takes "all" samples, "some" or "one"."""
 
     data: Mapping[int, Array]
     way: str
