@@ -82,9 +82,9 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
 def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op]]]:
     """Where data enters a model that is trained: (op, place, data, the first ops that compute with it)."""
     for fit in graph.ops("fit"):
-        start = _start(graph, fit.arg("model"))
+        start = entrance(graph, fit.arg("model"))
         if start is not None:
-            yield fit, fit.nodes.get("x", fit.node), _batch(fit.arg("x")), first_ops(graph, *start)
+            yield fit, fit.nodes.get("x", fit.node), inputs_in(fit.arg("x")), first_ops(graph, *start)
     for feed in graph.ops("feed"):
         for placeholder in sources(feed.arg("placeholder")):
             first = [op for op in first_ops(graph, placeholder, None) if graph.in_loss(op)]
@@ -94,7 +94,7 @@ def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op
             yield op, op.node, op.arg("x"), (op,)
 
 
-def _batch(x: Value) -> Value:
+def inputs_in(x: Value) -> Value:
     """The input in what `fit` is given: the array, or the first part of a dataset's element."""
     if isinstance(x, Object):
         x = x.attrs.get("element", x)
@@ -103,7 +103,7 @@ def _batch(x: Value) -> Value:
     return x
 
 
-def _start(graph: Graph, model: Value) -> tuple[Op, frozenset[int]] | None:
+def entrance(graph: Graph, model: Value) -> tuple[Op, frozenset[int]] | None:
     """A model's one input and the ops between it and the output (or the loss, for a subclass)."""
     if not isinstance(model, Object):
         return None
