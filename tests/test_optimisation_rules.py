@@ -36,7 +36,7 @@ PROGRAMS = {
     "a matrix": """
 x = tf.constant([[1.0, 2.0], [3.0, -1.0], [0.5, 1.0]])
 y = tf.constant([[1.0], [2.0], [3.0]])
-w, b = tf.Variable(tf.fill([2, 1], 0.1)), tf.Variable([0.1])
+w, b = tf.Variable(tf.zeros([2, 1])), tf.Variable([0.1])
 """
     + TAPE.replace("{loss}", "tf.reduce_mean(tf.square(tf.matmul(x, w) + b - y))"),
     "a layer": KERAS.format(data="x = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 0.0]])\ny = x[:, :1] * 2"),

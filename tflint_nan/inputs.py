@@ -19,6 +19,12 @@ LOADERS = ("pixels", "csv", "tabular")
 NORMAL = 5.0
 #: Ops that, though they do not hand on every number, leave the scale of their input as it is.
 _KEEP = ("dropout",)
+#: The largest scaled pixel, with room for rounding.
+_UNIT = 1.01
+#: Ops that bring pixels into another range, or load them in it.
+_SCALING = ("div", "mul", "add", "sub", "clip", "rescaling", "scaled_images")
+#: Ops that give pictures.
+_PICTURES = ("pixels", "scaled_images")
 #: Ops that sum over their input with trained weights: what comes in large goes on large.
 _SUMS = (*LINEAR, "lstm", "gru", "rnn")
 
@@ -77,6 +83,61 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
             ):
                 seen.add(id(statement))
                 yield RawData(other, sink, statement, False, group, later)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Data that a model or a placeholder is given.
+
+    Attributes:
+        op: `fit`, `evaluate`, `predict` or `feed`.
+        target: the model or placeholder, by serial.
+        data: what enters.
+        node: where it is written.
+        first: the first ops that compute with it, empty where they are not known.
+        trains: whether weights are trained on it.
+    """
+
+    op: Op
+    target: int
+    data: Value
+    node: cst.CSTNode
+    first: tuple[Op, ...]
+    trains: bool
+
+
+def entries(graph: Graph) -> Iterator[Entry]:
+    """All data of models and placeholders, in order of evaluation."""
+    for op in graph.ops("fit", "evaluate", "predict"):
+        model, start = op.arg("model"), entrance(graph, op.arg("model"))
+        if model.op is None:
+            continue
+        first = tuple(first_ops(graph, *start)) if start is not None else ()
+        node, trains = op.nodes.get("x", op.node), op.name == "fit"
+        yield Entry(op, model.op.serial, inputs_in(op.arg("x")), node, first, trains)
+        held = op.arg("validation_data")
+        if isinstance(held, Items) and held.items:
+            place = op.nodes.get("validation_data", op.node)
+            yield Entry(op, model.op.serial, inputs_in(held.items[0]), place, first, False)
+    for op in graph.ops("feed"):
+        for placeholder in sources(op.arg("placeholder")):
+            first = tuple(first_ops(graph, placeholder, None))
+            yield Entry(op, placeholder.serial, op.arg("data"), op.node, first, False)
+
+
+def scaled_pixels(value: Value) -> Op | None:
+    """The op that brought pixels into [0, 1] or [-1, 1]; None for anything else."""
+    interval = value.interval
+    if interval.lo < -_UNIT or interval.hi > _UNIT or interval.hi - interval.lo < 1 / _UNIT:
+        return None
+    made = ends(value, _KEEP)
+    if (
+        len(made) != 1
+        or made[0].name not in _SCALING
+        or not any(op.name in _PICTURES for op in ancestors(value).values())
+    ):
+        return None
+    return made[0]
 
 
 def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op]]]:

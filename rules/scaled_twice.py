@@ -1,0 +1,129 @@
+"""NAN302 scaled-twice: data that is scaled already is scaled again, and nothing is left of it.
+
+## Why is this bad?
+
+Pixels that were divided by 255 lie in [0, 1]. Divided again, by hand or by a `Rescaling` layer in the model,
+they lie in [0, 0.004]: every picture looks black, activations and gradients are 255 times too small, and
+the network learns the biases only. The `preprocess_input` of a pretrained model expects pixels from 0 to 255
+as well; what is in [0, 1] becomes about -1, or minus the mean colour, everywhere.
+
+The pictures of TensorFlow 1's `input_data` are scaled when they are read.
+
+## Example
+
+```python
+import tensorflow as tf
+
+(x_train, y_train), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+x_train = x_train / 255.0
+model = tf.keras.Sequential([
+    tf.keras.layers.Rescaling(1.0 / 255, input_shape=(28, 28)),
+    tf.keras.layers.Flatten(),
+    tf.keras.layers.Dense(10, activation="softmax"),
+])
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+model.fit(x_train, y_train)
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+(x_train, y_train), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+model = tf.keras.Sequential([
+    tf.keras.layers.Rescaling(1.0 / 255, input_shape=(28, 28)),
+    tf.keras.layers.Flatten(),
+    tf.keras.layers.Dense(10, activation="softmax"),
+])
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+model.fit(x_train, y_train)
+```
+
+## Fix safety
+
+Unsafe: the model gets other numbers. A second division is taken away; which of a division and a layer is to
+go is left to you.
+
+## References
+
+* [Rescaling](https://keras.io/api/layers/preprocessing_layers/image_preprocessing/rescaling/),
+  [Keras Applications](https://keras.io/api/applications/): the inputs that each model expects.
+* Y. LeCun, L. Bottou, G. Orr, K.-R. Müller: Efficient BackProp. 1998, section 4.3: inputs of size 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import libcst as cst
+
+from tflint_nan.evidence import number
+from tflint_nan.finding import Applicability, Fix, Severity
+from tflint_nan.graph import Graph, Report
+from tflint_nan.inputs import entries, scaled_pixels
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import Op
+
+#: A divisor this large brings bytes near 1: 127.5, 128, 255, 256.
+_BYTES = 100.0
+#: Networks whose `preprocess_input` hands pixels on as they are: they scale in the model.
+_OWN = ("efficientnet", "mobilenet_v3", "convnext")
+
+
+@rule("NAN302", "scaled-twice")
+def check(graph: Graph) -> Iterator[Report]:
+    """Second scalings, by an op on the data and by a layer of the model."""
+    seen: set[int] = set()
+    for op in graph.ops("div", "mul", "rescaling", "scaled"):
+        first = scaled_pixels(op.arg("x")) if _shrinks(op) else None
+        if first is not None and id(op.node) not in seen:
+            seen.add(id(op.node))
+            yield _report(op, op.node, first, op)
+    for entry in entries(graph):
+        second = entry.first[0] if len(entry.first) == 1 else None
+        if second is None or second.name not in ("rescaling", "scaled", "div", "mul") or not _shrinks(second):
+            continue
+        first = scaled_pixels(entry.data)
+        if first is not None and id(entry.node) not in seen:
+            seen.add(id(entry.node))
+            yield _report(entry.op, entry.node, first, second)
+
+
+def _report(op: Op, node: cst.CSTNode, first: Op, second: Op) -> Report:
+    what = {"scaled": "preprocess_input expects", "rescaling": "Rescaling expects"}.get(second.name)
+    return Report(
+        op=op,
+        node=node,
+        message="pixels that are scaled already are scaled again"
+        + (f": {what} them from 0 to 255" if what else ", and every picture is nearly black"),
+        help="scale once",
+        because=(
+            (first, f"{first.name}: values in {first.value.interval}"),
+            (second, f"{second.name}: again"),
+        ),
+        fix=partial(_fix, op) if op is second and op.name in ("div", "mul") else None,
+        severity=Severity.WARNING,
+    )
+
+
+def _shrinks(op: Op) -> bool:
+    """Whether an op brings bytes near 1."""
+    if op.name == "scaled":
+        return op.api.endswith("preprocess_input") and not any(own in op.api for own in _OWN)
+    factor = number(op.arg("scale" if op.name == "rescaling" else "y"))
+    if factor is None or factor == 0:
+        return False
+    return abs(factor if op.name == "div" else 1 / factor) >= _BYTES
+
+
+def _fix(op: Op, r: Rewriter) -> Fix | None:
+    if isinstance(op.node, cst.AugAssign):
+        r.remove_statement(op.statement)
+    elif "x" in op.nodes:
+        r.replace(op.node, "{x}", x=op.nodes["x"])
+    else:
+        return None
+    return r.fix(Applicability.UNSAFE, "Scale once")
