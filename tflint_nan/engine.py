@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import PurePath
 
 import libcst as cst
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 START = Position(1, 1)
 #: What is said of a call of the project that a value comes out of, or goes into.
 _LEFT, _ENTERED = "computed in this call", "used in this call"
+#: How often a program is read with other settings than its defaults.
+MAX_RUNS = 4
 RANK = {Level.DEFAULT: 0, Level.STRICT: 1, Level.OPTIONAL: 2}
 
 
@@ -38,6 +40,15 @@ class Settings:
 
     shown: Mapping[str, Level]
     thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A report with the rule and the graph that it comes from."""
+
+    rule: Rule
+    report: Report
+    graph: Graph
 
 
 def _nothing(graph: Graph) -> Iterator[Report]:
@@ -130,10 +141,10 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     Raises:
         SourceError: the text is not Python.
     """
-    graph = build.build(source, settings.thresholds, project)
-    faults: list[Finding] = []
-    reports: dict[tuple[str, Span], list[tuple[Rule, Report]]] = {}
-    for rule in rules():
+    graphs = _runs(source, settings, project)
+    findings: list[Finding] = []
+    reports: dict[tuple[str, Span], list[_Found]] = {}
+    for rule, graph in product(rules(), graphs):
         weakest = settings.shown.get(rule.code)
         if weakest is None:
             continue
@@ -144,18 +155,33 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                 home = _brought_home(report, source, graph)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
-                    reports.setdefault((rule.code, span), []).append((rule, home))
+                    reports.setdefault((rule.code, span), []).append(_Found(rule, home, graph))
         except Exception as error:
-            faults.append(crash(source.filename, f"rule {rule.code}", error))
+            findings.append(crash(source.filename, f"rule {rule.code}", error))
 
-    findings = list(faults)
     if reports:
         suppressions = Suppressions(source.text)
         for (code, span), same in reports.items():
-            rows = _rows(source, same[0][1].op, span)
+            rows = _rows(source, same[0].report.op, span)
             if not suppressions.silences(code, rows):
-                findings += _best(graph, same, span, rows)
+                findings += _best(same, span, rows)
     return sorted(findings, key=lambda finding: finding.sort_key)
+
+
+def _runs(source: Source, settings: Settings, project: build.Project | None) -> list[Graph]:
+    """The program as it runs by default, and with the settings that its tests ask for.
+
+    A program with modes is several programs, and each of them is run by somebody.
+    """
+    graphs = [build.build(source, settings.thresholds, project)]
+    asked = dict.fromkeys(graphs[0].asked)
+    tried: set[tuple[str, object]] = set()
+    while len(graphs) <= MAX_RUNS and (new := [pair for pair in asked if pair not in tried]):
+        name, value = new[0]
+        tried.add(new[0])
+        graphs.append(build.build(source, settings.thresholds, project, {name: value}))
+        asked.update(dict.fromkeys(graphs[-1].asked))
+    return graphs
 
 
 def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None:
@@ -194,24 +220,23 @@ def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
     return next((node for file, node in reversed(op.calls) if file is source), None)
 
 
-def _best(
-    graph: Graph, same: list[tuple[Rule, Report]], span: Span, rows: tuple[int, int]
-) -> Iterator[Finding]:
+def _best(same: list[_Found], span: Span, rows: tuple[int, int]) -> Iterator[Finding]:
     """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
-    strongest = min(RANK[report.level] for _, report in same)
-    candidates = [(rule, report) for rule, report in same if RANK[report.level] == strongest]
+    strongest = min(RANK[found.report.level] for found in same)
+    candidates = [found for found in same if RANK[found.report.level] == strongest]
     fix = None
-    for rule, report in candidates:
+    for found in candidates:
+        rule, report = found.rule, found.report
         if report.fix is None:
             continue
         try:
-            fix = report.fix(Rewriter(graph, report.op))
+            fix = report.fix(Rewriter(found.graph, report.op))
         except Exception as error:
             yield crash(report.op.source.filename, f"the fix of rule {rule.code}", error)
         if fix is not None:
             break
     else:
-        rule, report = candidates[0]
+        rule, report = candidates[0].rule, candidates[0].report
     source = report.op.source
     cell, place = source.locate(span)
     # In a notebook, rows count inside the cell.

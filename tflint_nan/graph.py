@@ -72,14 +72,20 @@ class Graph:
     """All ops of a program (a file, and what it calls), and the questions rules have about them."""
 
     def __init__(
-        self, ops: Sequence[Op], thresholds: Mapping[str, float], escaped: Sequence[Value] = ()
+        self,
+        ops: Sequence[Op],
+        thresholds: Mapping[str, float],
+        escaped: Sequence[Value] = (),
+        asked: Sequence[tuple[str, object]] = (),
     ) -> None:
         """Args:
 
         ops: in order of evaluation.
         thresholds: the numbers that rules may ask for.
         escaped: what callers that are not seen may get.
+        asked: settings of the command line with values, not those of this run, that the program tests for.
         """
+        self.asked = tuple(asked)
         self._ops = tuple(ops)
         self._thresholds = thresholds
         self._escaped = tuple(escaped)

@@ -189,6 +189,13 @@ class Const(Value):
 NONE = Const(None)
 
 
+@dataclass(frozen=True, slots=True)
+class Option(Const):
+    """The word or switch that a setting of the command line is, by default or in the run that is read."""
+
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor(Value):
     """A tensor, array or data frame: the output of `made` (an op of the graph).

@@ -177,7 +177,7 @@ class Expressions(Guards):
 
     def _unary(self, node: cst.UnaryOperation) -> Value:
         if isinstance(node.operator, cst.Not):
-            known = truth(value := self.evaluate(node.expression))
+            known = self.decided(value := self.evaluate(node.expression))
             return Const(not known) if known is not None else self._negated(value)
         value = self.evaluate(node.expression)
         if isinstance(node.operator, cst.Plus):
@@ -266,6 +266,8 @@ class Expressions(Guards):
         name = TESTS.get(type(operator))
         if name is None:
             return self._membership(operator, x, y)
+        self.ask(x, (y.literal,))
+        self.ask(y, (x.literal,))
         folded = fold(name, x, y) or self._compare_items(name, x, y)
         if folded is not None:
             return folded
@@ -294,15 +296,16 @@ class Expressions(Guards):
                 return Unknown()
             return Const(same is isinstance(operator, cst.Is))
         known = self.elements(y)
+        self.ask(x, [item.literal for item in known or () if item.literal != x.literal])
         if isinstance(x, Const) and known is not None and all(isinstance(item, Const) for item in known):
-            return Const((x in known) is isinstance(operator, cst.In))
+            return Const((x.value in [item.literal for item in known]) is isinstance(operator, cst.In))
         if isinstance(x.literal, str) and isinstance(y.literal, str):
             return Const((x.literal in y.literal) is isinstance(operator, cst.In))
         return Unknown()
 
     def _boolean(self, node: cst.BooleanOperation) -> Value:
         left = self.evaluate(node.left)
-        known = truth(left)
+        known = self.decided(left)
         conjunction = isinstance(node.operator, cst.And)
         if known is not None:
             return self.evaluate(node.right) if known is conjunction else left
@@ -315,7 +318,7 @@ class Expressions(Guards):
         return self.join(left, right)
 
     def _conditional(self, node: cst.IfExp) -> Value:
-        known = truth(self.evaluate(node.test))
+        known = self.decided(self.evaluate(node.test))
         if known is not None:
             return self.evaluate(node.body if known else node.orelse)
         mark = self.fork()
@@ -432,6 +435,7 @@ class Expressions(Guards):
             return self._any(value, lambda choice: self.item(choice, index))
         if isinstance(value, Table):
             key = self.key(index)
+            self.ask(index, [key for key in value.items if key != index.literal])
             if key is not None and key in value.items:
                 return value.items[key]
             if key is not None and value.factory is not None:

@@ -116,13 +116,19 @@ class Program(Calls):
         self.escaped.extend(instance.attrs.values())
 
 
-def build(source: Source, thresholds: Mapping[str, float], project: Project | None = None) -> Graph:
+def build(
+    source: Source,
+    thresholds: Mapping[str, float],
+    project: Project | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Graph:
     """Read a program into its graph of ops; nothing of it is run.
 
     Args:
         source: the file to read.
         thresholds: the numbers that rules may ask the graph for.
         project: where the modules that it imports are found; without it, the file is read alone.
+        options: settings of the command line that are not at their defaults.
 
     Raises:
         tflint_nan.source.SourceError: the text is not Python.
@@ -131,7 +137,8 @@ def build(source: Source, thresholds: Mapping[str, float], project: Project | No
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
         program = Program(source, project)
+        program.options = options or {}
         program.run()
     finally:
         sys.setrecursionlimit(limit)
-    return Graph(program.ops, thresholds, program.escaped)
+    return Graph(program.ops, thresholds, program.escaped, tuple(program.asked))

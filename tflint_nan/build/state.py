@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
 
+from tflint_nan.build.fold import truth
 from tflint_nan.ops.table import OPERATORS, Call
 from tflint_nan.source import Source
 from tflint_nan.value import (
@@ -22,6 +23,7 @@ from tflint_nan.value import (
     Object,
     OneOf,
     Op,
+    Option,
     Scope,
     Symbol,
     Table,
@@ -54,6 +56,8 @@ class Frame:
     outer_names: dict[str, Scope] = field(default_factory=dict)
 
 
+#: A word that is no other.
+ANOTHER = "\0"
 Change = tuple[dict[Any, Value], Any, Value | None]
 
 
@@ -70,8 +74,37 @@ class State(ABC):
         #: By the identity of a list or dict as it was made: what it holds now, whatever name it is read by.
         self._contents: dict[int, Value] = {}
         self._written: dict[int, Value] = {}
+        #: Settings of the command line that differ from their defaults in the run that is read.
+        self.options: Mapping[str, object] = {}
+        self._defaults: dict[str, object] = {}
+        #: What tests ask of settings and find otherwise: other runs that the program is made for.
+        self.asked: dict[tuple[str, object], None] = {}
         #: Counts writes to anything but a call's own variables: two equal counts, one state.
         self.effects = 0
+
+    def option(self, name: str, default: Value) -> Value:
+        """A setting of the command line (see `ops.table.Machine`)."""
+        literal = default.literal
+        if not isinstance(literal, (str, bool)):
+            return default
+        self._defaults[name] = literal
+        return Option(self.options.get(name, literal), name)
+
+    def ask(self, value: Value, literals: Iterable[object]) -> None:
+        """Take note of what `value`, if it is a setting, might be instead."""
+        if isinstance(value, Option):
+            usual = value.name not in self.options
+            for one in literals:
+                if one == value.value and usual:
+                    one = ANOTHER
+                if type(one) is type(value.value) and one not in (value.value, self._defaults[value.name]):
+                    self.asked[value.name, one] = None
+
+    def decided(self, test: Value) -> bool | None:
+        """Whether Python takes `test` for true in this run; None where that is not known."""
+        known = truth(test)
+        self.ask(test, (not known,))
+        return known
 
     # What the later layers of the walk provide.
 

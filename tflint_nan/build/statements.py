@@ -275,7 +275,7 @@ class Statements(Loops):
         current: cst.If | cst.Else | None = node
         while isinstance(current, cst.If):
             self.frame.statement = current
-            known = truth(self.evaluate(current.test))
+            known = self.decided(self.evaluate(current.test))
             if known is False:
                 current = current.orelse
                 continue

@@ -28,6 +28,8 @@ def define(machine: Machine, call: Call) -> Value:
     """`flags.DEFINE_float(name, default, help)`: `FLAGS.name` is the default."""
     name = text(call.arg("name"))
     default = call.arg("default")
+    if name is not None:
+        default = machine.option(name, default)
     # The modules share their flags.
     for module in _MODULES:
         flags = machine.get(Symbol(module), "FLAGS")
@@ -65,7 +67,7 @@ def add_argument(machine: Machine, call: Call) -> Value:
     namespace = machine.get(made, "namespace")
     if name is None or not isinstance(namespace, Object):
         return UNKNOWN
-    default = _default(call)
+    default = machine.option(name, _default(call))
     machine.set(namespace, name, default)
     machine.emit("option", {"default": default}, call=call)
     return UNKNOWN

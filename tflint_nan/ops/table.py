@@ -120,6 +120,9 @@ class Machine(Protocol):
     def set(self, receiver: Object, name: str, value: Value) -> None:
         """`receiver.name = value`, undone when the branch ends."""
 
+    def option(self, name: str, default: Value) -> Value:
+        """The setting `name` in the run that is read: its default, or what a test of it asks for."""
+
     def elements(self, value: Value) -> Sequence[Value] | None:
         """The elements of a tuple or list that is known whole, else None."""
 
