@@ -79,6 +79,14 @@ def test_relu_of_zeros_never_moves() -> None:
     assert train(run(mended(text, "NAN501")), lambda x: x[:, 0]) < 0.05
 
 
+def test_a_bias_keeps_the_relu_alive() -> None:
+    text = SYMMETRIC.replace("START", '"zeros", bias_initializer="ones"').replace("tanh", "relu")
+    assert "no gradient" not in only(text, "NAN501")
+    model = run(text)
+    train(model, lambda x: x[:, 0], steps=20)
+    assert np.all(model.layers[0].get_weights()[0][0])
+
+
 STACKED = """
 import keras
 from keras.layers import Dense, Dropout
