@@ -81,11 +81,14 @@ def depth(graph: Graph, optimizer: Op) -> int | None:
     below: dict[int, int] = {}
     computed = {serial: op for loss in losses for serial, op in ancestors(loss.value).items()}
     for serial, op in sorted(computed.items()):
-        if op.name == "unknown_call" and any(list(sources(value)) for value in op.args.values()):
-            return None  # layers may be in there; what is called without tensors gives data
-        inner = [below.get(source.serial, 0) for value in op.args.values() for source in sources(value)]
+        operands = [source for value in op.args.values() for source in sources(value)]
+        if op.name == "unknown_call":
+            if any(source.name != "unknown_call" for source in operands):
+                return None  # layers may be in there; what is made without tensors is data
+            continue
+        inner = [below.get(source.serial, 0) for source in operands]
         below[serial] = max(inner, default=0) + (_LAYERS.get(op.name, 0) if _is_weighted(op) else 0)
-    found = max(below[loss.serial] for loss in losses)
+    found = max(below.get(loss.serial, 0) for loss in losses)
     moved = any(op.name == "variable" for op in computed.values())
     return found if found or moved else None
 
