@@ -312,10 +312,13 @@ def _term(op: Op, data: Mapping[int, Array], seen: set[int]) -> list[Array] | No
             None,
         )
     )
-    if weight is None or weight.serial in seen or weight.value.shape is None:
+    start = None if weight is None else evaluated(weight.arg("initial_value"), {})
+    shape = weight.value.shape if weight is not None else None
+    shape = start.shape if start is not None and shape is None else shape
+    if weight is None or weight.serial in seen or shape is None:
         return None
     seen.add(weight.serial)
-    lengths = [n or 0 for n in weight.value.shape]
+    lengths = [n or 0 for n in shape]
     if op is weight:
         return [one] if math.prod(lengths) == 1 else None
     if op.name == "mul" and math.prod(lengths) == 1:

@@ -140,10 +140,10 @@ api(
 )
 for _name, _signature in (
     ("set_epsilon", "value"),
-    ("set_floatx", "value"),
     ("set_image_data_format", "data_format"),
     ("clear_session", "free_memory"),
     ("get_uid", "prefix"),
     ("name_scope", "name"),
 ):
     api(f"keras.backend.{_name}", harmless, _signature)
+api("keras.backend.set_floatx", "unknown_call", "value:0")
