@@ -84,7 +84,7 @@ def _witness(n: int) -> str:
     share = 1 / n
     binary = -(math.log(share) + (n - 1) * math.log(1 - share)) / n
     return (
-        f"{n} classes, share = {share:.3g} -> binary loss = {binary:.3g}, binary accuracy = {1 - share:.3g} "
+        f"share = {share:.3g}, {n} classes -> binary loss = {binary:.3g}, binary accuracy = {1 - share:.3g} "
         f"(categorical: {-math.log(share):.3g} and {share:.3g})"
     )
 

@@ -204,7 +204,7 @@ def shares_as_questions(report: Report) -> None:
     outputs, aim = tf.fill([n, n], 1 / n), tf.eye(n)
     assert about(shown["share"], outputs[0, 0])
     assert about(shown["binary loss"], keras.losses.binary_crossentropy(aim, outputs))
-    assert about(shown["binary accuracy"], keras.metrics.binary_accuracy(aim, outputs))
+    assert about(shown["binary accuracy"], tf.reduce_mean(keras.metrics.binary_accuracy(aim, outputs)))
     loss, accuracy = re.findall(r"\(categorical: (\S+) and (\S+)\)", text)[0]
     assert about(loss, keras.losses.categorical_crossentropy(aim, outputs))
     assert about(accuracy, tf.reduce_mean(keras.metrics.categorical_accuracy(aim, outputs)))
@@ -215,12 +215,13 @@ def exchanged(report: Report) -> None:
     assert report.witness is None
     name = report.op.name
     right, wrong, aim = tf.constant([0.1, 0.9]), tf.constant([0.9, 0.1]), tf.constant([0.0, 1.0])
+    loss: Callable[[Any, Any], Any]
     if name == "log":
         loss = lambda y, p: -tf.reduce_sum(y * tf.math.log(p + 1e-9))  # noqa: E731
     elif name in ("binary_crossentropy", "categorical_crossentropy"):
         loss = getattr(keras.losses, name)
     else:
-        loss = getattr(tf.nn, name)
+        loss = lambda y, z: tf.reduce_mean(getattr(tf.nn, name)(labels=y, logits=z))  # noqa: E731
         right, wrong = tf.math.log(right), tf.math.log(wrong)
     assert loss(aim, right) < loss(aim, wrong)
     near, far = (tf.Variable(output) for output in (right, wrong))
@@ -250,6 +251,36 @@ def other_labels(report: Report) -> None:
     loss = getattr(keras.losses if "crossentropy" in name else tf.nn, name)
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         loss(labels, outputs)
+
+
+def added_up(report: Report) -> None:
+    """No witness: the gradient of a sum grows with the batch, that of a mean does not."""
+    assert report.witness is None
+
+    def slope(reduced: Callable[[Any], Any], n: int) -> float:
+        return float(derivative(lambda w: reduced(tf.square(w * tf.ones([n]))), tf.constant(1.0))[1])
+
+    assert slope(tf.reduce_sum, 256) == 8 * slope(tf.reduce_sum, 32)
+    assert slope(tf.reduce_mean, 256) == slope(tf.reduce_mean, 32)
+
+
+def all_pairs(report: Report) -> None:
+    """No witness: the shapes that are said, and the mean that such a loss is smallest for."""
+    assert report.witness is None
+    labels = tf.constant([1.0, 2.0, 6.0])
+    assert (tf.zeros([3, 1]) - labels).shape == (3, 3)
+    right, mean = labels[:, None], tf.fill([3, 1], tf.reduce_mean(labels))
+    assert tf.reduce_mean(tf.square(mean - labels)) < tf.reduce_mean(tf.square(right - labels))
+
+
+def along_the_batch(report: Report) -> None:
+    """No witness: a batch of one is always 1; the sum over the batch grows with it."""
+    assert report.witness is None
+    if report.op.name == "softmax":
+        assert np.all(tf.nn.softmax(tf.constant([[1.0, -2.0]]), axis=0).numpy() == 1)
+        return
+    few, many = (tf.reduce_mean(tf.reduce_sum(tf.ones([n, 3]), axis=0)) for n in (4, 8))
+    assert many == 2 * few
 
 
 def one_term(report: Report) -> None:
@@ -322,6 +353,9 @@ LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN209": one_term,
     "NAN210": relu_outputs,
     "NAN211": other_labels,
+    "NAN212": added_up,
+    "NAN213": all_pairs,
+    "NAN214": along_the_batch,
     "NAN301": raw_data,
     "NAN401": large_rate,
 }

@@ -210,18 +210,6 @@ def _recall(r: Rewriter, call: cst.CSTNode, name: str) -> bool:
     return isinstance(call, cst.Call)
 
 
-def remove_activation(r: Rewriter, activation: Op) -> bool:
-    """Take the activation away from a layer, or from around its operand; False where neither can be done."""
-    node = activation.nodes.get("activation")
-    if node is not None:
-        r.replace(node, "None")
-    elif activation.nodes.keys() == {"x"}:
-        r.replace(activation.node, "{x}", x=activation.nodes["x"])
-    else:
-        return False
-    return True
-
-
 def _class(r: Rewriter, function: str) -> str | None:
     return r.api("keras.losses." + "".join(word.capitalize() for word in function.split("_")))
 
