@@ -30,6 +30,16 @@ ids = tf.cast(u * 7.0, tf.int32)
 """
 
 EXPRESSIONS = [
+    # a value beside itself, and beside its numbers at other places or rounded
+    "p[:, None] - p[None]",
+    "tf.expand_dims(p, 0) * tf.expand_dims(p, 1)",
+    "tf.expand_dims(u, 0) / tf.expand_dims(u, 1)",
+    "tf.reshape(p, [64]) * tf.reshape(p, [64])",
+    "p - tf.cast(tf.cast(p, tf.int32), tf.float32)",
+    "p - tf.cast(tf.cast(p, tf.float16), tf.float32)",
+    "p - tf.stop_gradient(p)",
+    "p * tf.identity(p)",
+    "u / tf.identity(u)",
     # linear algebra
     "tf.linalg.svd(p)",
     "tf.linalg.svd(p, compute_uv=False)",

@@ -31,6 +31,7 @@ from tflint_nan.ops.functions import (
 from tflint_nan.ops.points import (
     Point2,
     Real,
+    aligned,
     broadcast,
     combined,
     corners,
@@ -92,7 +93,7 @@ def _sub(op: Op) -> Facts:
     dtype = dtype_of(op, x, y)
     a, b = ends(x, y, dtype)
     witnesses = moved(op, combined(sub, (x, y), dtype), dtype, x, y)
-    if same(x, y):
+    if aligned(x, y):
         interval = Interval(0.0, 0.0)
     else:
         lo, hi = a.lo - b.hi, a.hi - b.lo
@@ -146,7 +147,7 @@ def _mul(op: Op) -> Facts:
     a, b = ends(x, y, dtype)
     interval = (
         Real(lambda v: v * v, NON_NEGATIVE, turns=(0.0,)).over(a, dtype)
-        if same(x, y)
+        if aligned(x, y)
         else (corners(mul, a, b).stored(dtype))
     )
     witnesses = combined(mul, (x, y), dtype) + _zero_keeps(op, x, y)
@@ -168,7 +169,7 @@ def _div(op: Op) -> Facts:
     x, y = operands(op)
     dtype = real_dtype(op, x, y)
     a, b = ends(x, y, dtype)
-    interval = Interval(1.0, 1.0) if same(x, y) else quotient(a, b).stored(dtype)
+    interval = Interval(1.0, 1.0) if aligned(x, y) else quotient(a, b).stored(dtype)
     if a.lo >= 0.0 and part_of(y, x) is not None:
         interval = interval.meet(UNIT) or UNIT
     return facts(interval, combined(div, (x, y), dtype), dtype, broadcast(x.shape, y.shape))

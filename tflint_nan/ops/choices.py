@@ -9,6 +9,7 @@ from tflint_nan.interval import NON_NEGATIVE, UNIT, Interval, above, below, roun
 from tflint_nan.ops.arithmetic import ends, operands
 from tflint_nan.ops.functions import maximum, minimum
 from tflint_nan.ops.points import (
+    aligned,
     broadcast,
     combined,
     dtype_of,
@@ -16,7 +17,6 @@ from tflint_nan.ops.points import (
     fresh,
     is_given,
     joined_facts,
-    same,
     select,
 )
 from tflint_nan.ops.table import Facts, operator
@@ -184,12 +184,12 @@ def _chosen(condition: Value, branch: Value, outcome: bool) -> Facts | None:
         for one, other, name in (("x", "y", test.name), ("y", "x", MIRRORED[test.name])):
             known = name if outcome else OPPOSITE[name]
             negated = branch.op.arg("x") if branch.op is not None and branch.op.name == "neg" else None
-            if same(test.arg(one), branch):
+            if aligned(test.arg(one), branch):
                 held = guarded(branch, known, test.arg(other))
                 if held is None:
                     return None
                 interval, witnesses = held
-            elif negated is not None and same(test.arg(one), negated):
+            elif negated is not None and aligned(test.arg(one), negated):
                 # where(x >= 0, -x, x) is never positive.
                 held = guarded(negated, known, test.arg(other))
                 if held is None:
@@ -197,7 +197,7 @@ def _chosen(condition: Value, branch: Value, outcome: bool) -> Facts | None:
                 interval = Interval(-held[0].hi, -held[0].lo)
     if test is not None and test.name in ("is_finite", "is_nan", "is_inf"):
         safe = outcome is (test.name == "is_finite")
-        if safe and same(test.arg("x"), branch):
+        if safe and aligned(test.arg("x"), branch):
             witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
     if test is not None and test.value.witnesses:
         # The condition's own witnesses say under which inputs this side is taken.

@@ -316,13 +316,15 @@ def is_given(value: Value) -> bool:
 
 #: Operations that keep every number and their order.
 _IN_PLACE = frozenset({"identity", "stop_gradient", "cast", "reshape", "expand_dims", "squeeze", "refine"})
+#: Of these the ones after which every number is where it was, and what it was.
+_UNMOVED = frozenset({"identity", "stop_gradient", "refine"})
 
 
-def bare(value: Value) -> Value:
+def bare(value: Value, through: frozenset[str] = _IN_PLACE) -> Value:
     """`value` before casts, stops of gradients and reshapes, which change no number."""
     for _ in range(16):
         op = value.op
-        if op is None or op.name not in _IN_PLACE or "x" not in op.args:
+        if op is None or op.name not in through or "x" not in op.args:
             break
         value = op.args["x"]
     return value
@@ -333,6 +335,12 @@ def same(a: Value, b: Value) -> bool:
     a, b = bare(a), bare(b)
     if a is b:
         return a.op is not None
+    return a.op is not None and a.op is b.op
+
+
+def aligned(a: Value, b: Value) -> bool:
+    """True where both hold the same number at every place; of `x[:, None]` and `x[None]` the diagonals do."""
+    a, b = bare(a, _UNMOVED), bare(b, _UNMOVED)
     return a.op is not None and a.op is b.op
 
 
