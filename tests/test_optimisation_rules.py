@@ -24,7 +24,7 @@ w, b = tf.Variable(0.5), tf.Variable(0.25)
 """
 KERAS = """
 {data}
-model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+model = tf.keras.Sequential([tf.keras.Input((x[0].size,)), tf.keras.layers.Dense(1)])
 model.compile(optimizer=tf.keras.optimizers.SGD(learning_rate={{rate}}), loss="mse")
 loss = model.fit(x, y, epochs={{steps}}, verbose=0).history["loss"][-1]
 """
