@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from architecture_replay import ARCHITECTURE
 from cases_reader import case_files
 from lint import check, settings
 from tensorflow_replay import printed, replay
@@ -358,6 +359,7 @@ LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN214": along_the_batch,
     "NAN301": raw_data,
     "NAN401": large_rate,
+    **ARCHITECTURE,
 }
 
 
