@@ -90,5 +90,7 @@ def test_what_it_says_about_the_guard() -> None:
     assert "EPS + 1.0 - fake" in text
     assert [finding.code for finding in check(text)] == ["NAN104"]
     text = text.replace("EPS + 1.0 - fake", "1.0 - fake + EPS")
+    assert check(text) == []
+    text = text.replace("def train_step", "@tf.function\ndef train_step")
     assert [finding.code for finding in check(text)] == ["NAN104"]
     assert check(text.replace("1e-10", "1e-7")) == []

@@ -52,11 +52,19 @@ def fresh(op: Op, *numbers: float) -> tuple[Witness, ...]:
     return tuple(Witness(v, ((op, v),)) for v in numbers)
 
 
+#: Data and arguments: whatever they are, they are not computed from what is trained.
+_GIVEN = frozenset({"placeholder", "parameter", "labels"})
+
+
 def moved(op: Op, witnesses: tuple[Witness, ...], dtype: str | None, *values: Value) -> tuple[Witness, ...]:
-    """The witnesses of a sum; where they would assume too many sources, the sum is a source of its own."""
-    if witnesses or not all(value.witnesses for value in values):
+    """The witnesses of a sum; where they would assume too many sources, the sum is a source of its own.
+
+    So it is where data is added to an output that training moves anywhere.
+    """
+    if witnesses or not any(is_unbounded(value) for value in values):
         return witnesses
-    return unbounded(op, dtype) if any(is_unbounded(value) for value in values) else ()
+    known = (value.witnesses or (value.op is not None and value.op.name in _GIVEN) for value in values)
+    return unbounded(op, dtype) if all(known) else ()
 
 
 def is_unbounded(value: Value) -> bool:
