@@ -3,9 +3,10 @@
 ## Why is this bad?
 
 `log(clip(p, 1e-8, 1))` is finite, and below 1e-8 it is constant: its gradient there is exactly 0. These are
-the rows of which the network is certain and wrong, those that the loss is there for. They add 18.4 to the loss
-at every step, nothing corrects them, and the loss goes down by the other rows only: a false loss. The log of a
-softmax or sigmoid computed from the logits is finite without a clip, and its gradient there is the largest.
+the rows of which the network is certain and wrong, those that the loss is there for. They add 18.4 to the
+loss at every step, nothing corrects them, and the loss goes down by the other rows only: a false loss. The
+log of a softmax or sigmoid computed from the logits is finite without a clip, and its gradient there is the
+largest.
 
 ## Example
 

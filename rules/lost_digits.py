@@ -54,11 +54,11 @@ from tflint_nan.interval import INTEGERS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
-from tflint_nan.training import guarded
 from tflint_nan.value import Op, Value
 
 #: Beyond this distance from 0 at most two of seven digits are lost.
 _NEAR = 0.01
+_OTHERS = ("exp", "clip", "maximum", "minimum", "prediction", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,10 @@ def _log(op: Op) -> _Form | None:
         rest, negated = x, False
     else:
         return None
-    # Of an exp, a sigmoid, a softmax and guarded probabilities other rules speak.
-    made = rest.op if guarded(rest) is rest else None
-    if made is None or made.name == "exp" or squasher(made) is not None or not _may_be_near_0(rest):
+    # Of an exp, of probabilities and of what is clipped other rules speak.
+    if any(made.name in _OTHERS or squasher(made) is not None for made in rest.producers()):
+        return None
+    if rest.op is None or not _may_be_near_0(rest):
         return None
     return _Form("log(1 - x)" if negated else "log(1 + x)", "log1p", rest, negated=negated)
 
