@@ -85,7 +85,7 @@ def test_hooks_exist() -> None:
 
 
 def test_what_it_says_about_the_guard() -> None:
-    """The spellings of the demo's guard, in float32 (`test_merged_constants.py` has TensorFlow compute them)."""
+    """The spellings of the demo's guard; `test_merged_constants.py` has TensorFlow compute them."""
     text = (ROOT / "examples" / "tf2_discriminator.py").read_text(encoding="utf-8")
     assert "EPS + 1.0 - fake" in text
     assert [finding.code for finding in check(text)] == ["NAN104"]
