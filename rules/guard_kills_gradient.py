@@ -51,6 +51,7 @@ from functools import partial
 from tflint_nan.evidence import complement, number
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import own, spelled
@@ -65,7 +66,7 @@ def check(graph: Graph) -> Iterator[Report]:
         inner = complement(log.arg("x"))
         clip, lowest = _clip(log.arg("x") if inner is None else inner, turned=inner is not None)
         squashed = None if clip is None else _squashed(clip)
-        if clip is None or squashed is None or graph.differentiated(log) is False:
+        if clip is None or squashed is None or not graph.differentiated(log):
             continue
         what = f"1 - {squashed.name}" if inner is not None else squashed.name
         yield Report(
@@ -90,7 +91,11 @@ def _clip(value: Value, *, turned: bool) -> tuple[Op | None, float]:
         bound = number(op.arg("x")) if number(op.arg("x")) is not None else number(op.arg("y"))
     else:
         bound = None
-    lowest = 0.0 if bound is None else 1 - bound if turned else bound
+    if bound is None:
+        return None, 0.0
+    # A bound that the format rounds to the edge guards nothing, and stops no gradient.
+    stored = round_to(bound, value.dtype)
+    lowest = 1 - stored if turned else stored
     return (op, lowest) if lowest > 0 else (None, 0.0)
 
 
