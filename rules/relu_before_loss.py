@@ -2,11 +2,12 @@
 
 ## Why is this bad?
 
-As probabilities, the outputs of a relu are not bounded by 1 and are exactly 0 for half of all inputs: Keras
-clips both ends, a clipped output has no gradient, and one whose class is 0 everywhere stays there. As logits
+As probabilities, the outputs of a relu are not bounded by 1 and are exactly 0 for half of all inputs. The
+categorical loss of Keras divides them by their sum: an example for which all of them are 0 is 0 / 0, and
+the model NaN after that step. The others clip both ends, and a clipped output has no gradient. As logits
 they cannot be negative: a sigmoid of them is never below 0.5, so that class 0 is never predicted, and a
-softmax cannot tell an output that is wrong from one that is very wrong; where the relu is 0, nothing teaches
-it to get lower or higher.
+softmax cannot tell an output that is wrong from one that is very wrong; where the relu is 0, nothing
+teaches it to get lower or higher.
 
 The rule is silent about a relu before pooling (networks that end in a mean over relu maps are built so).
 
@@ -68,7 +69,10 @@ def check(graph: Graph) -> Iterator[Report]:
             takes, fault = "logits", "has none below 0: where it is 0 it has no gradient"
             advice = "drop the activation of the last layer"
         else:
-            takes, fault = "probabilities", "is 0, or anything above 1: there the loss has no gradient"
+            takes, fault = (
+                "probabilities",
+                "is 0, or anything above 1: there the loss has no gradient, or is NaN",
+            )
             advice = f"use a {entropy.kind}"
         yield Report(
             op=entropy.op,

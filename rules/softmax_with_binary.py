@@ -5,8 +5,12 @@
 The binary cross entropy treats each output as a question of its own, and takes the mean over all of them. A
 softmax has answered one question for all together. The right class is then one term among n, beside n - 1
 terms for classes that are wrong anyway, so that the loss is small from the start (0.33 for ten equal shares)
-and says little; and Keras picks the accuracy by the loss: `metrics=["accuracy"]` becomes the binary one,
-which counts every share rightly below 0.5 and shows 0.9 for a model of ten classes that has learned nothing.
+and says little. Binary accuracy counts every share rightly below 0.5, and shows 0.9 for a model of ten
+classes that has learned nothing; Keras before 2.4 took it for `metrics=["accuracy"]` under this loss (later
+versions go by the shapes).
+
+Current Keras on TensorFlow takes the logits that the softmax was made from, and trains their sigmoids: a
+model that `predict` then does not compute (measured with Keras 3.15 on TensorFlow 2.21).
 
 Two classes are left out: the two terms are the same, and so is the loss.
 
@@ -39,7 +43,7 @@ Unsafe: another loss is minimised. If the labels do not exclude each other (seve
 
 * C. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4: the cross entropy of several
   classes.
-* Keras API, `compile`: "accuracy" is "converted to the appropriate version" by the loss and the shapes.
+* Keras 2.3, `keras/engine/training_utils.py`: which accuracy "accuracy" is.
 """
 
 from __future__ import annotations
@@ -70,7 +74,7 @@ def check(graph: Graph) -> Iterator[Report]:
         yield Report(
             op=entropy.op,
             message=f"{entropy.op.name} of a softmax{f' over {n} classes' if n else ''}: each share is "
-            "trained as a question of its own, and accuracy counts all the shares that are rightly small",
+            "trained as a question of its own, and the right class is one term among those of all the others",
             help="use categorical_crossentropy, or sigmoids if several classes can be right",
             because=((softmax, "softmax: one distribution over all classes"),),
             witness=_witness(n) if n is not None else None,

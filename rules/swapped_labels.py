@@ -4,9 +4,9 @@
 
 A cross entropy takes the log of the prediction and none of the label. Exchanged, it takes the log of labels,
 which are 0 and 1: the loss is infinite or clipped, and its gradient with respect to the logits is
-σ(1 - σ) (log(1 - y) - log y), which knows nothing of the error and vanishes where the sigmoid is sure. From
-logits it is worse: the labels are pushed through the softmax, and the loss falls without end as the outputs
-fall.
+σ(1 - σ) (log(1 - y) - log y), which knows nothing of the error and vanishes where the sigmoid is sure, even
+where it is sure of the wrong class. From logits it is worse: the labels are pushed through the softmax, and
+the loss falls without end as the outputs fall.
 
 The order differs: Keras, `tf.nn` and `tf.losses` take the labels first, `tf.contrib.losses` the predictions.
 Errors that are the same both ways (squared, absolute) are not reported.

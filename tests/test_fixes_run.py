@@ -105,8 +105,14 @@ def test_witness(program: Program) -> None:
     assert [outcome.bad for outcome in after] == [[]] * len(after)
 
 
+#: What is found there is finite, a gradient that is 0; `test_training_rules.py` trains with it.
+FINITE = {"NAN113"}
+
+
 @pytest.mark.parametrize(
-    "rule", [r for r in rules() if r.code.startswith("NAN1")], ids=lambda rule: rule.name
+    "rule",
+    [r for r in rules() if r.code.startswith("NAN1") and r.code not in FINITE],
+    ids=lambda rule: rule.name,
 )
 def test_every_value_rule_is_run(rule: Rule) -> None:
     found = check(code(rule.page, "Example"), strict=rule.level is Level.STRICT)

@@ -310,15 +310,15 @@ def swapped_logs(graph: Graph) -> tuple[SwappedLog, ...]:
 
     What else takes the log of the prediction is a divergence, whose terms may stand either way.
     """
-    logged = {end.serial for log in graph.ops("log") for end in ends(_inside(log.arg("x"))[0])}
+    logged = {end.serial for log in graph.ops("log") for end in ends(inside(log.arg("x"))[0])}
     found = []
     for product in graph.ops("mul"):
         for factor, other in (("x", "y"), ("y", "x")):
             log = made_only_by(_positive(product.arg(other)), "log")
-            output, factor_node = _inside(product.arg(factor), product, factor)
+            output, factor_node = inside(product.arg(factor), product, factor)
             if log is None or output.op is None or not is_output(output):
                 continue
-            label, label_node = _inside(log.arg("x"), log, "x")
+            label, label_node = inside(log.arg("x"), log, "x")
             made = ends(label)
             if not made or any(op.name not in (*_CLASSES, "placeholder", "csv") for op in made):
                 continue
@@ -332,16 +332,15 @@ def _positive(value: Value) -> Value:
     return negation.arg("x") if negation else value
 
 
-def _inside(
-    value: Value, holder: Op | None = None, name: str = ""
-) -> tuple[Value, cst.BaseExpression | None]:
+def inside(value: Value, holder: Op | None = None, name: str = "") -> tuple[Value, cst.BaseExpression | None]:
     """What a guard, or one minus it, is computed from (`1 - p + 1e-7` to `p`), and where that is written.
 
     `value` is the argument `name` of `holder`.
     """
     node = holder.nodes.get(name) if holder is not None else None
     while True:
-        inner = guarded(value)
+        made = value.op
+        inner = made.arg("x") if made is not None and made.name == "clip" else guarded(value)
         of = complement(inner)
         inner = inner if of is None else of
         if inner is value:
