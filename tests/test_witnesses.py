@@ -15,6 +15,7 @@ import tensorflow as tf
 from architecture_replay import ARCHITECTURE
 from cases_reader import case_files
 from lint import check, settings
+from optimisation_replay import OPTIMISATION
 from tensorflow_replay import printed, replay
 from tensorflow_run import execute, is_tensorflow_1, read_inputs
 from test_examples import EXAMPLES
@@ -57,11 +58,15 @@ def reports(text: str) -> list[tuple[Rule, Report]]:
 
 
 ALL = list(programs())
+#: Rules about values that show no chain: digits and gradients are lost, and `inputs` fences execute that.
+EXECUTED_ONLY = ("NAN111", "NAN112")
 
 
 @pytest.mark.parametrize("program", ALL, ids=lambda program: program.id)
 def test_tensorflow_computes_the_witness(program: Program) -> None:
     for rule, report in reports(program.text):
+        if rule.code in EXECUTED_ONLY:
+            continue
         # A rule about values shows numbers, from what is assumed to what breaks.
         assert isinstance(report.witness, Trace) == (rule.code.startswith("NAN1") and rule.code not in LOSSES)
         if isinstance(report.witness, Trace):
@@ -374,6 +379,7 @@ LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN301": raw_data,
     "NAN401": large_rate,
     **ARCHITECTURE,
+    **OPTIMISATION,
 }
 
 
@@ -481,5 +487,6 @@ def test_the_program_breaks_at_the_witness(program: Executed) -> None:
         outcome = execute(program.text, values, inputs, v1=is_tensorflow_1(program.text))
         assert outcome.bad, f"{trace}: finite for {values}"
         done += 1
-    assert done > 0 or rounded
+    without = all(rule.code in EXECUTED_ONLY for rule, _ in reports(program.text))
+    assert done > 0 or rounded or without
     assert deeper == (done < len(traces))

@@ -1,0 +1,109 @@
+"""What the rules of optimisation, data and precision rest on, computed by TensorFlow for each finding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tflint_nan.graph import Report
+
+STEPS = 3000
+
+
+def _number(report: Report, pattern: str) -> float:
+    found = re.search(pattern + r" ?=? ?(-?[\d.]+(?:e[+-]?\d+)?)", report.message)
+    assert found is not None, report.message
+    return float(found[1])
+
+
+def diverging(report: Report) -> None:
+    """A parabola of the printed curvature, descended at the printed rate."""
+    rate, limit = _number(report, "learning rate"), _number(report, "λmax")
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.float32(1.0)
+        for _ in range(STEPS):
+            error = error * np.float32(1 - rate * 2 / limit)
+    assert not np.isfinite(error)
+
+
+def ascending(report: Report) -> None:
+    """The wrong sign on a squared error."""
+    w = tf.Variable(0.5)
+    optimizer = keras.optimizers.SGD(-0.5)
+    for _ in range(200):
+        with tf.GradientTape() as tape:
+            loss = tf.square(w - 1.0)
+        optimizer.apply([tape.gradient(loss, w)], [w])
+    assert not np.isfinite(float(loss))
+
+
+def unclipped(report: Report) -> None:
+    """What `clip_by_norm` is given stays as it was; a setting of 0 or below clips nothing."""
+    if "clips nothing" not in report.message:
+        gradient = tf.constant([30.0, 40.0])
+        assert float(tf.norm(tf.clip_by_norm(gradient, 1.0))) < 1.1 < float(tf.norm(gradient))
+        return
+    name, given = report.message.split(" = ")[0], _number(report, " = ")
+    w = keras.Variable(np.zeros(2, "float32"))
+    keras.optimizers.SGD(1.0, **{name: given}).apply([tf.constant([30.0, 40.0])], [w])
+    np.testing.assert_allclose(w.numpy(), [-30.0, -40.0])
+
+
+def out_of_range(report: Report) -> None:
+    """The formula that the constant breaks, at the constant."""
+    message = report.message
+    with np.errstate(all="ignore"):
+        if "0 / 0" in message:
+            assert not np.isfinite(np.float32(0.0) / (np.sqrt(np.float32(0.0)) + np.float32(0.0)))
+        elif "constant feature" in message:
+            given = np.float32(_number(report, "epsilon"))
+            assert not np.isfinite(1 / np.sqrt(np.float32(0.0) + given))
+        elif "divides by" in message:
+            assert _number(report, r"\w+ =") <= 0
+        else:
+            assert not 0 <= _number(report, r"\w+ =") < 1
+
+
+def blackened(report: Report) -> None:
+    """What is left of scaled pixels."""
+    pixels = tf.constant([[0.0, 0.5, 1.0]])
+    assert float(tf.reduce_max(keras.layers.Rescaling(1 / 255)(pixels))) < 0.01
+    seen = keras.applications.mobilenet_v2.preprocess_input(tf.identity(pixels))
+    assert float(tf.reduce_max(seen) - tf.reduce_min(seen)) < 0.01
+
+
+def mismatched(report: Report) -> None:
+    """Pixels of the other range are at least as many times as large or as small as bytes are."""
+    lo, hi = (float(n) for n in re.search(r"\[(.*), (.*)\]", report.message).groups())  # type: ignore[union-attr]
+    assert hi - lo > 100 if "scaled data" in report.message else hi - lo < 3
+
+
+def vanished(report: Report) -> None:
+    """Adam's step of a float16 weight without a gradient."""
+    w = keras.Variable(np.ones(1), dtype="float16")
+    optimizer = keras.optimizers.Adam(0.001, epsilon=_number(report, "epsilon"))
+    optimizer.apply([tf.zeros(1, tf.float16)], [w])
+    assert np.isnan(w.numpy()).all()
+
+
+def rounded(report: Report) -> None:
+    """Float16 has no digits left where float32 does."""
+    f = tf.nn.softmax if "softmax" in report.message else tf.sigmoid
+    half, single = (f(tf.constant([[-18.0, 0.0]], dtype)).numpy()[0, 0] for dtype in ("float16", "float32"))
+    assert half == 0 < single
+
+
+OPTIMISATION: dict[str, Callable[[Report], None]] = {
+    "NAN302": blackened,
+    "NAN303": mismatched,
+    "NAN402": diverging,
+    "NAN403": ascending,
+    "NAN404": unclipped,
+    "NAN406": out_of_range,
+    "NAN601": vanished,
+    "NAN602": rounded,
+}
