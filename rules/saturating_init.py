@@ -115,6 +115,8 @@ def check(graph: Graph) -> Iterator[Report]:
         slope = _slope(op.name, nearest)
         if nearest <= 0 or slope >= graph.threshold("initial-slope") or not graph.differentiated(op):
             continue
+        if op.arg("x").made_by("variable"):
+            continue  # a gate or mask that starts open
         if any(reader.name in _BY_LOG for reader in onward(graph, op, lambda step: _keeps(step))):
             continue
         yield Report(

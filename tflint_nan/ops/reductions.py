@@ -29,7 +29,7 @@ from tflint_nan.ops.points import (
     unbounded,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Op, Shape, Value, Witness
+from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
 
 _INF = math.inf
 _MANY = 2**24  # elements, where their number is not known
@@ -145,11 +145,34 @@ def sum_range(bounds: Interval, n: int | None, dtype: str | None) -> Interval:
     )
 
 
+#: Ops after which the parts of a tensor still lie beside each other.
+_BESIDE = frozenset({"mul", "cast", "identity", "stop_gradient", "expand_dims", "squeeze", "reshape"})
+
+
+def _is_mixed(x: Value) -> bool:
+    """True where tensors were put together to `x`, or to a factor of it, and 0 is not in all of them."""
+    todo = [x]
+    for value in todo:
+        op = value.op
+        if op is None or len(todo) > 16:
+            continue
+        values = op.arg("values")
+        if op.name in ("concat", "stack") and isinstance(values, Items):
+            if any(0.0 not in part.interval for part in values.items):
+                return True
+        elif op.name in _BESIDE:
+            todo += [arg for name, arg in op.args.items() if name in ("x", "y")]
+    return False
+
+
 def _sum_witnesses(x: Value, n: int | None, dtype: str | None) -> tuple[Witness, ...]:
     """Sums of elements that all are one number: known for 0, infinities and NaN whatever their count."""
     result = []
+    mixed = _is_mixed(x)
     for witness in x.witnesses:
         number = witness.value
+        if mixed and number == 0.0:
+            continue  # some of the parts are never 0
         if number == 0.0 or not math.isfinite(number):
             result.append(witness)
         elif n is not None:
