@@ -369,7 +369,8 @@ def test_a_cell_of_tensorflow_1_lies_in_its_range(cell: str) -> None:
 
 def test_slim_applies_layers_in_turn() -> None:
     graph = read(
-        "y = slim.repeat(x, 3, slim.conv2d, 8, [3, 3], scope='a')\nslim.stack(y, slim.fully_connected, [4, 2])\n"
+        "y = slim.repeat(x, 3, slim.conv2d, 8, [3, 3], scope='a')\n"
+        "slim.stack(y, slim.fully_connected, [4, 2])\n"
     )
     assert [op.arg("units").literal for op in graph.ops("dense")] == [4, 2]
     convolutions = list(graph.ops("conv"))

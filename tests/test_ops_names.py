@@ -79,8 +79,8 @@ KINDS: dict[str, tuple[Any, ...]] = {
 }
 #: What is not installed beside TensorFlow: its names were read in its documentation.
 NOT_INSTALLED = {
-    "PIL", "Image", "bijector", "cv2", "encoder", "image_generator", "image_set", "imageio", "input_data", "pd", "scaler",
-    "scipy", "skimage", "sklearn", "tfa", "tfds", "tfp",
+    "PIL", "Image", "bijector", "cv2", "encoder", "image_generator", "image_set", "imageio", "input_data",
+    "label_encoder", "pd", "scaler", "scipy", "skimage", "sklearn", "tfa", "tfds", "tfp",
 }  # fmt: skip
 #: Attributes of pandas' tables that arrays and tensors do not have.
 OF_TABLES = {
