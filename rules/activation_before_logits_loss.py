@@ -64,14 +64,15 @@ from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import FUSED, compiled, entropies, guarded, made_only_by, units
+from tflint_nan.training import Entropy, compiled, entropies, guarded, made_only_by, units
 from tflint_nan.value import NONE, Op
 
 
 @rule("NAN203", "activation-before-logits-loss")
 def check(graph: Graph) -> Iterator[Report]:
     """Activated outputs where logits are expected."""
-    for entropy in entropies(graph):
+    of_sequences = (Entropy(op, "softmax", "labels", "logits", True) for op in graph.ops("ctc_loss"))
+    for entropy in (*entropies(graph), *of_sequences):
         op, own = entropy.op, entropy.kind
         activation = made_only_by(guarded(entropy.output), "softmax", "sigmoid")
         if activation is None or entropy.logits is not True:
@@ -81,7 +82,7 @@ def check(graph: Graph) -> Iterator[Report]:
         twice = f"{own} twice" if own == activation.name else f"{own} of a {activation.name}"
         says = (
             "this loss applies its own to what it is given"
-            if op.name in FUSED
+            if entropy.operand == "logits"
             else "from_logits=True applies another"
         )
         yield Report(
@@ -89,11 +90,13 @@ def check(graph: Graph) -> Iterator[Report]:
             message=f"{twice}: these are not logits but the output of a {activation.name}, and {says}, so "
             "the loss cannot come near 0",
             help="pass the logits"
-            if op.name in FUSED
+            if entropy.operand == "logits"
             else "drop from_logits=True, or the activation of the output",
             because=((activation, f"{activation.name}: values in {activation.value.interval}, not logits"),),
             witness=_witness(own, activation),
-            fix=partial(_fix_fused if op.name in FUSED else partial(_fix_keras, graph), op, activation),
+            fix=partial(
+                _fix_fused if entropy.operand == "logits" else partial(_fix_keras, graph), op, activation
+            ),
         )
     for op in graph.ops("softmax", "log_softmax"):
         first = made_only_by(op.arg("x"), "softmax")
