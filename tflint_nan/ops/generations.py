@@ -9,8 +9,20 @@ from __future__ import annotations
 
 import re
 
-_V1_MODULES = ("tf.app.", "tf.contrib.", "tf.examples.", "tf.flags.", "tf.layers.", "tf.nn.rnn_cell.")
+_V1_MODULES = (
+    *("tf.app.", "tf.contrib.", "tf.distributions.", "tf.examples.", "tf.flags.", "tf.layers."),
+    "tf.nn.rnn_cell.",
+)
 _V1 = """
+add_to_collection add_to_collections assert_greater_equal assert_integer assert_less_equal assert_near
+assert_negative assert_non_negative assert_non_positive assert_none_equal assert_positive
+assert_rank_at_least assert_rank_in assert_same_float_dtype assert_scalar assert_type get_collection
+get_collection_ref train.CheckpointSaverHook train.FeedFnHook train.FinalOpsHook
+train.GlobalStepWaiterHook train.LoggingTensorHook train.NanTensorHook train.ProfilerHook
+train.QueueRunner train.Saver train.Scaffold train.SecondOrStepTimer train.StepCounterHook
+train.StopAtStepHook train.SummarySaverHook train.batch_join train.limit_epochs train.maybe_batch
+train.maybe_batch_join train.maybe_shuffle_batch train.maybe_shuffle_batch_join
+train.noisy_linear_cosine_decay train.shuffle_batch_join train.slice_input_producer
 InteractiveSession Print Session accumulate_n angle arg_max arg_min assign assign_add assign_sub
 batch_gather batch_matmul batch_scatter_update batch_to_space_nd betainc bincount ceil check_numerics
 cholesky cholesky_solve clip_by_average_norm concat_v2 confusion_matrix conj count_nonzero cross cumprod
@@ -73,6 +85,7 @@ _V2_CLASS = re.compile(r"tf\.(?:initializers|losses|metrics|optimizers)\.[A-Z]")
 _V2 = """
 eig eigvals image.resize_with_pad linalg.banded_triangular_solve linalg.eig linalg.eigvals nn.gelu
 nn.isotonic_regression
+distribute.MultiWorkerMirroredStrategy distribute.ParameterServerStrategy distribute.TPUStrategy
 """
 _V2_NAMES = frozenset(f"tf.{name}" for name in _V2.split())
 _V2_START = ("tf.experimental.numpy.", "tf.image.stateless_")
