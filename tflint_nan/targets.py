@@ -310,26 +310,22 @@ def swapped_logs(graph: Graph) -> tuple[SwappedLog, ...]:
 
     What else takes the log of the prediction is a divergence, whose terms may stand either way.
     """
-    logged = {end.serial for log in graph.ops("log") for end in ends(inside(log.arg("x"))[0])}
+    logs = list(graph.ops("log"))
+    logged = {end.serial for log in logs for end in ends(inside(log.arg("x"))[0])}
     found = []
-    for product in graph.ops("mul"):
-        for factor, other in (("x", "y"), ("y", "x")):
-            log = made_only_by(_positive(product.arg(other)), "log")
-            output, factor_node = inside(product.arg(factor), product, factor)
-            if log is None or output.op is None or not is_output(output):
-                continue
-            label, label_node = inside(log.arg("x"), log, "x")
-            made = ends(label)
-            if not made or any(op.name not in (*_CLASSES, "placeholder", "csv") for op in made):
-                continue
-            if not any(end.serial in logged for end in ends(output)):
-                found.append(SwappedLog(log, output.op, label_node, factor_node))
+    for log in logs:
+        label, label_node = inside(log.arg("x"), log, "x")
+        made = ends(label)
+        if not made or any(op.name not in (*_CLASSES, "placeholder", "csv") for op in made):
+            continue
+        for product in onward(graph, log, lambda step: bool(step.flow) or step.name == "neg"):
+            for name in ("x", "y") if product.name == "mul" else ():
+                output, factor_node = inside(product.arg(name), product, name)
+                if output.op is None or not is_output(output):
+                    continue
+                if not any(end.serial in logged for end in ends(output)):
+                    found.append(SwappedLog(log, output.op, label_node, factor_node))
     return tuple(found)
-
-
-def _positive(value: Value) -> Value:
-    negation = made_only_by(value, "neg")
-    return negation.arg("x") if negation else value
 
 
 def inside(value: Value, holder: Op | None = None, name: str = "") -> tuple[Value, cst.BaseExpression | None]:
