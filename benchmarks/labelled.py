@@ -1,0 +1,93 @@
+"""What is found of labelled programs: `python benchmarks/labelled.py [--lines]`.
+
+The programs in `benchmarks/labelled/` are training programs as people write them, in one file or several.
+Their authors had not seen the rules, and labelled lines: `# BUG: kind, why` where a run can reach NaN or Inf, in
+a value or in a gradient, or cannot learn; `# SAFE: why` where it looks so and cannot; `# MAYBE` for matters of
+taste. A label counts as found where a finding stands on its line, or names it as the place that a call leads to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("labelled")
+LABEL = re.compile(r"#\s*(BUG|SAFE|MAYBE)\b[:,]?\s*([\w\-/]+)?")
+ELSEWHERE = re.compile(r"\(in (\S+\.py):(\d+), called here\)")
+Place = tuple[Path, int]
+
+
+def labels() -> dict[Place, tuple[str, str]]:
+    """Place -> (label, kind)."""
+    found = {}
+    for path in sorted(FOLDER.rglob("*.py")):
+        for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if match := LABEL.search(line):
+                found[path.resolve(), row] = match[1], match[2] or ""
+    return found
+
+
+def findings(*options: str) -> list[dict[str, Any]]:
+    """The findings in all programs, as the command prints them."""
+    command = [sys.executable, "-m", "tflint_nan", "check", "--isolated", "--no-cache", "--exit-zero"]
+    done = subprocess.run(
+        [*command, "--output-format", "json", *options, str(FOLDER)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return list(json.loads(done.stdout))
+
+
+def places(finding: dict[str, Any]) -> set[Place]:
+    """The lines that a finding speaks of."""
+    path = Path(finding["filename"]).resolve()
+    rows = range(finding["location"]["row"], finding["end_location"]["row"] + 1)
+    elsewhere = ((Path(name).resolve(), int(row)) for name, row in ELSEWHERE.findall(finding["message"]))
+    return {*((path, row) for row in rows), *elsewhere}
+
+
+def main() -> None:
+    """Print the table in Markdown and, with `--lines`, what was missed and what stands on other lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", action="store_true")
+    options = parser.parse_args()
+    labelled = labels()
+    shown = {"default": findings(), "--strict": findings("--strict")}
+    spoken = {name: set().union(*map(places, some)) for name, some in shown.items()}
+    bugs: Counter[str] = Counter()
+    hits: Counter[tuple[str, str]] = Counter()
+    for place, (label, kind) in labelled.items():
+        if label == "BUG":
+            bugs[kind] += 1
+            for name, them in spoken.items():
+                hits[name, kind] += place in them
+            if options.lines and place not in spoken["default"]:
+                print(f"missed: {place[0].relative_to(FOLDER.resolve())}:{place[1]} {kind}")
+    print("| kind | labelled | default | strict |\n|---|---|---|---|")
+    for kind, count in sorted(bugs.items()):
+        print(f"| {kind} | {count} | {hits['default', kind]} | {hits['--strict', kind]} |")
+    found = [sum(n for (name, _), n in hits.items() if name == level) for level in shown]
+    print(f"| all | {bugs.total()} | {found[0]} | {found[1]} |")
+    for level, some in shown.items():
+        wrong = [f for f in some if _label(labelled, f) == "SAFE"]
+        safe = sum(label == "SAFE" for label, _ in labelled.values())
+        print(f"\n{level}: {len(some)} findings, {len(wrong)} on the {safe} lines that are labelled safe.")
+        for finding in wrong if options.lines else ():
+            print(f"  {finding['filename']}:{finding['location']['row']} {finding['code']}")
+
+
+def _label(labelled: dict[Place, tuple[str, str]], finding: dict[str, Any]) -> str:
+    """BUG where a finding speaks of any such line, else the label of its own."""
+    kinds = {labelled[place][0] for place in places(finding) if place in labelled}
+    return "BUG" if "BUG" in kinds else next(iter(kinds), "")
+
+
+if __name__ == "__main__":
+    main()

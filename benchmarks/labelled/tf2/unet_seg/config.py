@@ -1,0 +1,14 @@
+"""all the knobs"""
+IMG_SIZE = 256
+N_CLASSES = 1
+BATCH = 8
+EPOCHS = 60
+LR = 1e-4
+SMOOTH = 1.0
+EPS = 1e-7
+TINY = 1e-10
+GAMMA = 2.0
+ALPHA = 0.25
+TVERSKY_ALPHA = 0.7
+LOSS = "tversky"
+DATA = "data/kvasir"
