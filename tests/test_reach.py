@@ -121,7 +121,8 @@ def test_a_softmax_is_seen_at_the_log(carrier: Carrier, tmp_path: Path) -> None:
 @of("Python", "Tensors")
 def test_a_guard_is_seen_at_the_log(carrier: Carrier, tmp_path: Path) -> None:
     entry = carrier.written(tmp_path, f"tf.clip_by_value({SOFTMAX}, 1e-7, 1.0)", "tf.math.log(", HEAD)
-    assert found(entry, strict=True) == []
+    # That a clip takes the gradient away (NAN112) is known only where it is seen, too.
+    assert [finding for finding in found(entry, strict=True) if finding.code != "NAN112"] == []
     logs = list(graph(entry).ops("log"))
     assert logs
     assert all(op.arg("x").interval.lo > 0 for op in logs)
