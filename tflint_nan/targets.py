@@ -28,7 +28,7 @@ from tflint_nan.training import (
     shares,
     units,
 )
-from tflint_nan.value import NONE, Const, Object, Op, Symbol, Value, sources
+from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Value, sources
 
 #: Ops whose output a model computes: a target made by one is no label.
 _MODELLED = (*LINEAR, "sigmoid", "softmax", "tanh", "relu", "variable", "predict")
@@ -377,9 +377,16 @@ def encodings(graph: Graph, entropy: Entropy) -> set[Encoding | None]:
 def _encoding(target: Value) -> Encoding | None:
     made = ends(target)
     if made and all(op.name in ONE_HOT for op in made):
-        return Encoding.ONE_HOT
+        return None if any(map(_takes_rows_apart, target.producers())) else Encoding.ONE_HOT
     numbered = made and all(op.name in ("class_ids", "argmax", "random_integers") for op in made)
     return Encoding.NUMBERS if numbered else None
+
+
+def _takes_rows_apart(op: Op) -> bool:
+    """True for what may leave a row of zeros and a one as single numbers: other axes, or one of its columns."""
+    if op.name == "slice":
+        return isinstance(op.arg("index"), Items)
+    return op.name in ("reshape", "flatten", "squeeze", "transpose", "expand_dims")
 
 
 def compared(graph: Graph, op: Op) -> bool:
