@@ -383,7 +383,7 @@ def _encoding(target: Value) -> Encoding | None:
 
 
 def _takes_rows_apart(op: Op) -> bool:
-    """True for what may leave single numbers of a row of zeros and a one: other axes, or one of its columns."""
+    """True for what may leave single numbers of rows of zeros and a one: other axes, or one column."""
     if op.name == "slice":
         return isinstance(op.arg("index"), Items)
     return op.name in ("reshape", "flatten", "squeeze", "transpose", "expand_dims")
