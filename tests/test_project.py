@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tflint_nan.build import Project
+from tflint_nan.build import Project, build
 from tflint_nan.engine import Settings, lint
 from tflint_nan.finding import Finding, Level
 from tflint_nan.registry import rules
@@ -155,3 +155,25 @@ def test_a_library_is_never_taken_from_a_folder_of_its_name(tmp_path: Path) -> N
         "train.py": HEAD + "z = tf.Variable([1.0, 2.0])\nloss = tf.math.log(tf.nn.softmax(z))\n",
     }
     assert [finding.code for finding in check(tmp_path, files)] == ["NAN101"]
+
+
+def test_every_op_has_its_place(tmp_path: Path) -> None:
+    """Of an op and of the calls that lead to it, in whatever file, also where nobody calls a method."""
+    base = (
+        HEAD
+        + "class Base(tf.keras.layers.Layer):\n    def build(self, shape):\n"
+        + "        self.w = tf.math.log(self.add_weight(name='w', shape=[4, 1]))\n"
+        + "    def scaled(self, x):\n        return tf.exp(x) * self.w\n"
+    )
+    mine = (
+        HEAD
+        + "from base import Base\nclass Mine(Base):\n    def call(self, x):\n        return self.scaled(x)\n"
+    )
+    (tmp_path / "base.py").write_text(base)
+    (tmp_path / "train.py").write_text(mine)
+    ops = list(build(Source.read(tmp_path / "train.py"), {}, Project()).ops())
+    assert {op.name for op in ops} >= {"log", "exp", "parameter"}
+    for op in ops:
+        op.source.span(op.node)
+        for source, node in op.calls:
+            source.span(node)

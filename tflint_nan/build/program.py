@@ -45,6 +45,7 @@ class Program(Calls):
         tree = self._source.tree
         scope = Scope(tree, self._source, None)
         self.frames.append(Frame(scope))
+        self.node = tree
         self.work = allowance = self.allowance(self._source)
         self.bind("__name__", Const("__main__"))
         self.bind("__file__", Const(str(Path(self._source.filename).absolute())))
@@ -60,6 +61,7 @@ class Program(Calls):
                 self._entry(self._definitions[key])
 
     def _entry(self, definition: Function | Class) -> None:
+        self.node = definition.node
         if isinstance(definition, Class):
             self._class_entry(definition)
         elif id(definition.node) not in self.entered and not self._is_method(definition):
