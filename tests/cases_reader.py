@@ -10,8 +10,8 @@ from pathlib import Path
 CASES = Path(__file__).parent / "cases"
 
 _FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<body>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-_EXPECTATION = re.compile(r'#[ \t]*(error|strict):[ \t]*(\d{3})[ \t]+"((?:[^"\\]|\\.)*)"[ \t]*')
-_LOOKS_LIKE_ONE = re.compile(r"#[ \t]*(error|strict)\b[ \t]*:")
+_EXPECTATION = re.compile(r'#[ \t]*(error|strict|select):[ \t]*(\d{3})[ \t]+"((?:[^"\\]|\\.)*)"[ \t]*')
+_LOOKS_LIKE_ONE = re.compile(r"#[ \t]*(error|strict|select)\b[ \t]*:")
 KINDS = {
     ("python",): "code",
     ("python", "fixed"): "fixed",
@@ -23,12 +23,12 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Expectation:
-    """`code` stands at `row` (from 1) with `message` as a part of what it says."""
+    """`code` stands at `row` (from 1) with `message` as a part of what it says; `level` tells when."""
 
     row: int
     code: str
     message: str
-    strict: bool = False
+    level: str = "error"  # or strict, select
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ def expectations(text: str) -> tuple[str, tuple[Expectation, ...]]:
             comments = row[first.start() :]
             for kind, code, message in _EXPECTATION.findall(comments):
                 message = message.replace('\\"', '"')
-                found.append(Expectation(number, f"NAN{code}", message, kind == "strict"))
+                found.append(Expectation(number, f"NAN{code}", message, kind))
             left_over = _EXPECTATION.sub("", comments)
             if left_over.strip():
                 raise ValueError(f"row {number}: cannot read {left_over!r}")

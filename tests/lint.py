@@ -13,27 +13,28 @@ from typing import Any
 
 from tflint_nan import runner
 from tflint_nan.cli import main
-from tflint_nan.config import Config
+from tflint_nan.config import Config, Selection
 from tflint_nan.engine import Settings
 from tflint_nan.finding import Finding
 
 
 @cache
-def settings(strict: bool) -> Settings:
-    """What runs without a configuration file, and with `--strict` where `strict`."""
-    return Config(root=Path(), strict=strict).settings(Path("case.py"))
+def settings(strict: bool, select: tuple[str, ...] = ()) -> Settings:
+    """What runs without a configuration file, with `--strict` where `strict`, and `--extend-select`."""
+    layers = (Selection(extend_select=select),)
+    return Config(root=Path(), layers=layers, strict=strict).settings(Path("case.py"))
 
 
-def check(text: str, *, strict: bool = False) -> list[Finding]:
+def check(text: str, *, strict: bool = False, select: tuple[str, ...] = ()) -> list[Finding]:
     """The findings of one text; a crash is one of them."""
     mode = runner.Mode(write=False, fix=False, unsafe=False)
-    return list(runner.check_bytes(text.encode(), "case.py", settings(strict), mode).findings)
+    return list(runner.check_bytes(text.encode(), "case.py", settings(strict, select), mode).findings)
 
 
-def fix(text: str, *, unsafe: bool, strict: bool = False) -> str:
+def fix(text: str, *, unsafe: bool, strict: bool = False, select: tuple[str, ...] = ()) -> str:
     """The text after `check --fix`, with `--unsafe-fixes` where `unsafe`."""
     mode = runner.Mode(write=True, fix=True, unsafe=unsafe)
-    result = runner.check_bytes(text.encode(), "case.py", settings(strict), mode)
+    result = runner.check_bytes(text.encode(), "case.py", settings(strict, select), mode)
     assert not result.failed, [finding.message for finding in result.findings]
     return result.data.decode()
 

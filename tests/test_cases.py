@@ -16,12 +16,19 @@ ALL = [case for file in FILES.values() for case in file.cases]
 AT_LEAST = 4
 
 
-def differences(case: Case, *, strict: bool) -> list[str]:
-    """What is missing, what is extra and what says something else, one line each."""
-    expected = [e for e in case.expectations if strict or not e.strict]
-    missing = sorted(expected)
+def selected(case: Case) -> tuple[str, ...]:
+    """What is selected for a case: the rule of its file, where that is on only when it is selected."""
+    return tuple(rule.code for rule in rules() if rule.name == case.rule and rule.level is Level.OPTIONAL)
+
+
+def differences(case: Case, *levels: str, strict: bool = False, select: tuple[str, ...] = ()) -> list[str]:
+    """What is missing, what is extra and what says something else, one line each.
+
+    All findings of these settings are compared with what the case lists of these levels.
+    """
+    missing = sorted(e for e in case.expectations if e.level in levels)
     problems = []
-    for finding in check(case.text, strict=strict):
+    for finding in check(case.text, strict=strict, select=select):
         row = finding.span.start.row
         match = next(
             (e for e in missing if (e.row, e.code) == (row, finding.code) and e.message in finding.message),
@@ -40,28 +47,38 @@ def differences(case: Case, *, strict: bool) -> list[str]:
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
 def test_findings(case: Case) -> None:
-    problems = differences(case, strict=False)
+    problems = differences(case, "error")
     assert not problems, f"tests/cases/{case.rule}.md:{case.row}\n" + "\n".join(problems)
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in ALL if any(e.strict for e in case.expectations)], ids=lambda case: case.id
+    "case",
+    [case for case in ALL if any(e.level == "strict" for e in case.expectations)],
+    ids=lambda case: case.id,
 )
 def test_strict_findings(case: Case) -> None:
-    problems = differences(case, strict=True)
+    problems = differences(case, "error", "strict", strict=True)
     assert not problems, f"tests/cases/{case.rule}.md:{case.row} --strict\n" + "\n".join(problems)
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if selected(case)], ids=lambda case: case.id)
+def test_selected_findings(case: Case) -> None:
+    problems = differences(case, "error", "select", select=selected(case))
+    assert not problems, f"tests/cases/{case.rule}.md:{case.row} --extend-select\n" + "\n".join(problems)
 
 
 @pytest.mark.parametrize("case", [case for case in ALL if case.fixed is not None], ids=lambda case: case.id)
 def test_fixed(case: Case) -> None:
-    same_text(fix(case.text, unsafe=True, strict=is_strict(case)), case.fixed, case)
+    fixed = fix(case.text, unsafe=True, strict=is_strict(case), select=selected(case))
+    same_text(fixed, case.fixed, case)
 
 
 @pytest.mark.parametrize(
     "case", [case for case in ALL if case.fixed_safe is not None], ids=lambda case: case.id
 )
 def test_fixed_safe(case: Case) -> None:
-    same_text(fix(case.text, unsafe=False, strict=is_strict(case)), case.fixed_safe, case)
+    fixed = fix(case.text, unsafe=False, strict=is_strict(case), select=selected(case))
+    same_text(fixed, case.fixed_safe, case)
 
 
 def same_text(actual: str, expected: str | None, case: Case) -> None:
@@ -88,7 +105,7 @@ def test_every_rule_has_cases(rule: Rule) -> None:
     assert len(firing) >= AT_LEAST, f"{len(firing)} fences fire, {AT_LEAST} are asked for"
     assert len(silent) >= AT_LEAST, f"{len(silent)} fences are silent, {AT_LEAST} are asked for"
     if rule.level is Level.DEFAULT:
-        by_default = [case for case in firing if any(not e.strict for e in case.expectations)]
+        by_default = [case for case in firing if any(e.level == "error" for e in case.expectations)]
         assert by_default, "no fence fires by default"
 
 
@@ -104,7 +121,8 @@ def test_cases_have_their_own_sentences() -> None:
 def test_reader_takes_expectations_off() -> None:
     text, found = expectations('a = 1\nb = f(a)  # error: 101 "say \\"so\\"" # strict: 209 "x"\n')
     assert text == "a = 1\nb = f(a)\n"
-    assert found == (Expectation(2, "NAN101", 'say "so"'), Expectation(2, "NAN209", "x", strict=True))
+    assert found == (Expectation(2, "NAN101", 'say "so"'), Expectation(2, "NAN209", "x", "strict"))
+    assert expectations('f()  # select: 405 "y"')[1] == (Expectation(1, "NAN405", "y", "select"),)
 
 
 @pytest.mark.parametrize(

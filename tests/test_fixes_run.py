@@ -49,7 +49,7 @@ def programs() -> list[Program]:
             )
         for case in file.cases:
             if case.inputs is not None:
-                strict = any(e.strict for e in case.expectations)
+                strict = any(e.level == "strict" for e in case.expectations)
                 found.append(Program(case.id, case.text, case.inputs, strict))
     return found
 
