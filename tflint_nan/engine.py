@@ -224,13 +224,15 @@ def _best(same: list[_Found], span: Span, rows: tuple[int, int]) -> Iterator[Fin
     """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
     strongest = min(RANK[found.report.level] for found in same)
     candidates = [found for found in same if RANK[found.report.level] == strongest]
-    fix = None
+    fix = obstacle = None
     for found in candidates:
         rule, report = found.rule, found.report
         if report.fix is None:
             continue
         try:
-            fix = report.fix(Rewriter(found.graph, report.op))
+            rewriter = Rewriter(found.graph, report.op)
+            fix = report.fix(rewriter)
+            obstacle = obstacle or rewriter.obstacle or "its rewrite of this form is not known"
         except Exception as error:
             yield crash(report.op.source.filename, f"the fix of rule {rule.code}", error)
         if fix is not None:
@@ -266,6 +268,7 @@ def _related(report: Report) -> Iterator[Related]:
         words = said.setdefault((source.filename, cell, span), [])
         if message not in words:
             words.append(message)
+        obstacle=None if fix is not None else obstacle,
     for (filename, cell, span), words in said.items():
         if {_LEFT, _ENTERED} <= set(words):
             words = ["through this call", *(word for word in words if word not in (_LEFT, _ENTERED))]

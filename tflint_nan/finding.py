@@ -90,6 +90,7 @@ class Finding:
     silences the finding. `cell` is the notebook cell, from 1, None outside notebooks; `span` then
     counts rows inside that cell.
     """
+    `obstacle` says why there is no fix where the rule tried to make one.
 
     code: str
     name: str
@@ -105,6 +106,7 @@ class Finding:
     fix: Fix | None = None
     cell: int | None = None
 
+    obstacle: str | None = None
     @property
     def sort_key(self) -> tuple[str, int, Span, str, str]:
         """Path, cell, place, code: the order of every report."""

@@ -65,8 +65,20 @@ class Rewriter:
         self._hoists: dict[int, _Hoist] = {}
         #: Import line -> what it is needed for.
         self._imports: dict[str, list[str]] = {}
+        #: Why there is no fix, the first reason first.
+        self._obstacles: list[str] = []
         self._removed: set[int] = set()
         self._failed = False
+    @property
+    def obstacle(self) -> str | None:
+        """Why this place cannot be rewritten as asked, None where nothing stood in the way so far."""
+        return self._obstacles[0] if self._obstacles else None
+
+    def _refuse(self, why: str) -> None:
+        """There will be no fix."""
+        self._obstacles.append(why)
+        self._failed = True
+
 
     # Names.
 
@@ -76,6 +88,7 @@ class Rewriter:
         Where nothing is imported that serves, an import is added. None where none of the names can be had.
         """
         found = self._spelling.api(*names)
+            self._obstacles.append("the libraries of the file have no function for it")
         if found is None:
             return None
         spelled, line = found
@@ -115,8 +128,20 @@ class Rewriter:
             return self._items(value)
         for node, site in places:
             if site.statement is self._op.statement:
+        self._obstacles.append(self._unnamed(value))
                 return self._named(value, _Hoist(name, node, None))
         return None
+    def _unnamed(self, value: Value) -> str:
+        """Why `value` cannot be spelled."""
+        made = value.op
+        if made is None:
+            return "a value that it needs is not computed in the program"
+        if made.source is not self._source:
+            return "a value that it needs is made in another file"
+        if made.scope not in self._spelling.scopes():
+            return "a value that it needs is made in another function"
+        return "a value that it needs has no name here"
+
 
     def _named(self, value: Value, hoist: _Hoist) -> str:
         taken = {other.name for other in self._hoists.values()}
@@ -195,7 +220,7 @@ class Rewriter:
         """Whether `node` is in the file that is rewritten; an edit elsewhere makes the fix impossible."""
         if self._source.holds(node):
             return True
-        self._failed = True
+        self._refuse("what would be changed is in another file")
         return False
 
     def replace(self, node: cst.CSTNode, template: str, **parts: str | cst.CSTNode | None) -> None:
@@ -229,7 +254,7 @@ class Rewriter:
             return
         written = parse_expression(f"_({name}={text})")
         if not isinstance(call, cst.Call) or not self._here(call) or written is None:
-            self._failed = True
+            self._refuse("what takes the argument is no call here")
             return
         if not call.args:
             end = self._source.span(call).end
@@ -238,7 +263,7 @@ class Rewriter:
             return
         last = call.args[-1].value
         if isinstance(last, cst.GeneratorExp) and not self.text(last).startswith("("):
-            self._failed = True
+            self._refuse("a generator without parentheses takes no second argument")
             return
         row = self._source.span(call.args[-1]).start.row
         column = self._source.span(call.args[-1]).start.column
@@ -264,12 +289,12 @@ class Rewriter:
             end = self._source.span(following[0]).start if following else self._source.outer_span(arg).end
             lost = comments_in(arg)
         if lost:
-            self._failed = True
+            self._refuse("a comment would be lost")
         self._edits.append(Edit(Span(start, end), ""))
 
     def _argument(self, call: cst.CSTNode, name: str, position: int | None) -> cst.Arg | None:
         if not isinstance(call, cst.Call) or not self._here(call):
-            self._failed = True
+            self._refuse("what takes the argument is no call here")
             return None
         for arg in call.args:
             if arg.keyword is not None and arg.keyword.value == name:
@@ -324,7 +349,7 @@ class Rewriter:
             place = self._source.span(decorators[0] if decorators else statement).start
             if not self._indent(place).strip():
                 return place
-        self._failed = True
+        self._refuse("the statement does not begin its line")
         return None
 
     def _indent(self, place: Position) -> str:
@@ -346,7 +371,9 @@ class Rewriter:
                 self._edits += rest
         edits = sorted(self._edits, key=lambda edit: edit.span)
         overlap = any(before.span.end > after.span.start for before, after in pairwise(edits))
-        if self._failed or overlap or not edits:
+        if overlap:
+            self._refuse("its edits overlap")
+        if self._failed or not edits:
             return None
         return Fix(applicability, message, tuple(edits))
 
@@ -363,7 +390,8 @@ class Rewriter:
                 before, after = word.split(around.text)
                 moved = assemble([(before, False), (self.text(hoist.node), True), (after, False)])
                 around.text = around.text if moved is None else moved
-                self._failed |= moved is None
+                if moved is None:
+                    self._refuse("the new text does not fit in its place")
                 continue
             text = self.text(hoist.node)
             if parse_expression(text) is None:
@@ -387,7 +415,7 @@ class Rewriter:
         node = replacement.node
         text = self._fitted(node, replacement.text)
         if text is None:
-            self._failed = True
+            self._refuse("the new text does not fit in its place")
             return
         span = self._source.span(node) if getattr(node, "lpar", ()) else self._source.outer_span(node)
         start, end = self._source.offset(span.start), self._source.offset(span.end)
