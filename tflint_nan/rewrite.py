@@ -15,7 +15,6 @@ from tflint_nan.build import builtins
 from tflint_nan.expression import assemble, comments_in, fill, meaning, names_in, within
 from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.graph import Graph
-from tflint_nan.ops.table import APIS
 from tflint_nan.parse import is_statement, parse_expression
 from tflint_nan.spelling import Spelling
 from tflint_nan.value import Const, Items, Op, Symbol, Value
@@ -65,10 +64,11 @@ class Rewriter:
         self._hoists: dict[int, _Hoist] = {}
         #: Import line -> what it is needed for.
         self._imports: dict[str, list[str]] = {}
+        self._removed: set[int] = set()
         #: Why there is no fix, the first reason first.
         self._obstacles: list[str] = []
-        self._removed: set[int] = set()
         self._failed = False
+
     @property
     def obstacle(self) -> str | None:
         """Why this place cannot be rewritten as asked, None where nothing stood in the way so far."""
@@ -79,7 +79,6 @@ class Rewriter:
         self._obstacles.append(why)
         self._failed = True
 
-
     # Names.
 
     def api(self, *names: str) -> str | None:
@@ -88,8 +87,8 @@ class Rewriter:
         Where nothing is imported that serves, an import is added. None where none of the names can be had.
         """
         found = self._spelling.api(*names)
-            self._obstacles.append("the libraries of the file have no function for it")
         if found is None:
+            self._obstacles.append("the libraries of the file have no function for it")
             return None
         spelled, line = found
         if line is not None:
@@ -128,9 +127,10 @@ class Rewriter:
             return self._items(value)
         for node, site in places:
             if site.statement is self._op.statement:
-        self._obstacles.append(self._unnamed(value))
                 return self._named(value, _Hoist(name, node, None))
+        self._obstacles.append(self._unnamed(value))
         return None
+
     def _unnamed(self, value: Value) -> str:
         """Why `value` cannot be spelled."""
         made = value.op
@@ -141,7 +141,6 @@ class Rewriter:
         if made.scope not in self._spelling.scopes():
             return "a value that it needs is made in another function"
         return "a value that it needs has no name here"
-
 
     def _named(self, value: Value, hoist: _Hoist) -> str:
         taken = {other.name for other in self._hoists.values()}
@@ -171,15 +170,11 @@ class Rewriter:
 
     def _expressions(self, value: Value) -> Iterator[tuple[cst.BaseExpression, Op]]:
         """Expressions of this file whose value it is, each with an op that stands with it."""
-        shared = isinstance(value, Const) and (value.value is None or isinstance(value.value, bool))
-        for op in () if shared else self._graph.ops():
-            if op.source is not self._source or op.scope not in self._spelling.scopes():
-                continue
-            for key, held in op.args.items():
-                if held is value and key in op.nodes:
-                    yield op.nodes[key], op
-            if op.value is value and _denotes(op) and isinstance(op.node, cst.BaseExpression):
-                yield op.node, op
+        if isinstance(value, Const) and (value.value is None or isinstance(value.value, bool)):
+            return  # there is one of each for all
+        for node, op in self._spelling.expressions(value):
+            if op.source is self._source:
+                yield node, op
 
     def _means_the_same(self, node: cst.BaseExpression, site: Op) -> bool:
         """Whether every name in `node` holds at the op what it held at `site`."""
@@ -457,14 +452,6 @@ class Rewriter:
 
 def _indented(lines: str, indent: str) -> str:
     return lines.replace("\n", "\n" + indent)
-
-
-def _denotes(op: Op) -> bool:
-    """Whether the value of the op's expression is its output; a layer's ops stand at its constructor."""
-    if isinstance(op.node, (cst.BinaryOperation, cst.UnaryOperation, cst.Comparison)):
-        return True
-    api = APIS.get(op.api)
-    return isinstance(op.node, cst.Call) and api is not None and api.target == op.name
 
 
 def _is_simple(node: cst.CSTNode) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import libcst as cst
 
 from tflint_nan.build.state import unrefined
 from tflint_nan.graph import Graph
 from tflint_nan.ops.generations import is_v1_only, is_v2_only
+from tflint_nan.ops.table import APIS
+from tflint_nan.source import Source
 from tflint_nan.value import NONE, Binding, Object, Op, Scope, Symbol, Value
 
 #: library -> the import that binds it, and the name bound.
@@ -22,6 +26,67 @@ _V1_IMPORT = "import tensorflow.compat.v1 as tf"
 _BRANCHES = (cst.If, cst.For, cst.While, cst.Try, cst.TryStar, cst.Match)
 
 
+class _Names:
+    """What the names of one scope were bound to, found without reading its history again for every fix.
+
+    Attributes:
+        bindings: name -> its bindings in order.
+        holders: identity of a value -> the names that held it.
+        attributes: attribute and identity of its value -> the names that held an object with it.
+        symbols: the names that were a library's module, function or class.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.bindings: dict[str, list[Binding]] = {}
+        for binding in scope.history:
+            self.bindings.setdefault(binding.name, []).append(binding)
+        self.holders: dict[int, dict[str, None]] = {}
+        self.attributes: dict[tuple[str, int], dict[str, None]] = {}
+        self.symbols: dict[str, None] = {}
+        for name, bindings in self.bindings.items():
+            for value in {id(binding.value): binding.value for binding in bindings}.values():
+                self.holders.setdefault(id(unrefined(value)), {})[name] = None
+                if isinstance(value, Symbol):
+                    self.symbols[name] = None
+                if isinstance(value, Object):
+                    for key, held in value.attrs.items():
+                        self.attributes.setdefault((key, id(held)), {})[name] = None
+
+
+class _Index:
+    """What the fixes of one graph ask again and again."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._names: dict[Scope, _Names] = {}
+        self._code: dict[cst.CSTNode, str] = {}
+        #: Scope, identity of a value -> the expressions there whose value it is, each with an op beside it.
+        self.expressions: dict[tuple[Scope, int], list[tuple[cst.BaseExpression, Op]]] = {}
+        for op in graph.ops():
+            for key, held in op.args.items():
+                if key in op.nodes:
+                    self.expressions.setdefault((op.scope, id(held)), []).append((op.nodes[key], op))
+            if isinstance(op.node, cst.BaseExpression) and _denotes(op):
+                self.expressions.setdefault((op.scope, id(op.value)), []).append((op.node, op))
+
+    def names(self, scope: Scope) -> _Names:
+        found = self._names.get(scope)
+        if found is None:
+            found = self._names[scope] = _Names(scope)
+        return found
+
+    def code(self, source: Source, statement: cst.CSTNode | None) -> str:
+        """The text of a statement, empty for none."""
+        if statement is None:
+            return ""
+        found = self._code.get(statement)
+        if found is None:
+            found = self._code[statement] = source.code(statement)
+        return found
+
+
+_INDEXES: WeakKeyDictionary[Graph, _Index] = WeakKeyDictionary()
+
+
 class Spelling:
     """The names that can be read where `op` stands."""
 
@@ -29,6 +94,7 @@ class Spelling:
         self._graph = graph
         self._op = op
         self._source = op.source
+        self._index = _INDEXES.get(graph) or _INDEXES.setdefault(graph, _Index(graph))
 
     # Places.
 
@@ -76,33 +142,31 @@ class Spelling:
                 return
             current = current.parent
 
-    def _bindings(self, scope: Scope, serial: int) -> dict[str, Binding]:
-        latest: dict[str, Binding] = {}
-        for binding in scope.history:
-            if binding.serial <= serial and not self._in_other_branch(binding.statement):
-                latest[binding.name] = binding
-        return latest
+    def _latest(self, name: str, scope: Scope, serial: int) -> Binding | None:
+        """The last binding of `name` in `scope` before an op, those of branches without the op left out."""
+        bindings = self._index.names(scope).bindings.get(name, ())
+        for number in range(bisect_right(bindings, serial, key=_serial) - 1, -1, -1):
+            if not self._in_other_branch(bindings[number].statement):
+                return bindings[number]
+        return None
 
-    @cached_property
-    def _visible(self) -> dict[str, Binding]:
-        """Name -> its latest binding before the op, innermost scopes first."""
-        found: dict[str, Binding] = {}
-        for scope in self.scopes():
-            for name, binding in self._bindings(scope, self._op.serial).items():
-                found.setdefault(name, binding)
-        return found
+    def _binding(self, name: str, scope: Scope | None = None, serial: int | None = None) -> Binding | None:
+        """What binds `name` where the op stands, or in `scope` before `serial`."""
+        before = self._op.serial if serial is None else serial
+        for outer in self.scopes(scope):
+            binding = self._latest(name, outer, before)
+            if binding is not None:
+                return binding
+        return None
 
     def value_at(self, name: str, scope: Scope, serial: int) -> Value | None:
         """What `name` holds at another place, None where nothing binds it."""
-        for outer in self.scopes(scope):
-            binding = self._bindings(outer, serial).get(name)
-            if binding is not None:
-                return binding.value
-        return None
+        binding = self._binding(name, scope, serial)
+        return None if binding is None else binding.value
 
     def still_holds(self, name: str, value: Value | None) -> bool:
         """Whether `name` is sure to hold at the op what it held elsewhere; None: nothing bound it."""
-        binding = self._visible.get(name)
+        binding = self._binding(name)
         if binding is None or value is None:
             return binding is None and value is None
         return binding.value is value and self.surely_before(binding.statement)
@@ -112,9 +176,15 @@ class Spelling:
         if value is NONE:
             return None
         root = unrefined(value)
-        for name, binding in self._visible.items():
-            if unrefined(binding.value) is root and self.surely_before(binding.statement):
-                return name
+        for scope in self.scopes():
+            for name in self._index.names(scope).holders.get(id(root), ()):
+                binding = self._binding(name)
+                if (
+                    binding is not None
+                    and unrefined(binding.value) is root
+                    and self.surely_before(binding.statement)
+                ):
+                    return name
         return self._attribute_of(value)
 
     def _attribute_of(self, value: Value) -> str | None:
@@ -125,10 +195,12 @@ class Spelling:
         stored = _stored_attribute(made.statement)
         if stored is None:
             return None
-        for name, binding in self._visible.items():
-            held = binding.value
-            if isinstance(held, Object) and held.attrs.get(stored) is value:
-                return f"{name}.{stored}"
+        for scope in self.scopes():
+            for name in self._index.names(scope).attributes.get((stored, id(value)), ()):
+                binding = self._binding(name)
+                held = None if binding is None else binding.value
+                if isinstance(held, Object) and held.attrs.get(stored) is value:
+                    return f"{name}.{stored}"
         return None
 
     def free_name(self, wanted: str, taken: set[str]) -> str:
@@ -141,22 +213,36 @@ class Spelling:
             name = f"{wanted}_{number}"
         return name
 
+    def expressions(self, value: Value) -> list[tuple[cst.BaseExpression, Op]]:
+        """The expressions in the scopes around the op whose value it is, each with an op beside it."""
+        found = [
+            pair for scope in self.scopes() for pair in self._index.expressions.get((scope, id(value)), ())
+        ]
+        return sorted(found, key=lambda pair: pair[1].serial)
+
     # Library names.
+
+    @cached_property
+    def _imports(self) -> dict[str, tuple[str, str]]:
+        """Name in the file -> the library's name for it, and the statement that says so."""
+        found: dict[str, tuple[str, str]] = {}
+        for scope in self.scopes():
+            for name in self._index.names(scope).symbols:
+                binding = self._binding(name)
+                if binding is not None and isinstance(binding.value, Symbol):
+                    line = self._index.code(self._source, binding.statement)
+                    found.setdefault(name, (binding.value.name, line))
+        return found
 
     @cached_property
     def _symbols(self) -> list[tuple[str, str, bool]]:
         """Normalised name, name in the file, and whether it is of `tensorflow.compat.v1`."""
-        found = []
-        for name, binding in self._visible.items():
-            if isinstance(binding.value, Symbol):
-                symbol, line = binding.value.name, self._code(binding.statement)
-                # TensorFlow's own modules (`array_ops`) are read as `tf`, and hold only some of its names.
-                if not (symbol.startswith("tf") and "tensorflow.python" in line):
-                    found.append((symbol, name, "compat.v1" in line))
-        return found
-
-    def _code(self, statement: cst.CSTNode | None) -> str:
-        return "" if statement is None else self._source.code(statement)
+        return [
+            (symbol, name, "compat.v1" in line)
+            for name, (symbol, line) in self._imports.items()
+            # TensorFlow's own modules (`array_ops`) are read as `tf`, and hold only some of its names.
+            if not (symbol.startswith("tf") and "tensorflow.python" in line)
+        ]
 
     @cached_property
     def is_v1(self) -> bool:
@@ -213,10 +299,7 @@ class Spelling:
         line, bound = _IMPORTS[library]
         if library == "tf" and is_v1_only(name):
             line = _V1_IMPORT
-        if library == "keras" and any(
-            isinstance(binding.value, Symbol) and "tensorflow" in self._code(binding.statement)
-            for binding in self._visible.values()
-        ):
+        if library == "keras" and any("tensorflow" in line for _, line in self._imports.values()):
             line = "from tensorflow import keras"
         if bound in self._source.names_in(self._source.tree):
             return None
@@ -228,7 +311,8 @@ class Spelling:
         of_library = {
             id(binding.statement)
             for scope in self.scopes()
-            for binding in scope.history
+            for name in self._index.names(scope).symbols
+            for binding in self._index.names(scope).bindings[name]
             if isinstance(binding.value, Symbol) and binding.value.name.split(".")[0] in _IMPORTS
         }
         imports = [
@@ -244,6 +328,18 @@ class Spelling:
             return imports[0]
         rest = [statement for statement in module.body if not _is_preamble(statement)]
         return rest[0] if rest else None
+
+
+def _denotes(op: Op) -> bool:
+    """Whether the value of the op's expression is its output; a layer's ops stand at its constructor."""
+    if isinstance(op.node, (cst.BinaryOperation, cst.UnaryOperation, cst.Comparison)):
+        return True
+    api = APIS.get(op.api)
+    return isinstance(op.node, cst.Call) and api is not None and api.target == op.name
+
+
+def _serial(binding: Binding) -> int:
+    return binding.serial
 
 
 def _is_future(statement: cst.CSTNode) -> bool:
