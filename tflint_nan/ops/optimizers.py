@@ -39,6 +39,18 @@ def wrapped(machine: Machine, call: Call) -> Value:
     return call.arg("inner")
 
 
+def scaling(machine: Machine, call: Call) -> Value:
+    """An optimizer that scales losses, around another one: that one, with an op that says so."""
+    machine.emit("loss_scale", {"optimizer": call.arg("inner")}, call=call)
+    return call.arg("inner")
+
+
+def scaled(machine: Machine, call: Call) -> Value:
+    """`optimizer.scale_loss(loss)`: the loss, as its gradients are scaled back. Of a function a function."""
+    loss = call.arg("loss")
+    return loss if isinstance(loss, Function) else machine.emit("identity", {"x": loss}, call=call)
+
+
 def identified(machine: Machine, call: Call) -> Value:
     """`keras.optimizers.get("adam")`."""
     given = call.arg("identifier")
@@ -211,20 +223,25 @@ for _class, _algorithm, _signature in (
         api(f"tfa.optimizers.{_name}", make, _signature, removed="2.14", algorithm=Const(_algorithm))
 
 api(
-    "keras.optimizers.LossScaleOptimizer", wrapped, "inner_optimizer:inner initial_scale dynamic_growth_steps"
-)
-api(
-    "keras.mixed_precision.LossScaleOptimizer",
-    wrapped,
+    "keras.optimizers.LossScaleOptimizer keras.mixed_precision.LossScaleOptimizer",
+    scaling,
     "inner_optimizer:inner initial_scale dynamic_growth_steps",
 )
 api("tf.train.SyncReplicasOptimizer", wrapped, "opt:inner replicas_to_aggregate total_num_replicas")
 api(
     "tf.train.experimental.enable_mixed_precision_graph_rewrite "
     "tf.mixed_precision.enable_mixed_precision_graph_rewrite",
-    wrapped,
+    scaling,
     "opt:inner loss_scale",
 )
+api("tf.train.experimental.MixedPrecisionLossScaleOptimizer", scaling, "opt:inner loss_scale")
+api(
+    "keras.mixed_precision.experimental.LossScaleOptimizer",
+    scaling,
+    "optimizer:inner loss_scale",
+    removed="2.10",
+)
+api("tf.contrib.mixed_precision.LossScaleOptimizer", scaling, "opt:inner loss_scale_manager", removed="1.15")
 api(
     "tf.contrib.opt.MovingAverageOptimizer tf.contrib.estimator.clip_gradients_by_norm "
     "tf.contrib.tpu.CrossShardOptimizer",
@@ -244,7 +261,7 @@ api("optimizer.compute_gradients", compute_gradients, "self loss var_list:variab
 api("optimizer.assign optimizer.assign_add optimizer.assign_sub", "assign", "self variable value:x")
 api("optimizer.get_gradients", compute_gradients, "self loss params:variables")
 api("optimizer.get_updates", minimize, "self loss params:variables")
-api("optimizer.get_scaled_loss", lambda machine, call: call.arg("loss"), "self loss")
+api("optimizer.scale_loss optimizer.get_scaled_loss", scaled, "self loss")
 api("optimizer.get_unscaled_gradients", lambda machine, call: call.arg("gradients"), "self grads:gradients")
 api(
     "tf.contrib.slim.learning.create_train_op tf.contrib.training.create_train_op",
