@@ -733,7 +733,7 @@ def test_rule_prints_a_page(run) -> None:
 
 def test_rule_all_lists_them(run) -> None:
     lines = run("rule", "--all").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["NAN101", "NAN102", "NAN201", "NAN900", "NAN901"]
+    assert [line.split()[0] for line in lines] == ["NAN101", "NAN102", "NAN201", "NAN900", "NAN901", "NAN902"]
     assert "there is a log." in lines[0]
     found = json.loads(run("rule", "--all", "--output-format", "json").out)
     assert [(rule["code"], rule["level"]) for rule in found][:2] == [("NAN101", "on"), ("NAN102", "on")]

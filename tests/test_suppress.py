@@ -39,37 +39,37 @@ from tflint_nan.suppress import Suppressions
     ],
 )
 def test_comment_behind_code(comment: str, silenced: bool) -> None:
-    assert Suppressions(f"x = 1  {comment}\n").silences("NAN101", (1, 1)) is silenced
+    assert bool(Suppressions(f"x = 1  {comment}\n").silencing("NAN101", (1, 1))) is silenced
 
 
 def test_any_row_of_the_statement_counts_and_no_other() -> None:
     text = "x = f(\n    1,  # noqa\n    2,\n)\ny = 2\n"
-    assert Suppressions(text).silences("NAN101", (1, 4))
-    assert not Suppressions(text).silences("NAN101", (5, 5))
-    assert not Suppressions(text).silences("NAN101", (3, 4))
+    assert Suppressions(text).silencing("NAN101", (1, 4))
+    assert not Suppressions(text).silencing("NAN101", (5, 5))
+    assert not Suppressions(text).silencing("NAN101", (3, 4))
 
 
 @pytest.mark.parametrize("tool", ["tflint-nan", "ruff", "flake8", "Flake8"])
 def test_a_row_of_its_own_silences_the_file(tool: str) -> None:
-    assert Suppressions(f"import x\n# {tool}: noqa\ny = 1\n").silences("NAN101", (3, 3))
+    assert Suppressions(f"import x\n# {tool}: noqa\ny = 1\n").silencing("NAN101", (3, 3))
     named = Suppressions(f"import x\n   # {tool}: noqa: NAN101\ny = 1\n")
-    assert named.silences("NAN101", (3, 3))
-    assert not named.silences("NAN102", (3, 3))
+    assert named.silencing("NAN101", (3, 3))
+    assert not named.silencing("NAN102", (3, 3))
 
 
 def test_plain_noqa_on_a_row_of_its_own_does_not_silence_the_file() -> None:
-    assert not Suppressions("# noqa\nx = 1\n").silences("NAN101", (2, 2))
+    assert not Suppressions("# noqa\nx = 1\n").silencing("NAN101", (2, 2))
 
 
 @pytest.mark.parametrize("text", ['x = "# noqa"\n', 'x = """\n# tflint-nan: noqa\n"""\n', "x = '#' 'noqa'\n"])
 def test_strings_are_no_comments(text: str) -> None:
-    assert not Suppressions(text).silences("NAN101", (1, 3))
+    assert not Suppressions(text).silencing("NAN101", (1, 3))
 
 
 def test_rows_are_counted_in_every_kind_of_line_break() -> None:
     for newline in ("\n", "\r\n", "\r"):
         text = newline.join(["a = 1", "b = 2  # noqa", "c = '\x0c\u2028'", "d = 4  # noqa", ""])
-        rows = [row for row in range(1, 6) if Suppressions(text).silences("NAN101", (row, row))]
+        rows = [row for row in range(1, 6) if Suppressions(text).silencing("NAN101", (row, row))]
         assert rows == [2, 4]
 
 
@@ -77,4 +77,4 @@ def test_a_tokenizer_that_stops_does_not_lose_comments() -> None:
     # The bracket never closes, as syntax looks that is newer than the running Python.
     text = "a = 1  # noqa\nb = (\nc = 2  # noqa: NAN101\nd = 3  # noqa: NAN102\n  ?? $ \n"
     found = Suppressions(text)
-    assert [row for row in range(1, 5) if found.silences("NAN101", (row, row))] == [1, 3]
+    assert [row for row in range(1, 5) if found.silencing("NAN101", (row, row))] == [1, 3]

@@ -17,7 +17,7 @@ from typing import Any
 
 from pathspec import GitIgnoreSpec
 
-from tflint_nan.engine import FAULTS, Settings
+from tflint_nan.engine import OWN, Settings
 from tflint_nan.finding import Level
 from tflint_nan.registry import rules
 
@@ -114,7 +114,7 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _codes() -> dict[str, Level]:
-    return {**{rule.code: rule.level for rule in rules()}, **dict.fromkeys(FAULTS, Level.DEFAULT)}
+    return {rule.code: rule.level for rule in (*rules(), *OWN.values())}
 
 
 def _default_thresholds() -> dict[str, float]:

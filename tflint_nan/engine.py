@@ -14,10 +14,11 @@ import libcst as cst
 from tflint_nan import build
 from tflint_nan.finding import Finding, Level, Position, Related, Severity, Span
 from tflint_nan.graph import Graph, Report
-from tflint_nan.registry import Rule, rules
+from tflint_nan.registry import Rule, nothing, rules
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
-from tflint_nan.suppress import Suppressions
+from tflint_nan.suppress import Directive, Suppressions
+from tflint_nan.unused import UNUSED, unused
 from tflint_nan.value import Op
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,6 @@ class _Found:
     graph: Graph
 
 
-def _nothing(graph: Graph) -> Iterator[Report]:
-    """The check of what is no property of a program."""
-    return iter(())
-
-
 UNREADABLE = Rule(
     "NAN900",
     "unreadable-file",
@@ -68,7 +64,7 @@ and says why: a syntax error, bytes that are not in the file's encoding, a file 
 notebook that is not JSON, a fixed file that may not be written. The other files of the run are checked. The
 exit status is 2, and neither `ignore` nor a `noqa` comment changes that.
 """,
-    _nothing,
+    nothing,
     {},
 )
 CRASH = Rule(
@@ -83,11 +79,13 @@ tflint-nan it happened; `--verbose` prints the whole traceback. Please report it
 other rules and files are checked. The exit status is 2, and neither `ignore` nor a `noqa` comment changes
 that.
 """,
-    _nothing,
+    nothing,
     {},
 )
 #: Why a file could not be checked. Always shown, never suppressed: the run could not do its job.
 FAULTS = {rule.code: rule for rule in (UNREADABLE, CRASH)}
+#: The rules of this tool's own doing, which no graph is asked for.
+OWN = {**FAULTS, UNUSED.code: UNUSED}
 
 
 def crash(filename: str, what: str, error: BaseException) -> Finding:
@@ -144,13 +142,15 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     graphs = _runs(source, settings, project)
     findings: list[Finding] = []
     reports: dict[tuple[str, Span], list[_Found]] = {}
+    judged = UNUSED.code in settings.shown
+    seen = set() if source.broken_cells else set(settings.shown)
     for rule, graph in product(rules(), graphs):
         weakest = settings.shown.get(rule.code)
         if weakest is None:
             continue
         try:
             for report in rule.check(graph):
-                if RANK[report.level] > RANK[weakest]:
+                if RANK[report.level] > RANK[weakest] and not judged:
                     continue
                 home = _brought_home(report, source, graph)
                 if home is not None:
@@ -158,13 +158,20 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                     reports.setdefault((rule.code, span), []).append(_Found(rule, home, graph))
         except Exception as error:
             findings.append(crash(source.filename, f"rule {rule.code}", error))
+            seen.discard(rule.code)
 
-    if reports:
+    if reports or judged:
         suppressions = Suppressions(source.text)
+        used: set[tuple[Directive, str]] = set()
         for (code, span), same in reports.items():
             rows = _rows(source, same[0].report.op, span)
-            if not suppressions.silences(code, rows):
+            silencing = suppressions.silencing(code, rows)
+            used.update((directive, code) for directive in silencing)
+            if not silencing and _strongest(same) <= RANK[settings.shown[code]]:
                 findings += _best(same, span, rows)
+        if judged:
+            known = OWN.keys() | {rule.code for rule in rules()}
+            findings += unused(source, suppressions, used, seen, known)
     return sorted(findings, key=lambda finding: finding.sort_key)
 
 
@@ -220,9 +227,13 @@ def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
     return next((node for file, node in reversed(op.calls) if file is source), None)
 
 
+def _strongest(same: list[_Found]) -> int:
+    return min(RANK[found.report.level] for found in same)
+
+
 def _best(same: list[_Found], span: Span, rows: tuple[int, int]) -> Iterator[Finding]:
     """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
-    strongest = min(RANK[found.report.level] for found in same)
+    strongest = _strongest(same)
     candidates = [found for found in same if RANK[found.report.level] == strongest]
     fix = obstacle = None
     for found in candidates:
@@ -257,6 +268,7 @@ def _best(same: list[_Found], span: Span, rows: tuple[int, int]) -> Iterator[Fin
         witness=None if report.witness is None else str(report.witness),
         fix=None if fix is None else source.located(fix),
         cell=cell,
+        obstacle=None if fix is not None else obstacle,
     )
 
 
@@ -268,7 +280,6 @@ def _related(report: Report) -> Iterator[Related]:
         words = said.setdefault((source.filename, cell, span), [])
         if message not in words:
             words.append(message)
-        obstacle=None if fix is not None else obstacle,
     for (filename, cell, span), words in said.items():
         if {_LEFT, _ENTERED} <= set(words):
             words = ["through this call", *(word for word in words if word not in (_LEFT, _ENTERED))]

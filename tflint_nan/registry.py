@@ -60,6 +60,11 @@ def rule(
     return mark
 
 
+def nothing(graph: Graph) -> Iterator[Report]:
+    """The check of what is no property of a program: that a file cannot be read, for one."""
+    return iter(())
+
+
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule that is installed, sorted by code.

@@ -25,6 +25,8 @@ from tflint_nan.files import File, Screen
 from tflint_nan.finding import Finding, Span
 from tflint_nan.fix import fix_source, unified_diff
 from tflint_nan.source import Source, SourceError
+from tflint_nan.suppress import mentioned
+from tflint_nan.unused import UNUSED
 
 log = logging.getLogger("tflint_nan")
 #: Fewer files than this are faster in one process than in several.
@@ -194,7 +196,8 @@ def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Resul
 
 def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surroundings) -> Result:
     try:
-        if surroundings.screen.leaves_out(source):
+        judged = UNUSED.code in settings.shown and mentioned(source.text)
+        if not judged and surroundings.screen.leaves_out(source):
             return Result(source.filename, data=source.data)
         check = partial(lint, settings=settings, project=surroundings.project)
         if mode.fix:

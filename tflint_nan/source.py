@@ -299,6 +299,18 @@ class Source:
             return len(self.text)
         return min(self._row_starts[position.row - 1] + position.column - 1, len(self.text))
 
+    @cached_property
+    def _rows_read(self) -> list[str]:
+        return self._parsed[0].split("\n")
+
+    def is_masked(self, row: int) -> bool:
+        """Whether the parser was given something else for a row, from 1, since it is no Python 3.
+
+        Raises:
+            SourceError: the text is not Python.
+        """
+        return self._rows_read[row - 1] != _FORM_FEED.sub("", self.line(row))
+
     def line(self, row: int) -> str:
         """The text of a row, from 1, without its end."""
         start = self._row_starts[row - 1]

@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tflint_nan.engine import FAULTS
+from tflint_nan.engine import OWN
 from tflint_nan.registry import Rule, rules
 
 
 def pages() -> list[Rule]:
-    """All rules, those for what cannot be checked included, sorted by code."""
-    return sorted([*rules(), *FAULTS.values()], key=lambda rule: rule.code)
+    """All rules, those of the engine included, sorted by code."""
+    return sorted([*rules(), *OWN.values()], key=lambda rule: rule.code)
 
 
 def page(rule: Rule, output_format: str) -> str:
