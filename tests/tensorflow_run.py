@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.keras.legacy_tf_layers import core
 
 SEED = 20240229
 tf1 = tf.compat.v1
@@ -137,10 +138,13 @@ class _TensorFlow1(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in ("disable_v2_behavior", "disable_eager_execution", "enable_resource_variables"):
             return lambda: None  # the graph around the program does this already
+        if name == "layers":
+            return core  # Keras 3 does not give them out any more
         return getattr(tf1, name)
 
 
-def _namespace(v1: bool) -> dict[str, Any]:
+def namespace(v1: bool) -> dict[str, Any]:
+    """The names a program starts with; `import tensorflow` gives it TensorFlow 1 where `v1`."""
     module = _TensorFlow1() if v1 else tf
 
     def import_(
@@ -193,10 +197,10 @@ def execute(text: str, values: Values, inputs: Inputs, *, v1: bool) -> Outcome:
     return run(compiled, values, inputs, setter.assigned)
 
 
-def _output(namespace: dict[str, Any], make: Callable[[str], Any], inputs: Inputs) -> Any:
-    function = namespace.get(inputs.program)
+def _output(names: dict[str, Any], make: Callable[[str], Any], inputs: Inputs) -> Any:
+    function = names.get(inputs.program)
     if not isinstance(function, types.FunctionType):
-        return namespace[inputs.output]
+        return names[inputs.output]
     parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
     return function(*(make(name) for name in parameters))
 
@@ -217,10 +221,10 @@ def _in_graph(compiled: types.CodeType, values: Values, inputs: Inputs, assigned
 
     with tf.Graph().as_default():
         tf1.set_random_seed(SEED)
-        namespace = {**_namespace(v1=True), "__input__": make}
-        namespace |= {name: make(name) for name in values if name not in assigned}
-        exec(compiled, namespace)
-        output = _output(namespace, make, inputs)
+        names = {**namespace(v1=True), "__input__": make}
+        names |= {name: make(name) for name in values if name not in assigned}
+        exec(compiled, names)
+        output = _output(names, make, inputs)
         wanted = {name: node for name, node in made.items() if values[name].dtype.kind == "f"}
         gradients = dict(zip(wanted, tf1.gradients(output, list(wanted.values())), strict=True))
         # The graph optimizer may turn log(softmax(x)) into log_softmax(x); a program must not rely on it.
@@ -246,10 +250,10 @@ def _eagerly(compiled: types.CodeType, values: Values, inputs: Inputs, assigned:
                     tape.watch(made[name])
             return made[name]
 
-        namespace = {**_namespace(v1=False), "__input__": make}
-        namespace |= {name: make(name) for name in values if name not in assigned}
-        exec(compiled, namespace)
-        output = _output(namespace, make, inputs)
+        names = {**namespace(v1=False), "__input__": make}
+        names |= {name: make(name) for name in values if name not in assigned}
+        exec(compiled, names)
+        output = _output(names, make, inputs)
     wanted = {name: node for name, node in made.items() if values[name].dtype.kind == "f"}
     gradients = tape.gradient(output, wanted)
     arrays = {name: None if g is None else tf.convert_to_tensor(g).numpy() for name, g in gradients.items()}
@@ -261,5 +265,5 @@ def run_tensorflow_1(text: str) -> str:
     printed = io.StringIO()
     with tf.Graph().as_default(), contextlib.redirect_stdout(printed):
         tf1.set_random_seed(SEED)
-        exec(compile(text, "<program>", "exec"), _namespace(v1=True))
+        exec(compile(text, "<program>", "exec"), namespace(v1=True))
     return printed.getvalue()
