@@ -215,6 +215,127 @@ def test_one_new_name_is_not_given_twice_in_a_round() -> None:
     assert result.source.text == "a = 0\nv = 1\nx = v\nv_1 = 2\ny = v_1\n"
 
 
+def naming(source: Source) -> list[Finding]:
+    """Each `g(1)` gets the name `v` in a line before its own, numbered where its function has it."""
+    text = source.text
+    findings = []
+    for match in re.finditer(r"g\((\d)\)", text):
+        start = text.rfind("\n", 0, match.start()) + 1
+        indent = re.match(r"[ \t]*", text[start:])
+        assert indent
+        function = text.rfind("def ", 0, match.start()) if indent[0] else 0
+        end = text.find("def ", match.start()) if indent[0] else len(text)
+        used = text[function : end if end > 0 else len(text)]
+        name = next(name for name in ("v", *(f"v_{i}" for i in range(99))) if f"{name} = " not in used)
+        edits = [
+            (at := start + len(indent[0]), at, f"{name} = {match[1]}\n{indent[0]}"),
+            (*match.span(), name),
+        ]
+        findings.append(found(source, match.start(), match.end(), "NAN001", edits, SAFE))
+    return findings
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "lints"),
+    [
+        (
+            "def a():\n    return g(1)\n\nclass B:\n    def a(self):\n        return g(2)\n",
+            "def a():\n    v = 1\n    return v\n\n"
+            "class B:\n    def a(self):\n        v = 2\n        return v\n",
+            2,
+        ),
+        (
+            "def a():\n    x = g(1)\n    y = g(2)\n",
+            "def a():\n    v = 1\n    x = v\n    v_0 = 2\n    y = v_0\n",
+            3,
+        ),
+        # A function inside of another reads its names.
+        (
+            "def a():\n    def b():\n        return g(2)\n    return g(1)\n",
+            "def a():\n    def b():\n        v = 2\n        return v\n    v_0 = 1\n    return v_0\n",
+            3,
+        ),
+        # So does every function the module's.
+        ("x = g(1)\ndef a():\n    return g(2)\n", "v = 1\nx = v\ndef a():\n    v = 2\n    return v\n", 3),
+    ],
+)
+def test_functions_have_names_of_their_own(text: str, expected: str, lints: int) -> None:
+    calls = 0
+
+    def lint(source: Source) -> Sequence[Finding]:
+        nonlocal calls
+        calls += 1
+        return naming(source)
+
+    result = fixed(text, lint)
+    assert result.source.text == expected
+    assert calls == lints
+
+
+def test_a_few_bad_fixes_among_many_cost_few_rounds() -> None:
+    calls = 0
+    mended = words({"bad": "good", "worse": "evil", "evil": None})
+
+    def lint(source: Source) -> Sequence[Finding]:
+        nonlocal calls
+        calls += 1
+        return mended(source)
+
+    lines = ["bad"] * 300
+    lines[40] = lines[200] = "worse"
+    text = "".join(f"x{i} = {word}\n" for i, word in enumerate(lines))
+    result = fixed(text, lint)
+    assert result.source.text == text.replace("bad", "good")
+    assert result.counts == {"NAN003": 298}
+    assert len(result.failed) == 2
+    # Halving finds one in 9 steps, doubling grows again in as many; each alone would be 300.
+    assert calls < 60
+
+
+def test_of_two_equal_lines_each_is_tried() -> None:
+    """The fix of the first cannot be kept, as what it brings depends on its place."""
+
+    def lint(source: Source) -> list[Finding]:
+        evil = found(source, 0, 1, "NAN009", [], SAFE)
+        return [*words({"bad": "good"})(source), *([evil] if source.text.startswith("good") else [])]
+
+    result = fixed("bad\nbad\n", lint)
+    assert result.source.text == "bad\ngood\n"
+    assert len(result.fixed) == len(result.failed) == 1
+
+
+def test_a_fix_whose_result_cannot_be_checked_is_undone_alone() -> None:
+    def lint(source: Source) -> Sequence[Finding]:
+        if "evil" in source.text:
+            raise ZeroDivisionError("no")
+        return words({"bad": "good", "worse": "evil"})(source)
+
+    result = fixed("x = bad\ny = worse\n", lint)
+    assert result.source.text == "x = good\ny = worse\n"
+    assert [reason for _, reason in result.failed] == ["ZeroDivisionError: no"]
+
+
+def test_text_that_the_file_s_encoding_lacks_is_not_written() -> None:
+    data = b"# coding: latin-1\nx = bad  # \xe9\ny = worse\n"
+    source = Source.from_bytes("a.py", data)
+    result = fix_source(source, words({"bad": "'\N{EURO SIGN}'", "worse": "good"}), False)
+    assert result.source.data == data.replace(b"worse", b"good")
+    assert "UnicodeEncodeError" in result.failed[0][1]
+
+
+def test_edits_of_one_fix_that_overlap_are_a_fault_of_that_fix() -> None:
+    def lint(source: Source) -> list[Finding]:
+        if "bad" not in source.text:
+            return words({"worse": "good"})(source)
+        start = source.text.index("bad")
+        edits = [(start, start + 2, "x"), (start + 1, start + 3, "y")]
+        return [*words({"worse": "good"})(source), found(source, start, start + 3, "NAN001", edits, SAFE)]
+
+    result = fixed("x = bad\ny = worse\n", lint)
+    assert result.source.text == "x = bad\ny = good\n"
+    assert "overlap" in result.failed[0][1]
+
+
 def test_the_file_s_line_ends_are_counted() -> None:
     """The finding after the inserted line keeps its place, or the fix would be undone."""
 

@@ -7,17 +7,26 @@ A fix is kept only where its result is Python and its finding is gone, and where
 from __future__ import annotations
 
 import difflib
+import logging
 import re
+import sys
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import libcst as cst
 
 from tflint_nan.engine import CRASH, fault
 from tflint_nan.finding import Applicability, Finding
 from tflint_nan.source import Source, SourceError
 
 Lint = Callable[[Source], Sequence[Finding]]
-#: More rounds than this only fixes that all want the same new name can need.
+#: Start, end, new text.
+Change = tuple[int, int, str]
+log = logging.getLogger(__name__)
+#: Each round lints once. Most files need two; names that one function lacks and bad fixes take more.
 MAX_ROUNDS = 100
 _ASSIGNED = re.compile(r"^[ \t]*(\w+) = ", re.MULTILINE)
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -66,27 +75,71 @@ class _Candidate:
     """A finding with its fix in offsets of the text, and where the finding begins."""
 
     finding: Finding
-    changes: tuple[tuple[int, int, str], ...]
+    changes: tuple[Change, ...]
     start: int
 
-    def clashes(self, other: _Candidate) -> bool:
-        """Whether the two cannot be applied together: they touch the same text, or use the same new name."""
-        names = {name for _, _, text in self.changes for name in _ASSIGNED.findall(text)}
-        if any(name in names for _, _, text in other.changes for name in _ASSIGNED.findall(text)):
-            return True
-        return any(_touch(a, b) for a in self.changes for b in other.changes)
 
-    def covers(self, offset: int) -> bool:
-        """Whether the fix is about the text at `offset`."""
-        return offset == self.start or any(
-            first <= offset < max(last, first + 1) for first, last, _ in self.changes
-        )
+class _Together:
+    """Fixes that can be applied at once: they touch different text, and no two give one name to something."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._taken: list[tuple[int, int]] = []
+        #: A new name -> the functions in which fixes speak of it, None for the module.
+        self._names: dict[str, set[int | None]] = {}
+        self.chosen: list[_Candidate] = []
+
+    def add(self, candidate: _Candidate) -> None:
+        """Take the candidate, unless it clashes with one that is here."""
+        if any(self._touches(start, end) for start, end, _ in candidate.changes):
+            return
+        names = self._new_names(candidate)
+        if any(_meet(places, self._names.get(name, set())) for name, places in names.items()):
+            return
+        for start, end, _ in candidate.changes:
+            insort(self._taken, (start, end))
+        for name, places in names.items():
+            self._names.setdefault(name, set()).update(places)
+        self.chosen.append(candidate)
+
+    def _touches(self, start: int, end: int) -> bool:
+        """Whether text is taken; an insertion at the edge of something touches it."""
+        index = bisect_right(self._taken, (end, sys.maxsize)) - 1
+        while index >= 0 and self._taken[index][1] >= start:
+            first, last = self._taken[index]
+            if start == end or first == last or (start < last and first < end):
+                return True
+            index -= 1
+        return False
+
+    def _new_names(self, candidate: _Candidate) -> dict[str, set[int | None]]:
+        """The names that a fix gives, each with the functions in which it may be read."""
+        names = {name for _, _, content in candidate.changes for name in _ASSIGNED.findall(content)}
+        places = {self._function(start) for start, _, _ in candidate.changes} if names else set()
+        return dict.fromkeys(names, places)
+
+    def _function(self, offset: int) -> int | None:
+        """Where the outermost function around an offset begins."""
+        index = bisect_right(self._functions, (offset, sys.maxsize)) - 1
+        return self._functions[index][0] if index >= 0 and offset <= self._functions[index][1] else None
+
+    @cached_property
+    def _functions(self) -> list[tuple[int, int]]:
+        spans = [self._source.span(node.body) for node in _outermost(self._source.tree)]
+        return sorted((self._source.offset(span.start), self._source.offset(span.end)) for span in spans)
 
 
-def _touch(a: tuple[int, int, str], b: tuple[int, int, str]) -> bool:
-    if a[0] == a[1] or b[0] == b[1]:
-        return a[0] <= b[1] and b[0] <= a[1]
-    return a[0] < b[1] and b[0] < a[1]
+def _meet(some: set[int | None], others: set[int | None]) -> bool:
+    """Whether there is a function in both; every function reads the names of the module."""
+    return bool(some and others) and (None in some or None in others or not some.isdisjoint(others))
+
+
+def _outermost(node: cst.CSTNode) -> Iterator[cst.FunctionDef]:
+    if isinstance(node, cst.FunctionDef):
+        yield node
+    elif not isinstance(node, (cst.BaseExpression, cst.BaseSmallStatement)):
+        for child in node.children:
+            yield from _outermost(child)
 
 
 def fix_source(source: Source, lint: Lint, unsafe: bool) -> FixResult:
@@ -121,9 +174,11 @@ class _Fixing:
         #: What tells a finding's fix from others -> why it was undone.
         self._undone: dict[object, str] = {}
         self._texts = {source.text}
+        #: How many fixes are applied together: half as many where that fails, until the bad one is found.
+        self._most = sys.maxsize
 
     def result(self) -> FixResult:
-        reasons = ((finding, self._undone.get(self._key(finding))) for finding in self._findings)
+        reasons = ((finding, self._undone.get(key)) for finding, key in self._keyed())
         failed = tuple((finding, reason) for finding, reason in reasons if reason is not None)
         return FixResult(self._source, tuple(self._fixed), tuple(self._findings), failed)
 
@@ -132,40 +187,47 @@ class _Fixing:
         chosen = self._chosen()
         if not chosen:
             return False
-        applied, outcome = chosen, self._attempt(chosen)
-        if isinstance(outcome, str):
-            for candidate in chosen:
-                alone = self._attempt([candidate]) if len(chosen) > 1 else outcome
-                if isinstance(alone, str):
-                    self._undone[self._key(candidate.finding)] = alone
-                elif isinstance(outcome, str):
-                    applied, outcome = [candidate], alone
+        outcome = self._attempt([candidate for _, candidate in chosen])
         if not isinstance(outcome, str):
             self._source, self._findings = outcome
             self._texts.add(self._source.text)
-            self._fixed += [candidate.finding for candidate in applied]
+            self._fixed += [candidate.finding for _, candidate in chosen]
+            self._most *= 2
+        elif len(chosen) == 1:
+            self._undone[chosen[0][0]] = outcome
+        else:
+            self._most = len(chosen) // 2
         return True
 
-    def _key(self, finding: Finding) -> object:
-        """The same for a fix wherever in the text it has moved."""
-        if finding.fix is None:
-            return None
-        line = self._source.line(self._source.joined_span(finding.span, finding.cell).start.row)
-        return (finding.code, line, finding.fix.message, tuple(edit.content for edit in finding.fix.edits))
-
-    def _chosen(self) -> list[_Candidate]:
-        """Fixes to apply together: in the order of the text, without those that clash with an earlier one."""
-        chosen: list[_Candidate] = []
+    def _keyed(self) -> Iterator[tuple[Finding, object]]:
+        """The findings, each with what is the same for its fix wherever in the text it has moved."""
+        seen: Counter[object] = Counter()
         for finding in self._findings:
-            if finding.fix is None or finding.fix.applicability not in self._wanted:
+            if finding.fix is None:
+                yield finding, None
                 continue
-            if self._key(finding) in self._undone:
+            row = self._source.joined_span(finding.span, finding.cell).start.row
+            contents = tuple(edit.content for edit in finding.fix.edits)
+            key = (finding.code, self._source.line(row), finding.fix.message, contents)
+            yield finding, (*key, seen[key])
+            seen[key] += 1
+
+    def _chosen(self) -> list[tuple[object, _Candidate]]:
+        """Fixes to apply together: in the order of the text, without those that clash with an earlier one."""
+        together = _Together(self._source)
+        keys: dict[int, object] = {}
+        for finding, key in self._keyed():
+            if finding.fix is None or finding.fix.applicability not in self._wanted or key in self._undone:
                 continue
-            changes = tuple(self._source.changes(finding.fix.edits))
+            try:
+                changes = tuple(self._source.changes(finding.fix.edits))
+            except ValueError as error:
+                self._undone[key] = str(error)
+                continue
             candidate = _Candidate(finding, changes, _offset(self._source, finding))
-            if not any(candidate.clashes(other) for other in chosen):
-                chosen.append(candidate)
-        return chosen
+            keys[id(candidate)] = key
+            together.add(candidate)
+        return [(keys[id(candidate)], candidate) for candidate in together.chosen[: self._most]]
 
     def _attempt(self, chosen: Sequence[_Candidate]) -> tuple[Source, list[Finding]] | str:
         """The source with the chosen fixes and its findings, or what is wrong with it."""
@@ -174,37 +236,88 @@ class _Fixing:
         ]
         try:
             after = self._source.edit(edits)
+            if after.text in self._texts:
+                return "it takes back what another fix did"
             if after.broken_cells != self._source.broken_cells:
                 return "the result is not Python"
+            if not after.data:
+                return "nothing is left of the file"
             remaining = list(self._lint(after))
         except SourceError as error:
             return f"the result is not Python: {error.reason}"
-        except ValueError as error:
-            return str(error)
-        if after.text in self._texts:
-            return "it takes back what another fix did"
+        except Exception as error:
+            log.info("%s: a fix failed", self._source.filename, exc_info=error)
+            return f"{type(error).__name__}: {error}"
         return self._harm(chosen, after, remaining) or (after, remaining)
 
     def _harm(self, chosen: Sequence[_Candidate], after: Source, remaining: Sequence[Finding]) -> str | None:
         """What is as bad as before, or worse."""
-        ranges = sorted(change for candidate in chosen for change in candidate.changes)
-        before = [(finding.code, _offset(self._source, finding)) for finding in self._findings]
-        places = set(before)
-        now = [(finding, _origin(ranges, _offset(after, finding))) for finding in remaining]
-        for finding, offset in now:
-            there = (finding.code, offset) in places or any(candidate.covers(offset) for candidate in chosen)
-            if not there and not _has_fix(finding):
+        places = _Places(chosen)
+        there = {(finding.code, _offset(self._source, finding)) for finding in self._findings}
+        before = Counter(
+            (number, finding.code)
+            for finding in self._findings
+            for number in places.covering(_offset(self._source, finding))
+        )
+        now: Counter[tuple[int, str]] = Counter()
+        unmended: Counter[tuple[int, str]] = Counter()
+        for finding in remaining:
+            offset = places.origin(_offset(after, finding))
+            covering = places.covering(offset)
+            if not (covering or _has_fix(finding) or (finding.code, offset) in there):
                 return f"it brings {finding.code} in row {finding.span.start.row}"
-        for candidate in chosen:
-            old = Counter(code for code, offset in before if candidate.covers(offset))
-            own = candidate.finding.code
-            if sum(f.code == own for f, offset in now if candidate.covers(offset)) >= old[own]:
-                return f"{own} is still there"
-            new = Counter(f.code for f, offset in now if candidate.covers(offset) and not _has_fix(f))
-            worse = next((code for code in sorted(new) if new[code] > old[code]), None)
-            if worse is not None:
-                return f"it brings {worse}"
-        return None
+            for number in covering:
+                now[number, finding.code] += 1
+                unmended[number, finding.code] += not _has_fix(finding)
+        for number, candidate in enumerate(chosen):
+            own = (number, candidate.finding.code)
+            if now[own] >= before[own]:
+                return f"{candidate.finding.code} is still there"
+        worse = next((key for key in sorted(unmended) if unmended[key] > before[key]), None)
+        return None if worse is None else f"it brings {worse[1]}"
+
+
+class _Places:
+    """Where the text of some fixes was, and where text that comes after them was."""
+
+    def __init__(self, chosen: Sequence[_Candidate]) -> None:
+        changes = sorted(
+            (change, number) for number, candidate in enumerate(chosen) for change in candidate.changes
+        )
+        self._changes = [change for change, _ in changes]
+        self._numbers = [number for _, number in changes]
+        self._starts = [start for start, _, _ in self._changes]
+        #: Where each change begins in the text with all of them, and the shift of what follows.
+        self._new_starts: list[int] = []
+        self._shifts = [0]
+        for start, end, content in self._changes:
+            self._new_starts.append(start + self._shifts[-1])
+            self._shifts.append(self._shifts[-1] + len(content) - (end - start))
+        self._findings: dict[int, set[int]] = {}
+        for number, candidate in enumerate(chosen):
+            self._findings.setdefault(candidate.start, set()).add(number)
+
+    def covering(self, offset: int) -> set[int]:
+        """The numbers of the fixes that are about the text at `offset`."""
+        found = set(self._findings.get(offset, ()))
+        index = bisect_right(self._starts, offset) - 1
+        while index >= 0:
+            start, end, _ = self._changes[index]
+            if offset < max(end, start + 1):
+                found.add(self._numbers[index])
+            if index and self._starts[index - 1] != start:
+                break
+            index -= 1
+        return found
+
+    def origin(self, offset: int) -> int:
+        """Where text at `offset` of the edited text was before; new text was where it was put."""
+        index = bisect_right(self._new_starts, offset) - 1
+        if index >= 0:
+            start, _, content = self._changes[index]
+            if offset < self._new_starts[index] + len(content):
+                return start
+        return offset - self._shifts[index + 1]
 
 
 def _has_fix(finding: Finding) -> bool:
@@ -214,18 +327,6 @@ def _has_fix(finding: Finding) -> bool:
 
 def _offset(source: Source, finding: Finding) -> int:
     return source.offset(source.joined_span(finding.span, finding.cell).start)
-
-
-def _origin(ranges: Sequence[tuple[int, int, str]], offset: int) -> int:
-    """Where text at `offset` of the edited text was before; new text was where it was put."""
-    shift = 0
-    for start, end, content in ranges:
-        if offset < start + shift:
-            break
-        if offset < start + shift + len(content):
-            return start
-        shift += len(content) - (end - start)
-    return offset - shift
 
 
 def unified_diff(before: Source, after: Source) -> str:
