@@ -10,15 +10,17 @@ from lint import check, fix
 
 from tflint_nan.finding import Level
 from tflint_nan.registry import Rule, rules
+from tflint_nan.unused import UNUSED
 
 FILES = {file.rule: file for file in case_files()}
 ALL = [case for file in FILES.values() for case in file.cases]
 AT_LEAST = 4
+RULES = (*rules(), UNUSED)
 
 
 def selected(case: Case) -> tuple[str, ...]:
     """What is selected for a case: the rule of its file, where that is on only when it is selected."""
-    return tuple(rule.code for rule in rules() if rule.name == case.rule and rule.level is Level.OPTIONAL)
+    return tuple(rule.code for rule in RULES if rule.name == case.rule and rule.level is Level.OPTIONAL)
 
 
 def differences(case: Case, *levels: str, strict: bool = False, select: tuple[str, ...] = ()) -> list[str]:
@@ -96,7 +98,7 @@ def fires(case: Case, rule: Rule) -> bool:
     return any(e.code == rule.code for e in case.expectations)
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_rule_has_cases(rule: Rule) -> None:
     assert rule.name in FILES, f"tests/cases/{rule.name}.md is missing"
     cases = FILES[rule.name].cases
@@ -110,7 +112,7 @@ def test_every_rule_has_cases(rule: Rule) -> None:
 
 
 def test_every_case_file_is_of_a_rule() -> None:
-    assert set(FILES) <= {rule.name for rule in rules()}
+    assert set(FILES) <= {rule.name for rule in RULES}
 
 
 def test_cases_have_their_own_sentences() -> None:

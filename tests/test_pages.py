@@ -11,9 +11,10 @@ from lint import check
 from tflint_nan.engine import FAULTS
 from tflint_nan.finding import Level
 from tflint_nan.registry import Rule, rules
+from tflint_nan.unused import UNUSED
 
 HEADINGS = ["Why is this bad?", "Example", "Use instead", "Fix safety", "References"]
-RULES = rules()
+RULES = (*rules(), UNUSED)
 
 
 def sections(page: str) -> dict[str, str]:
@@ -39,9 +40,14 @@ def test_rules_are_found() -> None:
     assert not FAULTS.keys() & {rule.code for rule in RULES}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_code_and_name_agree_with_the_file(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)
+def test_names_agree_with_the_files(rule: Rule) -> None:
     assert module_of(rule).replace("_", "-") == rule.name
+    assert importlib.import_module(rule.check.__module__).__doc__ == rule.page
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_code_and_name_are_on_the_page(rule: Rule) -> None:
     assert re.fullmatch(r"NAN\d{3}", rule.code)
     assert rule.page.strip().startswith(f"{rule.code} {rule.name}: ")
     assert rule.summary
@@ -74,8 +80,6 @@ def test_use_instead_is_silent(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_thresholds_are_on_the_page(rule: Rule) -> None:
-    module = importlib.import_module(rule.check.__module__)
-    assert module.__doc__ == rule.page
     for name, default in rule.thresholds.items():
         assert name in rule.page, f"the page does not name the threshold {name}"
         assert f"{default:g}" in rule.page, f"the page does not give the default {default:g} of {name}"
