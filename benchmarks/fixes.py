@@ -1,0 +1,296 @@
+"""Applies the fixes to copies of real programs and checks them: `python benchmarks/fixes.py FOLDER...`.
+
+Every file with findings (`--strict`) is fixed twice, with `--fix` and with `--fix --unsafe-fixes`. Tables in
+Markdown say what was fixed, what was not and why, and how many files passed each check; each failure is
+listed. `docs/fixes.md` says what the checks are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import definitions
+
+from tflint_nan import runner
+from tflint_nan.config import Config, Configs, Overrides, Selection
+from tflint_nan.engine import FAULTS
+from tflint_nan.files import File, find
+from tflint_nan.finding import Applicability, Finding
+from tflint_nan.runner import Mode, Result
+from tflint_nan.source import Source
+
+#: What is applied, by the name of the table's column.
+MODES = {"--fix": Mode(fix=True), "--fix --unsafe-fixes": Mode(fix=True, unsafe=True)}
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+@dataclass
+class Tally:
+    """What all files came to.
+
+    Attributes:
+        found: code -> findings before.
+        fixed: (mode, code) -> fixes applied.
+        left: (code, reason) -> findings left after all fixes.
+        passed: (mode, check) -> files that passed.
+        checked: (mode, check) -> files to which the check applies.
+        notes: failures, each with its file.
+        imports: how importing went -> files.
+    """
+
+    found: Counter[str] = field(default_factory=Counter)
+    fixed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    left: Counter[tuple[str, str]] = field(default_factory=Counter)
+    passed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    checked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    imports: Counter[str] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
+
+    def check(self, mode: str, check: str, path: Path, wrong: str | None) -> None:
+        """Count one check of one file; `wrong` says how it failed."""
+        self.checked[mode, check] += 1
+        if wrong is None:
+            self.passed[mode, check] += 1
+        else:
+            self.notes.append(f"{mode}: {check}: {path}: {wrong}")
+
+
+def strict(folder: Path) -> Config:
+    """The configuration of `--isolated --strict`."""
+    overrides = Overrides(True, None, (), Selection(None, (), ()), strict=True, force_exclude=False)
+    return Configs(overrides, folder).of(folder)
+
+
+def with_findings(folder: Path, report: Sequence[dict[str, Any]] | None) -> list[Path]:
+    """The files of a folder in which something is found, relative to it."""
+    if report is not None:
+        named = {Path(finding["filename"]) for finding in report}
+        return sorted(path.relative_to(folder) for path in named if path.is_relative_to(folder))
+    overrides = Overrides(True, None, (), Selection(None, (), ()), strict=True, force_exclude=False)
+    files = find((str(folder),), Configs(overrides, folder), folder).files
+    results = runner.run(files, Mode())
+    return [file.path.relative_to(folder) for file, r in zip(files, results, strict=True) if _own(r.findings)]
+
+
+def _own(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.code not in FAULTS]
+
+
+def run(folder: Path, paths: Sequence[Path], mode: Mode) -> list[Result]:
+    """The results of some files of a folder."""
+    config = strict(folder)
+    return runner.run([File(folder / path, str(folder / path), config) for path in paths], mode)
+
+
+def reason(finding: Finding) -> str:
+    """Why a finding that was left has no fix."""
+    if finding.fix is not None:
+        shown = finding.fix.applicability is Applicability.DISPLAY
+        return "shown, for a person to apply" if shown else "undone: it brought another finding"
+    if "called here)" in finding.message:
+        return "it is in another file, which may be right for other callers"
+    return finding.obstacle or "the rule has no rewrite"
+
+
+def patched(text: str, diff: str) -> str:
+    """`text` with a unified diff applied to it.
+
+    Raises:
+        ValueError: the diff is not of this text.
+    """
+    old, new, at = _LINE.findall(text), list[str](), 0
+    for line in _LINE.findall(diff)[2:]:
+        hunk = _HUNK.match(line)
+        if hunk is not None:
+            start = int(hunk[1]) - (hunk[2] != "0")
+            new, at = new + old[at:start], start
+        elif line.startswith("\\"):
+            new[-1:] = [new[-1].rstrip("\n")] if new else []
+        elif line[0] in " -":
+            if old[at].rstrip("\r\n") != line[1:].rstrip("\r\n"):
+                raise ValueError(f"row {at + 1} is {old[at]!r}, not {line[1:]!r}")
+            new += [old[at]] if line[0] == " " else []
+            at += 1
+        else:
+            new.append(line[1:])
+    return "".join(new + old[at:])
+
+
+def check_text(tally: Tally, mode: str, path: Path, before: bytes, result: Result) -> None:
+    """What can be said of a changed text without running it."""
+    old, new = Source.from_bytes(str(path), before), Source.from_bytes(str(path), result.data)
+    if old.is_notebook:
+        return
+    if definitions.compiles(old.text, str(path)) is not None:
+        tally.files["not Python 3 in the first place"] += 1
+        return
+    wrong = definitions.compiles(new.text, str(path))
+    tally.check(mode, "compiles", path, wrong)
+    if wrong is None:
+        harm = "; ".join(definitions.harm(old.text, new.text, str(path)))
+        tally.check(mode, "same names and comments", path, harm or None)
+        for name in definitions.imports_lost(old.text, new.text, str(path)):
+            tally.notes.append(f"{mode}: for information: {path}: no longer imports {name}")
+    try:
+        same = patched(old.text, result.diff) == new.text
+    except (ValueError, IndexError) as error:
+        same, wrong = False, str(error)
+    tally.check(mode, "`--diff` is what is written", path, None if same else wrong or "differs")
+    ends = [{*re.findall(r"\r\n|\r|\n", source.text)} for source in (old, new)]
+    marks = before[:3] == b"\xef\xbb\xbf", result.data[:3] == b"\xef\xbb\xbf"
+    kept = ends[1] <= ends[0] and marks[0] == marks[1] and old.text[-1:] == new.text[-1:]
+    tally.check(mode, "line ends and encoding", path, None if kept else "differ")
+
+
+def check_findings(tally: Tally, mode: str, path: Path, before: Result, after: Result) -> None:
+    """Whether a fix brought what was not there."""
+    faults = [finding.message for finding in after.findings if finding.code in FAULTS]
+    tally.check(mode, "no fix undone (NAN901)", path, "; ".join(faults) or None)
+    more = Counter(f.code for f in _own(after.findings)) - Counter(f.code for f in _own(before.findings))
+    tally.check(mode, "no new finding", path, f"{dict(more)}" if more else None)
+
+
+def measure(
+    tally: Tally, folder: Path, paths: Sequence[Path], diffs: Path | None, importer: Importer | None
+) -> None:
+    """Fix copies of the files of one folder and check them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        original = Path(scratch) / "original" / folder.name
+        shutil.copytree(folder, original, ignore_dangling_symlinks=True)
+        before = run(original, paths, Mode())
+        for result in before:
+            found = _own(result.findings)
+            tally.found.update(finding.code for finding in found)
+            tally.files["with findings"] += bool(found)
+            tally.files["with findings by default"] += any(f.level.value == "on" for f in found)
+        for name, mode in MODES.items():
+            previewed = run(original, paths, mode)
+            changed = [
+                (path, old, new)
+                for path, old, new in zip(paths, before, previewed, strict=True)
+                if new.data != old.data or new.findings != old.findings
+            ]
+            copy = Path(scratch) / name / folder.name
+            shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
+            some = [path for path, _, _ in changed]
+            run(copy, some, Mode(write=True, fix=True, unsafe=mode.unsafe))
+            again = run(copy, some, Mode(fix=True, unsafe=mode.unsafe))
+            for (path, old, new), second in zip(changed, again, strict=True):
+                tally.fixed.update({(name, code): count for code, count in new.fixed.items()})
+                tally.files[name] += bool(new.fixed)
+                written = (copy / path).read_bytes()
+                shown = folder / path
+                tally.check(name, "written as previewed", shown, None if written == new.data else "differs")
+                tally.check(name, "fixing again changes nothing", shown, second.diff or None)
+                check_text(tally, name, shown, old.data, new)
+                check_findings(tally, name, shown, old, new)
+                if diffs is not None and new.diff:
+                    to = (
+                        diffs / name.rpartition("--")[2] / f"{folder.name}@{str(path).replace('/', '@')}.diff"
+                    )
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    to.write_text(new.diff, encoding="utf-8", errors="backslashreplace")
+                if importer is not None and mode.unsafe and path.suffix == ".py":
+                    importer.compare(tally, name, shown, original / path, copy / path)
+            if mode.unsafe:
+                for result in previewed:
+                    tally.left.update((finding.code, reason(finding)) for finding in _own(result.findings))
+
+
+class Importer:
+    """The process of `importing.py`."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("importing.py"))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def _ask(self, path: Path) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(path, file=self._process.stdin, flush=True)
+        return dict(json.loads(self._process.stdout.readline()))
+
+    def compare(self, tally: Tally, mode: str, shown: Path, before: Path, after: Path) -> None:
+        """Import a file as it was and as it is."""
+        old, new = self._ask(before), self._ask(after)
+        if "names" not in old:
+            tally.imports[f"not: {kind_of(old['error'])}"] += 1
+            return
+        tally.imports["with stand-ins for libraries" if old["absent"] else "as they are"] += 1
+        same = old["names"] == new.get("names")
+        tally.check(mode, "imported with the same names", shown, None if same else new.get("error", "differ"))
+
+
+def kind_of(error: str) -> str:
+    """What keeps a file from being imported."""
+    if "module 'tensorflow" in error or "tensorflow.contrib" in error or "from 'tensorflow" in error:
+        return "needs TensorFlow 1"
+    return error.partition(":")[0]
+
+
+def tables(tally: Tally) -> Iterator[str]:
+    """What was measured, in Markdown."""
+    safe, every = MODES
+    files, default = tally.files["with findings"], tally.files["with findings by default"]
+    yield f"{files} files with findings, {default} of them without `--strict`."
+    yield "| rule | findings | fixed by `--fix` | by `--fix --unsafe-fixes` | left |\n|---|---|---|---|---|"
+    left = Counter(dict[str, int]())
+    for (code, _), count in tally.left.items():
+        left[code] += count
+    for code in sorted(tally.found.keys() | left.keys() | {code for _, code in tally.fixed}):
+        row = [tally.found[code], tally.fixed[safe, code], tally.fixed[every, code], left[code]]
+        yield f"| {code} | " + " | ".join(map(str, row)) + " |"
+    sums = [sum(n for (mode, _), n in tally.fixed.items() if mode == name) for name in MODES]
+    yield f"| all | {tally.found.total()} | {sums[0]} | {sums[1]} | {left.total()} |"
+    yield "\n| why not | findings | rules |\n|---|---|---|"
+    whys: dict[str, Counter[str]] = {}
+    for (code, why), count in tally.left.items():
+        whys.setdefault(why, Counter())[code] += count
+    for why, codes in sorted(whys.items(), key=lambda item: -item[1].total()):
+        yield f"| {why} | {codes.total()} | {', '.join(f'{code} {n}' for code, n in sorted(codes.items()))} |"
+    yield "\n| check | `--fix` | `--fix --unsafe-fixes` |\n|---|---|---|"
+    yield f"| files changed | {tally.files[safe]} | {tally.files[every]} |"
+    for check in dict.fromkeys(check for _, check in tally.checked):
+        cells = [f"{tally.passed[name, check]} of {tally.checked[name, check]}" for name in MODES]
+        yield f"| {check} | " + " | ".join(cells) + " |"
+    yield "\n| importable | files |\n|---|---|"
+    for kind, count in sorted(tally.imports.items()):
+        yield f"| {kind} | {count} |"
+    yield ""
+    yield from sorted(tally.notes)
+
+
+def main() -> None:
+    """Measure folders, each a project of its own, and print tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--report", type=Path, help="`check --strict --output-format json` of all of them")
+    parser.add_argument("--diffs", type=Path, help="a folder for the diffs")
+    parser.add_argument("--no-import", action="store_true")
+    options = parser.parse_args()
+    runner.collect_rarely()
+    report = None if options.report is None else json.loads(options.report.read_text(encoding="utf-8"))
+    importer, tally = None if options.no_import else Importer(), Tally()
+    for folder in map(Path.resolve, options.folders):
+        paths = with_findings(folder, report)
+        if paths:
+            measure(tally, folder, paths, options.diffs, importer)
+        print(f"{folder.name}: {len(paths)}", file=sys.stderr, flush=True)
+    print("\n".join(tables(tally)))
+
+
+if __name__ == "__main__":
+    main()
