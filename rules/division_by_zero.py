@@ -57,6 +57,7 @@ from tflint_nan.evidence import (
     at,
     guard,
     is_counted,
+    is_epsilon,
     is_made_up,
     is_trained,
     library,
@@ -95,12 +96,13 @@ def check(graph: Graph) -> Iterator[Report]:
         # The root of a negative number is NaN: NAN109's.
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
-        trail = next((t for t in found if _is_strong(t)), found[0])
+        trail = next((t for t in found if _is_strong(graph, t)), found[0])
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
         spread = trail.producer.name in _SPREADS
         if is_made_up(trail.producer) or (is_counted(trail) and not spread):
             continue
-        if not _is_strong(trail) and any(step.serial in roots for step in (trail.producer, *trail.steps)):
+        strong = _is_strong(graph, trail)
+        if not strong and any(step.serial in roots for step in (trail.producer, *trail.steps)):
             continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
@@ -115,7 +117,7 @@ def check(graph: Graph) -> Iterator[Report]:
             message=f"the divisor, made by {trail.producer.name}, {what}",
             help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, trail, name),
-            level=Level.DEFAULT if _is_strong(trail) else Level.STRICT,
+            level=Level.DEFAULT if strong else Level.STRICT,
         )
 
 
@@ -152,10 +154,15 @@ def _quotient(trail: Trail) -> float | None:
     return None if made is not None and any(op in assumed for op, _ in ancestors(made)) else math.inf
 
 
-def _is_strong(trail: Trail) -> bool:
+def _is_strong(graph: Graph, trail: Trail) -> bool:
     """Whether one element alone brings the 0 about, and its producer is sure to have one."""
+    weight = trail.producer.name == "variable"
+    # A weight gets to 0 by training, which has to be seen, or expected, as by who adds an epsilon.
+    if weight and trail.witness.value == 0 and not graph.differentiated(trail.sink):
+        return False
     for step in trail.steps:
-        constant = any(number(value) is not None for value in step.args.values())
+        given = [n for value in step.args.values() if (n := number(value)) is not None]
+        constant = bool(given) and (step.name != "add" or not weight or all(map(is_epsilon, given)))
         # A unit that is off is off for all examples.
         unit = step.name == "mean" and squasher(trail.producer) == "sigmoid"
         if step.name in _WEAKENING and not unit and not (constant and step.name in ("add", "mul")):

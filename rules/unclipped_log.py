@@ -75,12 +75,17 @@ def check(graph: Graph) -> Iterator[Report]:
             f"so this {sink.name} is {bad.result}",
             help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
             fix=partial(_fix, bad),
-            level=Level.DEFAULT if _is_strong(bad.trail) else Level.STRICT,
+            level=Level.DEFAULT if _is_strong(graph, bad.trail) else Level.STRICT,
         )
 
 
-def _is_strong(trail: Trail) -> bool:
-    """Whether an author has to expect the number: not of literals, not where only underflow gets there."""
+def _is_strong(graph: Graph, trail: Trail) -> bool:
+    """Whether an author has to expect the number: not of literals, not where only underflow gets there.
+
+    The log of a weight keeps it from 0 itself, so what else trains it has to be seen.
+    """
+    if trail.chain[0].name == "variable" and not graph.differentiated(trail.sink):
+        return False
     underflow = trail.producer.name in _POSITIVE and not any(step.name in _SUMS for step in trail.steps)
     return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
 

@@ -257,6 +257,7 @@ class Graph:
 
     @cached_property
     def _states(self) -> frozenset[int]:
+        """Where they are made: what one method assigns, objects of derived classes have, too."""
         states: set[int] = set()
         for op in self._ops:
             if op.name == "assign":
@@ -265,10 +266,10 @@ class Graph:
                 target, value = op.arg("x"), op.arg("y")
             else:
                 continue
-            variables = {made.serial for made in target.producers() if made.name == "variable"}
+            variables = {id(made.node) for made in target.producers() if made.name == "variable"}
             if variables and not self._follows_a_gradient(value):
                 states |= variables
-        return frozenset(states - self._in_loss)
+        return frozenset(states)
 
     def _follows_a_gradient(self, value: Value) -> bool:
         todo, seen = list(sources(value)), set[int]()
@@ -287,7 +288,7 @@ class Graph:
         A counter, an average, an eigenvalue: trainable by default, and still no weight that training
         will make negative, zero and large.
         """
-        return variable.serial in self._states
+        return id(variable.node) in self._states and variable.serial not in self._in_loss
 
     def path(self, source: Op, sink: Op) -> tuple[Op, ...]:
         """The shortest chain of ops from `source` to `sink`, both included; empty where none is."""

@@ -442,7 +442,8 @@ class Expressions(Guards):
                 made = self.call(value.factory, [], {})
                 self.mutate(value, replace(value, items={**value.items, key: made}))
                 return made
-            return self.either(tuple(value.items.values())) if value.complete else Unknown()
+            known = value.complete and key is None  # a key that is not there is not any of the others
+            return self.either(tuple(value.items.values())) if known else Unknown()
         if isinstance(value, Items):
             if isinstance(literal, int):
                 if -len(value.items) <= literal < len(value.items) and value.complete:
