@@ -22,7 +22,7 @@ from tflint_nan.finding import (
     Severity,
     Span,
 )
-from tflint_nan.report import FORMATS, Report, render, statistics
+from tflint_nan.report import Report, render, statistics
 from tflint_nan.report.text import changed_rows
 
 TEXT = [
@@ -386,7 +386,16 @@ def test_statistics() -> None:
     ]
 
 
-@pytest.mark.parametrize("output_format", FORMATS)
-def test_nothing_found(output_format: str) -> None:
-    expected = {"json": "[]\n"}.get(output_format, "All checks passed!\n")
+@pytest.mark.parametrize(
+    ("output_format", "expected"),
+    [
+        ("text", "All checks passed!\n"),
+        ("concise", "All checks passed!\n"),
+        ("github", "All checks passed!\n"),
+        ("json", "[]\n"),
+        ("gitlab", "[]\n"),
+        ("json-lines", ""),
+    ],
+)
+def test_nothing_found(output_format: str, expected: str) -> None:
     assert render(output_format, Report([])) == expected

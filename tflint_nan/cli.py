@@ -16,14 +16,20 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from tflint_nan import __version__
+from tflint_nan.report import FORMATS
 
-# Everything else is imported where it is used: `--version`, `--help` and completion stay quick.
+# All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
     from tflint_nan.config import Configs, Overrides, Selection
     from tflint_nan.runner import Mode, Result
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 STDIN = "-"
+
+
+def _default_format() -> str:
+    """GitHub's annotations in one of its workflows, which sets this variable; else the text for people."""
+    return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
 
 
 def _codes(context: click.Context, parameter: click.Parameter, groups: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,10 +73,15 @@ def cli() -> None:
 @click.option("--diff", is_flag=True, help="Print what --fix would change and write nothing.")
 @click.option(
     "--output-format",
-    type=click.Choice(["text", "concise", "json"]),
-    default="text",
-    show_default=True,
+    type=click.Choice(FORMATS),
+    default=_default_format,
+    show_default="text; github in a workflow of GitHub Actions",
     help="The form of the report.",
+)
+@click.option("--output-file", type=Path, metavar="PATH", help="Write the report to a file.")
+@click.option("--baseline", type=Path, metavar="FILE", help="Leave out the findings that this file knows.")
+@click.option(
+    "--diff-base", metavar="REV", help="Leave out the findings that were there at a revision of git."
 )
 @click.option("--statistics", is_flag=True, help="Print a count for each rule only.")
 @click.option("--stdin-filename", metavar="PATH", help="What to call the text of standard input (`-`).")
@@ -93,6 +104,9 @@ def check(
     unsafe_fixes: bool,
     diff: bool,
     output_format: str,
+    output_file: Path | None,
+    baseline: Path | None,
+    diff_base: str | None,
     statistics: bool,
     stdin_filename: str | None,
     config_options: tuple[str, ...],
@@ -105,6 +119,7 @@ def check(
     """Check files and folders (the current one where none is named; `-` is standard input)."""
     import logging
 
+    from tflint_nan import baseline as baselines
     from tflint_nan import config, runner
 
     runner.log_to_stderr(logging.INFO if verbose else logging.WARNING)
@@ -113,22 +128,41 @@ def check(
         raise click.UsageError("'-' (standard input) cannot be mixed with other paths")
     if stdin_filename is not None and STDIN not in paths:
         raise click.UsageError("--stdin-filename needs '-' (standard input) as the path")
+    if baseline is not None and diff_base is not None:
+        raise click.UsageError("--baseline and --diff-base each say what is known; give one of them")
+    if diff_base is not None and STDIN in paths:
+        raise click.UsageError("--diff-base needs files; standard input has no revisions")
+    if output_file is not None and diff:
+        raise click.UsageError("--diff prints no report that --output-file could hold")
 
     selection = config.Selection(select or None, extend_select, ignore)
     overrides = _overrides(config_options, isolated, selection, strict, force_exclude)
     # The working folder as the user sees it, links kept: names in reports are relative to it.
     working = Path(os.path.abspath(os.curdir))
-    mode = runner.Mode(write=apply_fixes and not diff, fix=apply_fixes or diff, unsafe=unsafe_fixes)
     try:
+        mode = runner.Mode(
+            write=apply_fixes and not diff,
+            fix=apply_fixes or diff,
+            unsafe=unsafe_fixes,
+            baseline=None if baseline is None else baselines.read(baseline),
+        )
         configs = config.Configs(overrides, working)
         if STDIN in paths:
             results, errors = _stdin(configs, working, stdin_filename, mode)
         else:
-            results, errors = _files(paths or (os.curdir,), configs, working, mode)
-    except config.ConfigError as error:
+            results, errors = _files(paths or (os.curdir,), configs, working, mode, diff_base)
+    except (config.ConfigError, baselines.BaselineError) as error:
         raise _Failure(str(error)) from error
 
-    _print(results, output_format, mode, diff=diff, statistics=statistics, stdin=STDIN in paths)
+    _print(
+        results,
+        output_format,
+        mode,
+        diff=diff,
+        statistics=statistics,
+        stdin=STDIN in paths,
+        output_file=output_file,
+    )
     if errors or any(result.failed for result in results):
         return FAILED
     remaining = any(result.findings or (diff and result.fixed) for result in results)
@@ -169,16 +203,23 @@ def _overrides(
     )
 
 
-def _files(paths: tuple[str, ...], configs: Configs, working: Path, mode: Mode) -> tuple[list[Result], bool]:
+def _files(
+    paths: tuple[str, ...], configs: Configs, working: Path, mode: Mode, diff_base: str | None = None
+) -> tuple[list[Result], bool]:
     """The results of all files, and True where a path could not be read."""
-    from tflint_nan import files, runner
+    from tflint_nan import files, revision, runner, since
 
     found = files.find(paths, configs, working)
     for name, reason in found.errors:
         click.echo(f"error: {name}: {reason}", err=True)
     if not found.files and not found.errors:
         click.echo("warning: no Python files or notebooks found under the given paths", err=True)
-    return runner.run(found.files, mode), bool(found.errors)
+    if diff_base is None:
+        return runner.run(found.files, mode), bool(found.errors)
+    try:
+        return since.run_since(diff_base, found.files, mode, working), bool(found.errors)
+    except revision.RevisionError as error:
+        raise _Failure(f"--diff-base {diff_base}: {error}") from error
 
 
 def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) -> tuple[list[Result], bool]:
@@ -195,9 +236,16 @@ def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) ->
 
 
 def _print(
-    results: list[Result], output_format: str, mode: Mode, *, diff: bool, statistics: bool, stdin: bool
+    results: list[Result],
+    output_format: str,
+    mode: Mode,
+    *,
+    diff: bool,
+    statistics: bool,
+    stdin: bool,
+    output_file: Path | None,
 ) -> None:
-    """The report on standard output; with a fixed standard input or a diff there, on standard error."""
+    """The report, in a file or on standard output; with a fixed text or a diff there, on standard error."""
     from tflint_nan import report
     from tflint_nan.report import concise
     from tflint_nan.report import statistics as counts
@@ -214,7 +262,7 @@ def _print(
         findings,
         fixed,
         {key: text for result in results for key, text in result.lines.items()},
-        colour=_colour(stream),
+        colour=output_file is None and _colour(stream),
         applied=mode.fix,
     )
     if diff:
@@ -231,7 +279,17 @@ def _print(
         sys.stdout.buffer.write(results[0].data)
         sys.stdout.buffer.flush()
     text = counts.render(content, output_format) if statistics else report.render(output_format, content)
-    click.echo(text, nl=False, err=aside, color=content.colour)
+    if output_file is None:
+        click.echo(text, nl=False, err=aside, color=content.colour)
+        return
+    _save(output_file, text)
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_bytes(text.encode(errors="backslashreplace"))
+    except OSError as error:
+        raise _Failure(f"--output-file {path}: {error.strerror or error}") from error
 
 
 def _colour(stream: TextIO) -> bool:
@@ -239,6 +297,49 @@ def _colour(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+@cli.command("baseline")
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.option(
+    "--output-file", type=Path, default=Path("tflint-nan-baseline.json"), show_default=True, metavar="PATH",
+    help="Where to write.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Also what --strict would report.")
+@click.option(
+    "--config", "config_options", multiple=True, metavar="FILE|TOML",
+    help="A configuration file, or a setting such as 'strict = true'; may be given several times.",
+)  # fmt: skip
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+def write_baseline(
+    paths: tuple[str, ...],
+    output_file: Path,
+    strict: bool,
+    config_options: tuple[str, ...],
+    isolated: bool,
+) -> int:
+    """Write the findings that there are to a file; `check --baseline FILE` reports what comes after them."""
+    from tflint_nan import baseline, config, runner
+    from tflint_nan.engine import FAULTS
+
+    runner.collect_rarely()
+    overrides = _overrides(config_options, isolated, config.Selection(), strict, False)
+    working = Path(os.path.abspath(os.curdir))
+    try:
+        results, errors = _files(
+            paths or (os.curdir,), config.Configs(overrides, working), working, runner.Mode()
+        )
+    except config.ConfigError as error:
+        raise _Failure(str(error)) from error
+    findings = [finding for result in results for finding in result.findings]
+    lines = {key: text for result in results for key, text in result.lines.items()}
+    faults = [finding for finding in findings if finding.code in FAULTS]
+    _save(output_file, baseline.render(findings, lines, output_file.absolute().parent))
+    count = len(findings) - len(faults)
+    click.echo(f"{count} finding{'s' if count != 1 else ''} written to {output_file}", err=True)
+    for fault in faults:
+        click.echo(f"error: {fault.filename}: {fault.message}", err=True)
+    return FAILED if errors or faults else CLEAN
 
 
 @cli.command("rule")

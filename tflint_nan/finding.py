@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -89,8 +90,8 @@ class Finding:
     `statement` is the span of rows (first, last) of the whole statement: a `# noqa` on any of them
     silences the finding. `cell` is the notebook cell, from 1, None outside notebooks; `span` then
     counts rows inside that cell.
-    """
     `obstacle` says why there is no fix where the rule tried to make one.
+    """
 
     code: str
     name: str
@@ -105,9 +106,13 @@ class Finding:
     witness: str | None = None
     fix: Fix | None = None
     cell: int | None = None
-
     obstacle: str | None = None
+
     @property
     def sort_key(self) -> tuple[str, int, Span, str, str]:
         """Path, cell, place, code: the order of every report."""
         return (self.filename, self.cell or 0, self.span, self.code, self.message)
+
+
+#: (filename, notebook cell or None) -> the lines of that text, without their ends.
+Lines = Mapping[tuple[str, "int | None"], Sequence[str]]

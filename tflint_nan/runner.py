@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
+from tflint_nan.baseline import Baseline
 from tflint_nan.build import Project
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
 from tflint_nan.files import File, Screen
@@ -38,11 +39,17 @@ _Lines = dict[tuple[str, "int | None"], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What is done with fixes: made (`fix`), the risky ones too (`unsafe`), written to the file (`write`)."""
+    """What is done with a file.
+
+    Attributes:
+        fix: fixes are made, the risky ones too with `unsafe`, and written to the file with `write`.
+        baseline: findings that are neither reported nor fixed.
+    """
 
     write: bool = False
     fix: bool = False
     unsafe: bool = False
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,7 @@ def _written(job: _Job, result: Result) -> Result:
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         refused = fault(UNREADABLE, job.name, message, "the file is as it was")
-        unfixed = _check_file(replace(job, mode=Mode()), _Surroundings())
+        unfixed = _check_file(replace(job, mode=Mode(baseline=job.mode.baseline)), _Surroundings())
         return replace(unfixed, findings=[refused, *unfixed.findings])
     return result
 
@@ -199,7 +206,7 @@ def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surrou
         judged = UNUSED.code in settings.shown and mentioned(source.text)
         if not judged and surroundings.screen.leaves_out(source):
             return Result(source.filename, data=source.data)
-        check = partial(lint, settings=settings, project=surroundings.project)
+        check = partial(_lint, settings=settings, mode=mode, project=surroundings.project)
         if mode.fix:
             fixed = fix_source(source, check, mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
@@ -215,6 +222,13 @@ def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surrou
     except Exception as error:
         finding = crash(source.filename, "the check", error)
     return Result(source.filename, [finding], data=source.data, lines=_lines(source, [finding]))
+
+
+def _lint(source: Source, settings: Settings, mode: Mode, project: Project) -> list[Finding]:
+    findings = lint(source, settings, project)
+    if mode.baseline is None or not findings:
+        return findings
+    return mode.baseline.unknown(findings, _split(source))
 
 
 def _unreadable(name: str, error: SourceError, source: Source | None = None) -> Finding:

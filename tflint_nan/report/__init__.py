@@ -6,13 +6,10 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tflint_nan.finding import Finding
+from tflint_nan.finding import Finding, Lines
 
-#: (filename, notebook cell or None) -> the lines of that text, without their ends.
-Lines = Mapping[tuple[str, "int | None"], Sequence[str]]
-
-#: What `--output-format` takes: each is a module of this package with a function `render`.
-FORMATS = ("text", "concise", "json")
+#: What `--output-format` takes: each is a module of this package, by that name, with a function `render`.
+FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +33,5 @@ class Report:
 
 def render(output_format: str, report: Report) -> str:
     """The report in one of `FORMATS`, ending in a newline."""
-    text: str = importlib.import_module(f"{__name__}.{output_format}").render(report)
+    text: str = importlib.import_module(f"{__name__}.{output_format.replace('-', '_')}").render(report)
     return text

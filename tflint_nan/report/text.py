@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import click
 
-from tflint_nan.finding import Applicability, Edit, Finding, Severity, Span
-from tflint_nan.report import Lines, Report
+from tflint_nan.finding import Applicability, Edit, Finding, Lines, Severity, Span
+from tflint_nan.report import Report
 from tflint_nan.report.concise import place
 from tflint_nan.report.summary import summary
 

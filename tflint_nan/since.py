@@ -1,0 +1,48 @@
+"""What is new in a project since a revision of git: found now, and not found in what was there then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tflint_nan.baseline import Baseline
+from tflint_nan.files import File
+from tflint_nan.fingerprint import fingerprints
+from tflint_nan.revision import checked_out, top
+from tflint_nan.runner import Mode, Result, run
+
+
+def run_since(revision: str, files: Sequence[File], mode: Mode, working: Path) -> list[Result]:
+    """One result for each file, in the same order, without the findings that the revision has as well.
+
+    The whole project is read as it was, so that a finding which a change elsewhere brought about is new.
+
+    Args:
+        revision: anything that git takes for a commit.
+        files: what is checked; one that is in no revision is all new.
+        mode: what is done with what is new.
+        working: a folder of the repository.
+
+    Raises:
+        RevisionError: there is no such revision.
+    """
+    repository = top(working)
+    now = run(files, replace(mode, fix=False, write=False))
+    found = [file for file, result in zip(files, now, strict=True) if result.findings]
+    with checked_out(revision, repository) as folder:
+        then = run(list(_there(found, repository, folder)), Mode())
+        known = [mark for result in then for mark in fingerprints(result.findings, result.lines, str(folder))]
+    new = run(found, replace(mode, baseline=Baseline(repository, frozenset(known))))
+    judged = dict(zip((file.path for file in found), new, strict=True))
+    return [judged.get(file.path, result) for file, result in zip(files, now, strict=True)]
+
+
+def _there(files: Sequence[File], repository: Path, folder: Path) -> Iterator[File]:
+    """The files as they are in `folder`, under names of their own: imports are looked for beside them."""
+    for file in files:
+        path = file.path.resolve()
+        if path.is_relative_to(repository):
+            then = folder / path.relative_to(repository)
+            if then.is_file():
+                yield replace(file, path=then, name=str(then))
