@@ -17,7 +17,7 @@ import tensorflow as tf
 x = tf.placeholder(tf.float16, [None, 4])
 y = tf.placeholder(tf.float16, [None, 1])
 w = tf.Variable(tf.zeros([4, 1], tf.float16))
-loss = tf.reduce_mean(tf.square(tf.matmul(x, w) - y))
+loss = 1024.0 * tf.reduce_mean(tf.square(tf.matmul(x, w) - y))
 train = tf.train.AdamOptimizer(0.001).minimize(loss)
 ```
 
@@ -29,7 +29,7 @@ import tensorflow as tf
 x = tf.placeholder(tf.float16, [None, 4])
 y = tf.placeholder(tf.float16, [None, 1])
 w = tf.Variable(tf.zeros([4, 1], tf.float16))
-loss = tf.reduce_mean(tf.square(tf.matmul(x, w) - y))
+loss = 1024.0 * tf.reduce_mean(tf.square(tf.matmul(x, w) - y))
 train = tf.train.AdamOptimizer(0.001, epsilon=1e-4).minimize(loss)
 ```
 

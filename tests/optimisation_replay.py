@@ -97,6 +97,23 @@ def rounded(report: Report) -> None:
     assert half == 0 < single
 
 
+def underflowing(report: Report) -> None:
+    """A gradient under the number is 0 in float16, unless scaled; what expects a scale divides by it."""
+    gradient = _number(report, "under")
+    wrapped = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0))
+    w = tf.Variable(1.0, dtype=tf.float16)
+    with tf.GradientTape(persistent=True) as tape:
+        loss = 0.99 * gradient * tf.cast(w, tf.float32)
+        scaled = wrapped.scale_loss(loss)
+    assert float(tape.gradient(loss, w)) == 0
+    factor = wrapped.initial_scale
+    assert abs(float(tape.gradient(scaled, w)) / (0.99 * gradient * factor) - 1) < 1e-3
+    if "expects" in report.message:
+        v = keras.Variable(1.0)
+        wrapped.apply([tf.constant(2.0**10)], [v])
+        assert float(v.numpy()) == 1 - 2.0**10 / factor
+
+
 OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN302": blackened,
     "NAN303": mismatched,
@@ -106,4 +123,5 @@ OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN406": out_of_range,
     "NAN601": vanished,
     "NAN602": rounded,
+    "NAN603": underflowing,
 }

@@ -1,13 +1,18 @@
-"""NAN402 against TensorFlow: programs past the limit that is printed diverge, just under it they converge."""
+"""Rules of optimisation against TensorFlow: programs are trained as they are, and as they are repaired.
+
+NAN402: past the limit that is printed they diverge, just under it they converge.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
-from lint import check
+from lint import check, fix
 
 HEAD = "import numpy as np\nimport tensorflow as tf\n"
 TAPE = """
@@ -92,3 +97,92 @@ loss = model.fit(x, y, epochs=60, batch_size=1, verbose=0).history["loss"][-1]
     # The lowest rate that is reported, to a tenth.
     texts = (text.replace("{rate}", repr(0.005 * 1.1**step)) for step in range(100))
     assert not trained(next(text for text in texts if limits(text))) < 1e6
+
+
+@pytest.fixture
+def policy() -> Iterator[None]:
+    """Programs may set a policy, which holds for the process."""
+    import keras
+
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def run(text: str) -> dict[str, Any]:
+    """The names of a program after its run."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    names: dict[str, Any] = {}
+    exec(compile(text, "program", "exec"), names)
+    return names
+
+
+HALF = """
+import tensorflow as tf
+tf.keras.mixed_precision.set_global_policy("mixed_float16")
+model = tf.keras.Sequential([tf.keras.Input((4,)), tf.keras.layers.Dense(1, kernel_initializer="zeros")])
+optimizer = tf.keras.optimizers.SGD(0.1)
+before = [w.numpy() for w in model.trainable_variables]
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(1e-8 * tf.cast(model(tf.ones([8, 4])), tf.float32))
+gradients = tape.gradient(loss, model.trainable_variables)
+optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+after = [w.numpy() for w in model.trainable_variables]
+"""
+
+
+def test_gradients_that_float16_does_not_have(policy: None) -> None:
+    """Exactly 0, and no weight moves; with the loss scaled all do, as far as they do in float32."""
+    assert [finding.code for finding in check(HALF)] == ["NAN603"]
+    repaired = fix(HALF, unsafe=True)
+    assert not check(repaired)
+    half, scaled, single = (run(text) for text in (HALF, repaired, HALF.replace("mixed_float16", "float32")))
+    assert all(not np.any(gradient) for gradient in half["gradients"])
+    assert all(np.any(gradient) for gradient in scaled["gradients"])
+    moved = [[b - a for a, b in zip(r["before"], r["after"], strict=True)] for r in (half, scaled, single)]
+    assert not any(np.any(step) for step in moved[0])
+    for step, wanted in zip(*moved[1:], strict=True):
+        np.testing.assert_allclose(step, wanted, rtol=0.01)
+
+
+TRAIN_STEP = """
+import keras
+import tensorflow as tf
+keras.config.set_dtype_policy("mixed_float16")
+class Line(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.last = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    def call(self, x):
+        return self.last(x)
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        return {"loss": loss}
+model = Line()
+model.compile(keras.optimizers.SGD(0.1), "mse")
+model.fit(tf.ones([4, 1]), 0.5 * tf.ones([4, 1]), verbose=0)
+moved = 1.0 - float(model.last.kernel.numpy()[0, 0])
+"""
+
+
+def test_a_step_that_is_scaled_back_only(policy: None) -> None:
+    """`compile` wraps the optimizer: the step is 2^-15 of what it should be, until the loss is scaled."""
+    (found,) = [finding for finding in check(TRAIN_STEP) if finding.code == "NAN603"]
+    assert "expects" in found.message
+    assert run(TRAIN_STEP)["moved"] == pytest.approx(0.1 / 2**15, rel=0.05)
+    assert run(fix(TRAIN_STEP, unsafe=True))["moved"] == pytest.approx(0.1, rel=1e-3)
+
+
+def test_errors_of_pictures_that_have_no_gradient() -> None:
+    """The numbers of the page of NAN603."""
+    import tensorflow as tf
+
+    pixels = 32 * 256 * 256 * 3
+    assert pixels == 6291456
+    assert float(tf.cast(2 * 0.09 / pixels, tf.float16)) == 0 < float(tf.cast(2 * 0.1 / pixels, tf.float16))
+    assert float(tf.cast(2 * 0.09 / pixels * 2**15, tf.float16)) == pytest.approx(1e-3, rel=0.1)

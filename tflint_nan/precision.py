@@ -1,9 +1,9 @@
-"""Questions about half precision: which policy layers are made under, and which weights are stored in it."""
+"""Questions about half precision: which policy layers are made under, what is kept and computed in it."""
 
 from __future__ import annotations
 
 from tflint_nan.graph import Graph
-from tflint_nan.training import ancestors
+from tflint_nan.training import ancestors, made_only_by
 from tflint_nan.value import Object, Op, Value, sources
 
 #: Calls that say in which format layers that come after them compute and keep their weights.
@@ -11,15 +11,49 @@ _SETTERS = ("set_global_policy", "set_policy", "set_dtype_policy", "set_floatx")
 #: The names of formats and policies, and of what holds one.
 HALF = ("float16", "half")
 MIXED = "mixed_float16"
+#: Layers that compute with weights of their own.
+_LAYERS = frozenset({"dense", "conv", "embedding", "lstm", "gru", "rnn"})
+#: A loss that is scaled by its optimizer is an identity of one of these names.
+_SCALED = ("scale_loss", "get_scaled_loss")
 
 
-def policy(graph: Graph, at: Op) -> str | None:
-    """The policy that is in force where `at` stands: `float16`, `mixed_float16`; None where none was set."""
-    found = None
-    for op in graph.ops("unknown_call"):
-        if op.serial < at.serial and op.api.rpartition(".")[2] in _SETTERS:
-            found = _name(op.arg("0"))
-    return found
+class Policies:
+    """The policies that a program sets."""
+
+    def __init__(self, graph: Graph) -> None:
+        """Those of all the calls in `graph`."""
+        self._setters = [
+            op for op in graph.ops("unknown_call") if op.api.rpartition(".")[2] in _SETTERS and "0" in op.args
+        ]
+
+    def at(self, place: Op) -> str | None:
+        """The policy in force where `place` stands: `float16`, `mixed_float16`; None where none was set."""
+        before = [op for op in self._setters if op.serial < place.serial]
+        return _name(before[-1].arg("0")) if before else None
+
+    def of(self, layer: Object) -> str | None:
+        """The policy of a layer or model: its own `dtype`, else the one that is in force where it is made."""
+        own = layer.config("dtype")
+        if own.literal is not None:
+            return _name(own)
+        return self.at(layer.made) if layer.made is not None else None
+
+    def keeps_half(self, op: Op) -> bool:
+        """Whether `op` is a weight in float16, or a layer that keeps its weights so."""
+        layer = op.arg("layer")
+        if op.name == "variable":
+            return op.value.dtype in HALF and op.arg("trainable").literal is not False
+        return isinstance(layer, Object) and op.name in _LAYERS and self.of(layer) in HALF
+
+    def computes_half(self, op: Op) -> bool:
+        """Whether `op` computes in float16 with weights, of float16 or cast to it."""
+        layer = op.arg("layer")
+        if op.name == "cast":
+            weight = made_only_by(op.arg("x"), "variable") if op.value.dtype in HALF else None
+            return weight is not None and weight.arg("trainable").literal is not False
+        if isinstance(layer, Object) and op.name in _LAYERS and self.of(layer) == MIXED:
+            return True
+        return self.keeps_half(op)
 
 
 def _name(value: Value) -> str | None:
@@ -29,26 +63,50 @@ def _name(value: Value) -> str | None:
     return given if isinstance(given, str) else None
 
 
-def policy_of(graph: Graph, layer: Object) -> str | None:
-    """The policy of a layer: its own `dtype`, else the one that is in force where it is made."""
-    own = layer.config("dtype")
-    if own.literal is not None:
-        return _name(own)
-    return policy(graph, layer.made) if layer.made is not None else None
-
-
 def half_weights(graph: Graph, optimizer: Op) -> bool:
     """Whether an optimizer moves weights that are kept in float16."""
+    policies = Policies(graph)
     losses: list[Value] = []
     for step in graph.ops("minimize", "compile", "apply_gradients"):
         if optimizer in sources(step.arg("optimizer")):
             given = ancestors(step.arg("gradients")).values()
             losses += [step.arg("loss"), *(op.arg("loss") for op in given if op.name == "gradients")]
-    for loss in losses:
-        for op in ancestors(loss).values():
-            layer = op.arg("layer")
-            if op.name == "variable" and op.value.dtype in HALF:
+    return any(policies.keeps_half(op) for loss in losses for op in ancestors(loss).values())
+
+
+def unscaled(policies: Policies, loss: Value) -> Op | None:
+    """The last op in float16 that a loss is computed from, where nothing scales the loss.
+
+    None where there is none, where the program scales the loss, and where a call that is not followed may.
+    """
+    if _is_multiple(loss):
+        return None
+    half: Op | None = None
+    # op -> whether all that is known of the way from float16 to it
+    shown: dict[int, bool] = {}
+    for serial, op in sorted(ancestors(loss).items()):
+        if policies.computes_half(op):
+            shown[serial], half = True, op
+            continue
+        inner = [shown[s.serial] for value in op.args.values() for s in sources(value) if s.serial in shown]
+        if inner:
+            lost = op.name == "unknown_call" or op.api.rpartition(".")[2] in _SCALED
+            shown[serial] = all(inner) and not lost
+    ends = [shown[op.serial] for op in sources(loss) if op.serial in shown]
+    return half if ends and all(ends) else None
+
+
+def _is_multiple(loss: Value) -> bool:
+    """Whether a loss is something times a factor that may be above 1, and so a scale."""
+    value = loss
+    while (op := value.op) is not None:
+        if len(op.flow) == 1 or op.name == "div":
+            value = op.arg(op.flow[0] if op.flow else "x")
+        elif op.name == "mul":
+            small = [name for name in ("x", "y") if op.arg(name).interval.hi <= 1]
+            if not small:
                 return True
-            if isinstance(layer, Object) and op.name in ("dense", "conv") and policy_of(graph, layer) in HALF:
-                return True
+            value = op.arg("y" if small[0] == "x" else "x")
+        else:
+            return False
     return False

@@ -1,0 +1,168 @@
+"""NAN603 missing-loss-scale: a loop of one's own trains in float16 and does not scale the loss.
+
+## Why is this bad?
+
+Where layers compute in float16 (the policy `mixed_float16`, float16 variables), so are the gradients that go
+back through them, and float16 has no numbers between 0 and 6e-8: a gradient under 3e-8 is stored as 0, and
+what lies before it learns nothing. Such gradients are ordinary: for the mean of the squared errors of 32
+colour pictures of 256 by 256 pixels, the gradient of a pixel is 2 · error / 6291456, which is 0 for every
+error under 0.09. Multiplied by a loss scale of 2^15 it is 1e-3, and divided again later, in float32.
+
+Keras does both in its own `fit`: `compile` wraps the optimizer. A loop with a `GradientTape`, in a
+`train_step` too, has to scale the loss itself. In Keras 3 the wrapped optimizer divides by the scale all the
+same, so that without `scale_loss` each step of SGD is 2^-15 of what it should be. bfloat16 has the range of
+float32 and needs no scale.
+
+## Example
+
+```python
+import tensorflow as tf
+
+tf.keras.mixed_precision.set_global_policy("mixed_float16")
+model = tf.keras.Sequential([tf.keras.layers.Dense(64, activation="relu"), tf.keras.layers.Dense(1)])
+optimizer = tf.keras.optimizers.Adam(0.001)
+
+
+def train_step(x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(tf.cast(model(x), tf.float32) - y))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+tf.keras.mixed_precision.set_global_policy("mixed_float16")
+model = tf.keras.Sequential([tf.keras.layers.Dense(64, activation="relu"), tf.keras.layers.Dense(1)])
+optimizer = tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.Adam(0.001))
+
+
+def train_step(x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(tf.cast(model(x), tf.float32) - y))
+        scaled_loss = optimizer.scale_loss(loss)
+    gradients = tape.gradient(scaled_loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+```
+
+## Fix safety
+
+Unsafe: gradients that were 0 move weights now, and a step whose gradients overflow is left out. Written for
+Keras 3. In Keras 2 `scale_loss` is `get_scaled_loss`, and the gradients go through `get_unscaled_gradients`.
+
+## References
+
+* P. Micikevicius et al.: Mixed precision training. ICLR 2018, section 3.2: loss scaling.
+* IEEE 754-2008, table 3.5: the smallest binary16 is 2^-24; half of it rounds to 0.
+* [Mixed precision](https://www.tensorflow.org/guide/mixed_precision) of the TensorFlow guide;
+  [LossScaleOptimizer](https://keras.io/api/optimizers/loss_scale_optimizer/), initial scale 2^15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import libcst as cst
+
+from tflint_nan.finding import Applicability, Fix, Severity
+from tflint_nan.graph import Graph, Report
+from tflint_nan.precision import MIXED, Policies, unscaled
+from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import NONE, Object, Op, sources
+
+#: What clips gradients, and what else hands them to the optimizer at the scale that they have.
+_CLIPS = frozenset({"clip", "clip_by_norm"})
+_KEEPING = _CLIPS | {"cast", "identity", "join", "refine"}
+_NAME = "scaled_loss"
+
+
+@rule("NAN603", "missing-loss-scale")
+def check(graph: Graph) -> Iterator[Report]:
+    """Steps along gradients of float16 that nothing scaled."""
+    policies = Policies(graph)
+    by_name = {op.serial for wrap in graph.ops("loss_scale") for op in sources(wrap.arg("optimizer"))}
+    by_compile = {
+        op.serial
+        for call in graph.ops("compile")
+        for op in sources(call.arg("optimizer"))
+        if isinstance(model := call.arg("model"), Object) and policies.of(model) == MIXED
+    }
+    for step in graph.ops("minimize", "apply_gradients"):
+        for optimizer in sources(step.arg("optimizer")):
+            if optimizer.name != "optimizer":
+                continue
+            wrapped = optimizer.serial in by_name or optimizer.serial in by_compile
+            for taken, clipped in _differentiating(step):
+                if wrapped and (taken is step or taken.arg("optimizer") is not NONE):
+                    continue  # it scales what it differentiates itself
+                half = unscaled(policies, taken.arg("loss"))
+                if half is None:
+                    continue
+                yield Report(
+                    op=taken,
+                    message="float16 stores a gradient under 3e-08 as 0, and this loss is not scaled"
+                    + (" as its optimizer expects" if wrapped else ""),
+                    help="take the gradient of optimizer.scale_loss(loss)"
+                    + ("" if wrapped else ", of an optimizer in a LossScaleOptimizer"),
+                    because=(
+                        (half, f"{half.name}: computed in float16"),
+                        (step, f"{step.name}: moves the weights"),
+                    ),
+                    fix=None if clipped else partial(_fix, step, taken, None if wrapped else optimizer),
+                    severity=Severity.WARNING,
+                )
+
+
+def _differentiating(step: Op) -> Iterator[tuple[Op, bool]]:
+    """What takes the gradients of a step, as they are or clipped (True)."""
+    if step.name == "minimize":
+        yield step, False
+    todo, seen = [(op, False) for op in sources(step.arg("gradients"))], set[int]()
+    while todo:
+        op, clipped = todo.pop()
+        if op.serial in seen:
+            continue
+        seen.add(op.serial)
+        if op.name == "gradients":
+            yield op, clipped
+        elif op.name in _KEEPING or (op.name == "unknown_call" and len(op.args) == 1):  # an element of a list
+            inner = [source for value in op.args.values() for source in sources(value)]
+            todo += [(source, clipped or op.name in _CLIPS) for source in inner]
+
+
+def _fix(step: Op, taken: Op, optimizer: Op | None, r: Rewriter) -> Fix | None:
+    """Scale the loss where the tape sees it, and wrap the optimizer where it is made."""
+    loss, call = taken.nodes.get("loss"), step.node
+    if (
+        not isinstance(loss, cst.Name)
+        or not isinstance(call, cst.Call)
+        or not isinstance(call.func, cst.Attribute)
+    ):
+        return None
+    made = [b for b in taken.scope.history if b.name == loss.value and b.serial <= taken.serial]
+    statement = made[-1].statement if made else None
+    if (
+        statement is None
+        or _NAME in taken.source.names_in(taken.scope.node)
+        or not _in_tape(taken, statement)
+    ):
+        return None
+    r.insert_after(statement, f"{_NAME} = {r.text(call.func.value)}.scale_loss({loss.value})")
+    r.replace(loss, _NAME)
+    if optimizer is not None:
+        wrapper = r.api("keras.mixed_precision.LossScaleOptimizer")
+        if wrapper is None or not optimizer.api.startswith(("keras.", "tf.optimizers.")):
+            return None
+        r.replace(optimizer.node, "{wrapper}({inner})", wrapper=wrapper, inner=optimizer.node)
+    return r.fix(Applicability.UNSAFE, "Scale the loss")
+
+
+def _in_tape(taken: Op, statement: cst.CSTNode) -> bool:
+    """Whether a statement stands directly in a `with`, and the gradient is taken in or after it."""
+    block = taken.source.parent(statement)
+    return isinstance(block, cst.IndentedBlock) and isinstance(taken.source.parent(block), cst.With)
