@@ -58,10 +58,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-import libcst as cst
-
 from tflint_nan.descent import signed_gradient
-from tflint_nan.evidence import number
+from tflint_nan.evidence import is_written_in, number
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -105,15 +103,14 @@ def check(graph: Graph) -> Iterator[Report]:
             given = number(optimizer.arg(name))
             if given is None or given > 0:
                 continue
-            named = isinstance(optimizer.nodes.get(name), (cst.Name, cst.Attribute, type(None)))
             yield Report(
                 op=optimizer,
                 node=optimizer.nodes.get(name, optimizer.node),
                 message=f"{name} = {given:g} clips nothing: Keras clips where it is above 0",
                 help=f"use {name}=1.0, or leave it out",
                 fix=partial(_fix, graph, optimizer, name),
-                # A constant or an option that is 0 is a switch.
-                level=Level.STRICT if named and given == 0 else Level.DEFAULT,
+                # A setting that is 0 is a switch.
+                level=Level.DEFAULT if given < 0 or is_written_in(optimizer, name) else Level.STRICT,
                 severity=Severity.WARNING,
             )
 

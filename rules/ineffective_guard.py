@@ -102,7 +102,7 @@ def _is_old(graph: Graph, op: Op) -> bool:
 
 def _runs_op_by_op(graph: Graph) -> bool:
     """Whether a tape records the training, and nothing is seen that makes a graph of it."""
-    taped = any(op.api.startswith("tape.") for op in graph.ops("gradients"))
+    taped = any(op.arg("taped").literal for op in graph.ops("gradients"))
     return taped and not any(graph.ops("traced", "compile", "feed"))
 
 

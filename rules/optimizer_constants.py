@@ -54,6 +54,7 @@ from functools import partial
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
+from tflint_nan.ops.layers import DIVIDING
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -105,7 +106,7 @@ def _wrong(op: Op) -> Iterator[tuple[str, float, str]]:
             given = number(op.arg(argument))
             if given is not None and given <= 0:
                 yield argument, 0.0, f"{name} divides by {argument} = {given:g}"
-    elif epsilon is not None and epsilon <= 0 and _normalises(op, name):
+    elif epsilon is not None and epsilon <= 0 and _normalises(op):
         yield "epsilon", 1e-3, f"epsilon = {epsilon:g} of {name}: a constant feature is divided by 0"
 
 
@@ -115,11 +116,11 @@ def _memory(given: float) -> str:
     return "the past never fades" if given == 1 else "the past grows with every step until it is inf"
 
 
-def _normalises(op: Op, name: str) -> bool:
+def _normalises(op: Op) -> bool:
     """Whether `op` divides by a standard deviation that nothing is known of."""
     if op.name == "batch_norm":
         return "epsilon" in op.nodes and number(op.arg("variance")) is None
-    return name.lower().replace("_", "").endswith("normalization")
+    return op.api in DIVIDING
 
 
 def _fix(graph: Graph, op: Op, argument: str, usual: float, r: Rewriter) -> Fix | None:

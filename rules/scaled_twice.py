@@ -69,8 +69,6 @@ from tflint_nan.value import Op
 
 #: A divisor this large brings bytes near 1: 127.5, 128, 255, 256.
 _BYTES = 100.0
-#: Networks whose `preprocess_input` hands pixels on as they are: they scale in the model.
-_OWN = ("efficientnet", "mobilenet_v3", "convnext")
 
 
 @rule("NAN302", "scaled-twice")
@@ -112,7 +110,7 @@ def _report(op: Op, node: cst.CSTNode, first: Op, second: Op) -> Report:
 def _shrinks(op: Op) -> bool:
     """Whether an op brings bytes near 1."""
     if op.name == "scaled":
-        return op.api.endswith("preprocess_input") and not any(own in op.api for own in _OWN)
+        return (number(op.arg("full_scale")) or 0.0) >= _BYTES
     factor = number(op.arg("scale" if op.name == "rescaling" else "y"))
     if factor is None or factor == 0:
         return False

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import libcst as cst
+
 from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, round_to
 from tflint_nan.ops.table import OPERATORS
@@ -214,6 +216,11 @@ def number(value: Value) -> float | None:
     """The one finite number that a value is known to be."""
     low = value.interval.lo
     return low if value.interval.is_point and math.isfinite(low) else None
+
+
+def is_written_in(op: Op, name: str) -> bool:
+    """Whether the number that an argument is stands in the call itself: in no constant, option or setting."""
+    return isinstance(op.nodes.get(name), (cst.Integer, cst.Float, cst.UnaryOperation))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tflint_nan.ops.handlers import unknown
-from tflint_nan.ops.layers import APPLY, CONV, DENSE, activate, emitter, layer
+from tflint_nan.ops.layers import APPLY, CONV, DENSE, DIVIDING, activate, emitter, layer
 from tflint_nan.ops.loops import over_time
 from tflint_nan.ops.table import BASES, CONSTANTS, Call, Handler, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Symbol, Value
@@ -220,6 +220,7 @@ layer(
     "axis momentum epsilon center scale",
     removed="2.15",
 )
+DIVIDING.add("tf.layers.BatchNormalization")
 
 # tf.contrib.layers and slim.
 

@@ -204,8 +204,17 @@ def convert_image_dtype(machine: Machine, call: Call) -> Value:
 
 
 def normalise(machine: Machine, call: Call) -> Value:
-    """A function that normalises its argument: the range is not known, but it is not raw."""
-    return machine.emit("scaled", {"x": call.arg("x")}, call=call)
+    """A function that normalises its argument: the range is not known, but it is not raw.
+
+    Where it is made for numbers of one size, `full_scale` is the largest of them.
+    """
+    args = {name: call.arg(name) for name in ("x", "full_scale") if name in call.args}
+    return machine.emit("scaled", args, call=call)
+
+
+def unchanged(machine: Machine, call: Call) -> Value:
+    """A function that returns its argument."""
+    return call.arg("x")
 
 
 for _name in ("mnist", "fashion_mnist", "cifar10"):
@@ -279,7 +288,10 @@ api("tf.image.grayscale_to_rgb", "resize", "images:x name")
 
 _PREPROCESS = (
     "vgg16 vgg19 resnet50 resnet resnet_v2 inception_v3 inception_resnet_v2 xception mobilenet mobilenet_v2 "
-    "mobilenet_v3 densenet nasnet efficientnet efficientnet_v2 convnext imagenet_utils"
+    "densenet nasnet imagenet_utils"
 )
 for _module in _PREPROCESS.split():
-    api(f"keras.applications.{_module}.preprocess_input", normalise, "x data_format")
+    api(f"keras.applications.{_module}.preprocess_input", normalise, "x data_format", full_scale=Const(255.0))
+# These networks scale in themselves: what is called preprocessing hands its input on.
+for _module in "mobilenet_v3 efficientnet efficientnet_v2 convnext".split():
+    api(f"keras.applications.{_module}.preprocess_input", unchanged, "x data_format")

@@ -8,6 +8,7 @@ from tflint_nan.ops.layers import (
     CELLS,
     CONV,
     DENSE,
+    DIVIDING,
     SEVERAL,
     activated,
     emitter,
@@ -116,6 +117,8 @@ layer(
 layer("keras.layers.LayerNormalization", emitter("layer_norm"), _CENTRED)
 layer("keras.layers.GroupNormalization", emitter("layer_norm"), f"groups {_CENTRED}")
 layer("keras.layers.RMSNormalization", emitter("layer_norm"), "axis epsilon")
+DIVIDING |= {f"keras.layers.{_stem}Normalization" for _stem in ("Batch", "Layer", "Group", "RMS")}
+DIVIDING.add("keras.layers.experimental.SyncBatchNormalization")
 layer("keras.layers.UnitNormalization", emitter("l2_normalize", "axis"), "axis")
 layer("keras.layers.SpectralNormalization", wrapper, "layer power_iterations")
 

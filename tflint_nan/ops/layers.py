@@ -38,6 +38,8 @@ def make(machine: Machine, call: Call) -> Value:
 SEVERAL: set[str] = set()
 #: Layers that are one step of a recurrence: the call gives the output and the new states.
 CELLS: set[str] = set()
+#: Layers that divide by a deviation which they measure, kept off 0 by their `epsilon` alone.
+DIVIDING: set[str] = set()
 _COMPANIONS = ("value", "key", "initial_state", "states")
 
 

@@ -202,8 +202,9 @@ api("keras.backend.gradients", list_of_gradients, "loss variables")
 api("tf.GradientTape", plain("tape"), "persistent watch_accessed_variables")
 api("tape.watch", "watch", "self tensor:x")
 api("tape.stop_recording", plain("unrecorded"), "self")
-api("tape.gradient", gradients, "self target:loss sources:variables output_gradients")
-api("tape.jacobian tape.batch_jacobian", gradients, "self target:loss sources:variables")
+_TAPED = "self target:loss sources:variables"
+api("tape.gradient", gradients, f"{_TAPED} output_gradients", taped=Const(True))
+api("tape.jacobian tape.batch_jacobian", gradients, _TAPED, taped=Const(True))
 api(
     "tf.contrib.eager.implicit_gradients tf.contrib.eager.implicit_value_and_gradients",
     gradient_function,
