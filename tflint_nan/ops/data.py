@@ -208,8 +208,8 @@ def normalise(machine: Machine, call: Call) -> Value:
 
     Where it is made for numbers of one size, `full_scale` is the largest of them.
     """
-    args = {name: call.arg(name) for name in ("x", "full_scale") if name in call.args}
-    return machine.emit("scaled", args, call=call)
+    given = {name: value for name, value in call.args.items() if name in ("x", "full_scale")}
+    return machine.emit("scaled", given, call=call)
 
 
 def unchanged(machine: Machine, call: Call) -> Value:
@@ -293,5 +293,5 @@ _PREPROCESS = (
 for _module in _PREPROCESS.split():
     api(f"keras.applications.{_module}.preprocess_input", normalise, "x data_format", full_scale=Const(255.0))
 # These networks scale in themselves: what is called preprocessing hands its input on.
-for _module in "mobilenet_v3 efficientnet efficientnet_v2 convnext".split():
+for _module in ("mobilenet_v3", "efficientnet", "efficientnet_v2", "convnext"):
     api(f"keras.applications.{_module}.preprocess_input", unchanged, "x data_format")
