@@ -22,7 +22,7 @@ def page(rule: Rule, output_format: str) -> str:
         return json.dumps(_as_dict(rule), indent=2) + "\n"
     numbers = "".join(f"* `{name}`: {number:g}\n" for name, number in rule.thresholds.items())
     thresholds = f"\n## Thresholds\n\n{numbers}" if numbers else ""
-    return f"{_text(rule)}\n{thresholds}"
+    return f"{text(rule)}\n{thresholds}"
 
 
 def listing(listed: Sequence[Rule], output_format: str) -> str:
@@ -35,7 +35,8 @@ def listing(listed: Sequence[Rule], output_format: str) -> str:
     )
 
 
-def _text(rule: Rule) -> str:
+def text(rule: Rule) -> str:
+    """A rule's page as it is written, in Markdown without a title."""
     return inspect.cleandoc(rule.page)
 
 
@@ -46,5 +47,5 @@ def _as_dict(rule: Rule) -> dict[str, Any]:
         "level": rule.level.value,
         "summary": rule.summary,
         "thresholds": dict(rule.thresholds),
-        "explanation": _text(rule),
+        "explanation": text(rule),
     }
