@@ -73,11 +73,9 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.precision import MIXED, Policies, unscaled
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.steps import Step, steps
 from tflint_nan.value import NONE, Object, Op, sources
 
-#: What clips gradients, and what else hands them to the optimizer at the scale that they have.
-_CLIPS = frozenset({"clip", "clip_by_norm"})
-_KEEPING = _CLIPS | {"cast", "identity", "join", "refine"}
 _NAME = "scaled_loss"
 
 
@@ -92,52 +90,33 @@ def check(graph: Graph) -> Iterator[Report]:
         for op in sources(call.arg("optimizer"))
         if isinstance(model := call.arg("model"), Object) and policies.of(model) == MIXED
     }
-    for step in graph.ops("minimize", "apply_gradients"):
-        for optimizer in sources(step.arg("optimizer")):
-            if optimizer.name != "optimizer":
-                continue
-            wrapped = optimizer.serial in by_name or optimizer.serial in by_compile
-            for taken, clipped in _differentiating(step):
-                if wrapped and (taken is step or taken.arg("optimizer") is not NONE):
-                    continue  # it scales what it differentiates itself
-                half = unscaled(policies, taken.arg("loss"))
-                if half is None:
-                    continue
-                yield Report(
-                    op=taken,
-                    message="float16 stores a gradient under 3e-08 as 0, and this loss is not scaled"
-                    + (" as its optimizer expects" if wrapped else ""),
-                    help="take the gradient of optimizer.scale_loss(loss)"
-                    + ("" if wrapped else ", of an optimizer in a LossScaleOptimizer"),
-                    because=(
-                        (half, f"{half.name}: computed in float16"),
-                        (step, f"{step.name}: moves the weights"),
-                    ),
-                    fix=None if clipped else partial(_fix, step, taken, None if wrapped else optimizer),
-                    severity=Severity.WARNING,
-                )
-
-
-def _differentiating(step: Op) -> Iterator[tuple[Op, bool]]:
-    """What takes the gradients of a step, as they are or clipped (True)."""
-    if step.name == "minimize":
-        yield step, False
-    todo, seen = [(op, False) for op in sources(step.arg("gradients"))], set[int]()
-    while todo:
-        op, clipped = todo.pop()
-        if op.serial in seen:
+    for step in steps(graph):
+        wrapped = step.optimizer.serial in by_name or step.optimizer.serial in by_compile
+        by_itself = step.taken is step.op or step.taken.arg("optimizer") is not NONE
+        if step.op.name == "compile" or (wrapped and by_itself):
+            continue  # they scale what they differentiate
+        half = unscaled(policies, step.loss)
+        if half is None:
             continue
-        seen.add(op.serial)
-        if op.name == "gradients":
-            yield op, clipped
-        elif op.name in _KEEPING or (op.name == "unknown_call" and len(op.args) == 1):  # an element of a list
-            inner = [source for value in op.args.values() for source in sources(value)]
-            todo += [(source, clipped or op.name in _CLIPS) for source in inner]
+        yield Report(
+            op=step.taken,
+            message="float16 stores a gradient under 3e-08 as 0, and this loss is not scaled"
+            + (" as its optimizer expects" if wrapped else ""),
+            help="take the gradient of optimizer.scale_loss(loss)"
+            + ("" if wrapped else ", of an optimizer in a LossScaleOptimizer"),
+            because=(
+                (half, f"{half.name}: computed in float16"),
+                (step.op, f"{step.op.name}: moves the weights"),
+            ),
+            fix=None if step.clipped else partial(_fix, step, wrapped),
+            severity=Severity.WARNING,
+        )
 
 
-def _fix(step: Op, taken: Op, optimizer: Op | None, r: Rewriter) -> Fix | None:
+def _fix(step: Step, wrapped: bool, r: Rewriter) -> Fix | None:
     """Scale the loss where the tape sees it, and wrap the optimizer where it is made."""
-    loss, call = taken.nodes.get("loss"), step.node
+    taken, optimizer = step.taken, step.optimizer
+    loss, call = taken.nodes.get("loss"), step.op.node
     if (
         not isinstance(loss, cst.Name)
         or not isinstance(call, cst.Call)
@@ -154,7 +133,7 @@ def _fix(step: Op, taken: Op, optimizer: Op | None, r: Rewriter) -> Fix | None:
         return None
     r.insert_after(statement, f"{_NAME} = {r.text(call.func.value)}.scale_loss({loss.value})")
     r.replace(loss, _NAME)
-    if optimizer is not None:
+    if not wrapped:
         wrapper = r.api("keras.mixed_precision.LossScaleOptimizer")
         if wrapper is None or not optimizer.api.startswith(("keras.", "tf.optimizers.")):
             return None
