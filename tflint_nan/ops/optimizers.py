@@ -45,6 +45,12 @@ def scaling(machine: Machine, call: Call) -> Value:
     return call.arg("inner")
 
 
+def clipping(machine: Machine, call: Call) -> Value:
+    """An optimizer that clips gradients, around another one: that one, with an op that says so."""
+    machine.emit("clip_gradients", {"optimizer": call.arg("inner")}, call=call)
+    return call.arg("inner")
+
+
 def scaled(machine: Machine, call: Call) -> Value:
     """`optimizer.scale_loss(loss)`: the loss, as its gradients are scaled back. Of a function a function."""
     loss = call.arg("loss")
@@ -243,12 +249,12 @@ api(
 )
 api("tf.contrib.mixed_precision.LossScaleOptimizer", scaling, "opt:inner loss_scale_manager", removed="1.15")
 api(
-    "tf.contrib.opt.MovingAverageOptimizer tf.contrib.estimator.clip_gradients_by_norm "
-    "tf.contrib.tpu.CrossShardOptimizer",
+    "tf.contrib.opt.MovingAverageOptimizer tf.contrib.tpu.CrossShardOptimizer",
     wrapped,
     "opt:inner",
     removed="1.15",
 )
+api("tf.contrib.estimator.clip_gradients_by_norm", clipping, "optimizer:inner clip_norm", removed="1.15")
 api("tf.tpu.CrossShardOptimizer", wrapped, "opt:inner reduction name group_assignment")
 api("keras.optimizers.get", identified, "identifier")
 api("optimizer.__init__", nothing, "self")
@@ -266,7 +272,8 @@ api("optimizer.get_unscaled_gradients", lambda machine, call: call.arg("gradient
 api(
     "tf.contrib.slim.learning.create_train_op tf.contrib.training.create_train_op",
     train_op,
-    "total_loss:loss optimizer global_step",
+    "total_loss:loss optimizer global_step update_ops variables_to_train:variables transform_grads_fn "
+    "clip_gradient_norm:clip_gradients",
     removed="1.15",
 )
 api(
