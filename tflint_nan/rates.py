@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tflint_nan.evidence import is_made_up
 from tflint_nan.graph import Graph
 from tflint_nan.training import LINEAR, ancestors, flat, made_only_by
 from tflint_nan.value import NONE, Object, Op, Value, sources
@@ -69,6 +70,14 @@ def clipped_by_norm(graph: Graph, optimizer: Op) -> bool:
     return False
 
 
+def descends(graph: Graph, optimizer: Op) -> bool:
+    """False where an optimizer is seen to apply gradients written by hand alone: it is tried out."""
+    applied = [step for step in graph.ops("apply_gradients") if optimizer in sources(step.arg("optimizer"))]
+    given = [op for step in applied for op in sources(step.arg("gradients")) if op.name != "variable"]
+    tried = bool(given) and all(is_made_up(op) for op in given)
+    return not tried or any(_steps(graph, optimizer))
+
+
 def depth(graph: Graph, optimizer: Op) -> int | None:
     """How many layers of weights the loss that an optimizer minimises is computed through, one after another.
 
@@ -89,19 +98,26 @@ def depth(graph: Graph, optimizer: Op) -> int | None:
         inner = [below.get(source.serial, 0) for source in operands]
         below[serial] = max(inner, default=0) + (_LAYERS.get(op.name, 0) if _is_weighted(op) else 0)
     found = max(below.get(loss.serial, 0) for loss in losses)
-    moved = any(op.name == "variable" for op in computed.values())
-    return found if found or moved else None
+    variables = sum(op.name == "variable" for op in computed.values())
+    if not any(op.name in _LAYERS and _has_weights(op) for op in computed.values()):
+        found = min(found, variables)  # a quadratic form multiplies the same numbers twice
+    return found if found or variables else None
 
 
 def _is_weighted(op: Op) -> bool:
-    if op.name not in _PRODUCTS and "kernel" not in op.args:
-        return True  # the layer makes its weights itself
+    if _has_weights(op):
+        return True
     weights = [op.args["kernel"]] if "kernel" in op.args else op.args.values()
     for value in weights:
         names = {source.name for source in ancestors(value).values()}
         if "variable" in names and not names & _LAYERS.keys():
             return True  # what comes out of other layers is no weight
     return False
+
+
+def _has_weights(op: Op) -> bool:
+    """Whether an op that multiplies with weights makes them itself."""
+    return op.name not in _PRODUCTS and "kernel" not in op.args
 
 
 def _steps(graph: Graph, optimizer: Op) -> list[Op]:

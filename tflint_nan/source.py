@@ -26,7 +26,7 @@ from libcst.metadata import (
 from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
-from tflint_nan.notebook import Cell, read_cells, write_cells
+from tflint_nan.notebook import Cell, cell_rows, read_cells, write_cells
 from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
 
 #: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
@@ -52,6 +52,10 @@ def deep_recursion() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(limit)
+
+
+#: Names of files that unittest and pytest collect.
+_TEST = re.compile(r"test.*\.py|.*_test\.py")
 
 
 class SourceError(Exception):
@@ -93,6 +97,16 @@ class Source:
         for cell in cells:
             self._first_rows.append(row)
             row += len(_NEWLINE.findall(_joined(cell.text)))
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the file is one of a project's tests: numbers in there are chosen to see what they do.
+
+        That is so where unittest or pytest collect it by their default patterns (`test*.py`, `*_test.py`),
+        and in a folder `test` or `tests`.
+        """
+        *folders, name = self.filename.replace("\\", "/").split("/")
+        return bool(_TEST.fullmatch(name)) or any(folder in ("test", "tests") for folder in folders)
 
     @classmethod
     def from_bytes(cls, filename: str, data: bytes) -> Source:
@@ -263,7 +277,11 @@ class Source:
         return known
 
     def code(self, node: cst.CSTNode) -> str:
-        """The text of `node`."""
+        """The text of `node`; line ends are `\\n`."""
+        if isinstance(node, cst.BaseExpression):
+            # By itself, a node has lost the indentation of the block around it in its further lines.
+            span = self.outer_span(node)
+            return _NEWLINE.sub("\n", self.text[self.offset(span.start) : self.offset(span.end)])
         with deep_recursion():
             return self.tree.code_for_node(node)
 
@@ -321,6 +339,11 @@ class Source:
     def is_notebook(self) -> bool:
         """Whether the text is that of a notebook's cells."""
         return self._document is not None
+
+    def document_rows(self, cell: int) -> list[int]:
+        """The row of the notebook's JSON in which each line of a cell is written."""
+        assert self._document is not None
+        return cell_rows(self._document, cell)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
