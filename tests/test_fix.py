@@ -219,14 +219,18 @@ def naming(source: Source) -> list[Finding]:
     """Each `g(1)` gets the name `v` in a line before its own, numbered where its function has it."""
     text = source.text
     findings = []
-    for match in re.finditer(r"g\((\d)\)", text):
+    for match in re.finditer(r"g\((.*)\)", text):
         start = text.rfind("\n", 0, match.start()) + 1
         indent = re.match(r"[ \t]*", text[start:])
         assert indent
         function = text.rfind("def ", 0, match.start()) if indent[0] else 0
         end = text.find("def ", match.start()) if indent[0] else len(text)
         used = text[function : end if end > 0 else len(text)]
-        name = next(name for name in ("v", *(f"v_{i}" for i in range(99))) if f"{name} = " not in used)
+        name = next(
+            name
+            for name in ("v", *(f"v_{i}" for i in range(99)))
+            if not re.search(rf"(?m)^ *{name} = ", used)
+        )
         edits = [
             (at := start + len(indent[0]), at, f"{name} = {match[1]}\n{indent[0]}"),
             (*match.span(), name),
@@ -246,17 +250,28 @@ def naming(source: Source) -> list[Finding]:
         ),
         (
             "def a():\n    x = g(1)\n    y = g(2)\n",
-            "def a():\n    v = 1\n    x = v\n    v_0 = 2\n    y = v_0\n",
-            3,
+            "def a():\n    v = 1\n    x = v\n    v_1 = 2\n    y = v_1\n",
+            2,
         ),
         # A function inside of another reads its names.
         (
             "def a():\n    def b():\n        return g(2)\n    return g(1)\n",
-            "def a():\n    def b():\n        v = 2\n        return v\n    v_0 = 1\n    return v_0\n",
-            3,
+            "def a():\n    def b():\n        v = 2\n        return v\n    v_1 = 1\n    return v_1\n",
+            2,
         ),
         # So does every function the module's.
-        ("x = g(1)\ndef a():\n    return g(2)\n", "v = 1\nx = v\ndef a():\n    v = 2\n    return v\n", 3),
+        ("x = g(1)\ndef a():\n    return g(2)\n", "v = 1\nx = v\ndef a():\n    v_1 = 2\n    return v_1\n", 2),
+        # A number that the file has is not given.
+        (
+            "x = g(1)\ny = g(2)\nv_1 = v_3 = 0\nz = g(3)\n",
+            "v = 1\nx = v\nv_2 = 2\ny = v_2\nv_1 = v_3 = 0\nv_4 = 3\nz = v_4\n",
+            2,
+        ),
+        # What a fix moves may have the name as an attribute or for an argument.
+        ("x = g(1)\ny = g(a.v, f(v=2))\n", "v = 1\nx = v\nv_1 = a.v, f(v=2)\ny = v_1\n", 2),
+        # Where it cannot be told, the second fix waits for the first.
+        ("x = g(1)\ny = g(a['v'])\n", "v = 1\nx = v\nv_0 = a['v']\ny = v_0\n", 3),
+        ("x = g(1)\ny = g(f(v = 2))\n", "v = 1\nx = v\nv_0 = f(v = 2)\ny = v_0\n", 3),
     ],
 )
 def test_functions_have_names_of_their_own(text: str, expected: str, lints: int) -> None:

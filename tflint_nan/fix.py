@@ -13,13 +13,13 @@ import sys
 from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import libcst as cst
 
 from tflint_nan.engine import CRASH, fault
-from tflint_nan.finding import Applicability, Finding
+from tflint_nan.finding import Applicability, Edit, Finding
 from tflint_nan.source import Source, SourceError
 
 Lint = Callable[[Source], Sequence[Finding]]
@@ -28,7 +28,7 @@ Change = tuple[int, int, str]
 log = logging.getLogger(__name__)
 #: Each round lints once. Most files need two; names that one function lacks and bad fixes take more.
 MAX_ROUNDS = 100
-_ASSIGNED = re.compile(r"^[ \t]*(\w+) = ", re.MULTILINE)
+_ASSIGNED = re.compile(r"(?:^[ \t]*|, )(\w+)(?=(?:, \w+)* = )", re.MULTILINE)
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -75,8 +75,26 @@ class _Candidate:
     """A finding with its fix in offsets of the text, and where the finding begins."""
 
     finding: Finding
+    edits: tuple[Edit, ...]
     changes: tuple[Change, ...]
     start: int
+
+    def renamed(self, name: str, other: str) -> _Candidate | None:
+        """The same with another new name, None where not every `name` in its text is sure to be that one.
+
+        The name is free where the fix is, so the word is the new name or, in text that the fix moves, an
+        attribute, an argument's name, or a part of a string or comment.
+        """
+        text = "\n".join(content for _, _, content in self.changes)
+        assigned = re.findall(rf"\b{name}\b\s+=(?!=)", text)
+        if len(assigned) != 1 or re.search("[\"'#]", text):
+            return None
+        word = re.compile(rf"(?<![\w.]){name}\b(?!=(?!=))")
+        return replace(
+            self,
+            edits=tuple(replace(edit, content=word.sub(other, edit.content)) for edit in self.edits),
+            changes=tuple((start, end, word.sub(other, content)) for start, end, content in self.changes),
+        )
 
 
 class _Together:
@@ -87,19 +105,24 @@ class _Together:
         self._taken: list[tuple[int, int]] = []
         #: A new name -> the functions in which fixes speak of it, None for the module.
         self._names: dict[str, set[int | None]] = {}
+        self._numbers: Counter[str] = Counter()
         self.chosen: list[_Candidate] = []
 
     def add(self, candidate: _Candidate) -> None:
         """Take the candidate, unless it clashes with one that is here."""
         if any(self._touches(start, end) for start, end, _ in candidate.changes):
             return
-        names = self._new_names(candidate)
-        if any(_meet(places, self._names.get(name, set())) for name, places in names.items()):
-            return
+        for name, places in self._new_names(candidate).items():
+            other = name
+            if _meet(places, self._names.get(name, set())):
+                other = self._free(name)
+                again = candidate.renamed(name, other)
+                if again is None:
+                    return
+                candidate = again
+            self._names.setdefault(other, set()).update(places)
         for start, end, _ in candidate.changes:
             insort(self._taken, (start, end))
-        for name, places in names.items():
-            self._names.setdefault(name, set()).update(places)
         self.chosen.append(candidate)
 
     def _touches(self, start: int, end: int) -> bool:
@@ -117,6 +140,15 @@ class _Together:
         names = {name for _, _, content in candidate.changes for name in _ASSIGNED.findall(content)}
         places = {self._function(start) for start, _, _ in candidate.changes} if names else set()
         return dict.fromkeys(names, places)
+
+    def _free(self, name: str) -> str:
+        """The name with a number that neither the file nor a fix has."""
+        stem = re.sub(r"_\d+$", "", name)
+        while True:
+            self._numbers[stem] += 1
+            other = f"{stem}_{self._numbers[stem]}"
+            if other not in self._names and other not in self._source.names_in(self._source.tree):
+                return other
 
     def _function(self, offset: int) -> int | None:
         """Where the outermost function around an offset begins."""
@@ -224,16 +256,15 @@ class _Fixing:
             except ValueError as error:
                 self._undone[key] = str(error)
                 continue
-            candidate = _Candidate(finding, changes, _offset(self._source, finding))
-            keys[id(candidate)] = key
-            together.add(candidate)
-        return [(keys[id(candidate)], candidate) for candidate in together.chosen[: self._most]]
+            keys[id(finding)] = key
+            together.add(
+                _Candidate(finding, finding.fix.edits, changes, _offset(self._source, finding)),
+            )
+        return [(keys[id(candidate.finding)], candidate) for candidate in together.chosen[: self._most]]
 
     def _attempt(self, chosen: Sequence[_Candidate]) -> tuple[Source, list[Finding]] | str:
         """The source with the chosen fixes and its findings, or what is wrong with it."""
-        edits = [
-            edit for candidate in chosen if candidate.finding.fix for edit in candidate.finding.fix.edits
-        ]
+        edits = [edit for candidate in chosen for edit in candidate.edits]
         try:
             after = self._source.edit(edits)
             if after.text in self._texts:
