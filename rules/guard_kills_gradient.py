@@ -52,9 +52,10 @@ from tflint_nan.evidence import complement, number
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
+from tflint_nan.lift import logits_at
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import own, spelled
+from tflint_nan.stable import spelled
 from tflint_nan.training import made_only_by
 from tflint_nan.value import Op, Value
 
@@ -108,7 +109,7 @@ def _squashed(clip: Op) -> Op | None:
 
 
 def _fix(log: Op, squashed: Op, r: Rewriter, *, turned: bool) -> Fix | None:
-    f, logits = spelled(r, log, f"log_{squashed.name}"), own(r, squashed.arg("x"), squashed, log)
+    f, logits = spelled(r, log, f"log_{squashed.name}"), logits_at(r, squashed, log)
     if f is None or logits is None or (turned and squashed.name == "softmax") or "axis" in squashed.args:
         return None
     r.replace(log.node, "{f}(-{x})" if turned else "{f}({x})", f=f, x=logits)

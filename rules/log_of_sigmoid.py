@@ -33,8 +33,9 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ## Fix safety
 Safe: `log(sigmoid(z))` is `log_sigmoid(z)`, `log(1 - sigmoid(z))` is `log_sigmoid(-z)`, and
 `-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value and gradient, for every
-label. Where the logits have no name (`Dense(1, activation="sigmoid")`) the output is clipped: unsafe,
-since a clipped output has no gradient.
+label. Logits get a name where they have none, and are fetched out of other functions of a script as NAN101
+does. Where that would change what others see (a layer of a Keras model) the output is clipped: unsafe, since a
+clipped output has no gradient.
 
 ## References
 * tf.nn.sigmoid_cross_entropy_with_logits, whose
@@ -52,6 +53,7 @@ from tflint_nan.evidence import at, complement
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.lift import logits_at
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
@@ -59,7 +61,6 @@ from tflint_nan.stable import (
     clipped,
     cross_entropy_text,
     overflows,
-    own,
     sigmoid_cross_entropy,
     spelled,
 )
@@ -93,11 +94,11 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     operand = sink.arg("x")
     complemented = complement(operand)
     bare = sigmoid.name == "sigmoid" and (complemented or operand).op is sigmoid
-    logits = own(r, sigmoid.arg("x"), sigmoid, sink) if bare else None
+    logits = logits_at(r, sigmoid, sink) if bare else None
     if logits is None:
         return clipped(r, sink, "x")
     whole = sigmoid_cross_entropy(graph, sink)
-    text = cross_entropy_text(r, whole, "sigmoid_cross_entropy", sink) if whole else None
+    text = cross_entropy_text(r, whole, "sigmoid_cross_entropy", sink, logits) if whole else None
     if whole is not None and text is not None:
         r.replace(whole.root.node, "{text}", text=text)
         return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")

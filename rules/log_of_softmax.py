@@ -35,8 +35,10 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 `log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite. Where the
 labels are known to be one-hot, the whole `-sum(labels * log(softmax(logits)))` becomes
 `softmax_cross_entropy_with_logits`, whose gradient, `softmax - labels`, is the same exactly when the labels
-sum to 1. Where the logits have no name (`Dense(10, activation="softmax")`) the output is clipped: unsafe,
-since a clipped output has no gradient.
+sum to 1. Logits get a name where they have none. Where the softmax stands in another function of a script, that
+function returns the logits and all of its calls apply the softmax; where it is kept in `self`, the logits are
+kept beside it. Where nothing of that can be done without changing what others see (a layer of a Keras model, a
+function of a module that is imported), the output is clipped: unsafe, since a clipped output has no gradient.
 
 ## References
 * [tf.nn.log_softmax](https://www.tensorflow.org/api_docs/python/tf/nn/log_softmax)
@@ -54,6 +56,7 @@ from tflint_nan.evidence import at, gap
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.lift import logits_at
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
@@ -63,7 +66,6 @@ from tflint_nan.stable import (
     is_log_of,
     log_softmax,
     overflows,
-    own,
     softmax_cross_entropy,
 )
 from tflint_nan.trace import explained
@@ -94,8 +96,9 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
         # Written by hand; it becomes a softmax by the fix of NAN107.
         return None
     whole = softmax_cross_entropy(graph, sink) if is_log_of(sink, softmax) else None
-    text = cross_entropy_text(r, whole, "softmax_cross_entropy", sink) if whole else None
-    if whole is not None and text is not None and own(r, whole.logits, softmax, sink):
+    logits = logits_at(r, softmax, sink) if whole else None
+    text = cross_entropy_text(r, whole, "softmax_cross_entropy", sink, logits) if whole and logits else None
+    if whole is not None and text is not None:
         r.replace(whole.root.node, "{text}", text=text)
         return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
     return log_softmax(r, sink, softmax) or (clipped(r, sink, "x") if sink.name == "log" else None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Final
 
@@ -17,7 +18,7 @@ from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.graph import Graph
 from tflint_nan.parse import is_statement, parse_expression
 from tflint_nan.spelling import Spelling
-from tflint_nan.value import Const, Items, Op, Symbol, Value
+from tflint_nan.value import Const, Items, Op, Scope, Symbol, Value
 
 #: Longest expression that is written a second time rather than given a name, in characters.
 _SHORT: Final = 40
@@ -25,18 +26,24 @@ _SHORT: Final = 40
 _DEFERRED = (cst.Lambda, cst.GeneratorExp, cst.ListComp, cst.SetComp, cst.DictComp)
 _SIMPLE = (cst.Name, cst.Attribute, cst.Subscript, cst.BaseNumber, cst.SimpleString, cst.Tuple, cst.List)
 _WORD = re.compile(r"\w")
+#: Functions that read variables by their names.
+_READERS = frozenset({"locals", "vars", "eval", "exec", "globals"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Hoist:
-    """An expression that gets a name in a statement of its own, before `statement`.
+    """What gets a name in a statement of its own, before `statement`: the expression `node`, or `text`.
 
-    Without a statement it can only be moved inside the expression that it is part of.
+    Without a statement it can only be moved inside the expression that it is part of. `rest` is what stays in
+    the place of `node`: the text before and after the name.
     """
 
     name: str
     node: cst.BaseExpression
     statement: cst.SimpleStatementLine | None
+    text: str
+    scope: Scope
+    rest: tuple[str, str] = ("", "")
 
 
 @dataclass(slots=True)
@@ -47,6 +54,42 @@ class _Replacement:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A name that the fix took from something else: `line` binds it again where `around` reads it.
+
+    It goes behind `statement`, without one to the beginning of the function `around`.
+    """
+
+    name: str
+    line: str
+    around: cst.CSTNode
+    statement: cst.CSTNode | None = None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What one fix has collected so far."""
+
+    replacements: list[_Replacement] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    hoists: dict[int, _Hoist] = field(default_factory=dict)
+    #: Import line -> what it is needed for.
+    imports: dict[str, list[str]] = field(default_factory=dict)
+    removed: set[int] = field(default_factory=set)
+    #: Identity of a value and of the scope that it is read from -> the name that the fix gives it there.
+    names: dict[tuple[int, int], str] = field(default_factory=dict)
+    #: Assignments that go where nothing reads the name any more, with the function around them.
+    spare: dict[cst.SimpleStatementLine, cst.FunctionDef] = field(default_factory=dict)
+    #: Names that still need a value where something reads them.
+    kept: list[_Kept] = field(default_factory=list)
+    failed: bool = False
+
+    def copy(self) -> _Draft:
+        """The same, to be written to by itself."""
+        return _Draft(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
+
+
 class Rewriter:
     """Collects the edits of one fix, all in the file of `op`.
 
@@ -55,19 +98,30 @@ class Rewriter:
     """
 
     def __init__(self, graph: Graph, op: Op) -> None:
-        self._graph = graph
+        self.graph = graph
         self._op = op
         self._source = op.source
         self._spelling = Spelling(graph, op)
-        self._replacements: list[_Replacement] = []
-        self._edits: list[Edit] = []
-        self._hoists: dict[int, _Hoist] = {}
-        #: Import line -> what it is needed for.
-        self._imports: dict[str, list[str]] = {}
-        self._removed: set[int] = set()
+        self._draft = _Draft()
         #: Why there is no fix, the first reason first.
         self._obstacles: list[str] = []
-        self._failed = False
+
+    def at(self, op: Op) -> Rewriter:
+        """The same fix, with names as they are read where `op` stands."""
+        other = Rewriter(self.graph, op)
+        other._draft, other._obstacles = self._draft, self._obstacles
+        return other
+
+    def trial(self) -> Rewriter:
+        """A fix that begins as this one does; `adopt` takes what is added to it."""
+        other = self.at(self._op)
+        other._draft = self._draft.copy()
+        return other
+
+    def adopt(self, trial: Rewriter) -> None:
+        """Go on from where `trial` is."""
+        for part in fields(_Draft):
+            setattr(self._draft, part.name, getattr(trial._draft, part.name))
 
     @property
     def obstacle(self) -> str | None:
@@ -77,7 +131,7 @@ class Rewriter:
     def _refuse(self, why: str) -> None:
         """There will be no fix."""
         self._obstacles.append(why)
-        self._failed = True
+        self._draft.failed = True
 
     # Names.
 
@@ -92,7 +146,7 @@ class Rewriter:
             return None
         spelled, line = found
         if line is not None:
-            self._imports.setdefault(line, []).append(spelled)
+            self._draft.imports.setdefault(line, []).append(spelled)
         return spelled
 
     def spell(self, value: Value, name: str = "value") -> str | None:
@@ -110,8 +164,11 @@ class Rewriter:
             return self.api(value.name)
         if isinstance(value, Const):
             return self._literal(value)
-        if id(value) in self._hoists:
-            return self._hoists[id(value)].name
+        if id(value) in self._draft.hoists:
+            return self._draft.hoists[id(value)].name
+        given = self._draft.names.get((id(value), id(self._op.scope)))
+        if given is not None:
+            return given
         places = list(self._expressions(value))
         for node, site in places:
             if _is_simple(node) and self._means_the_same(node, site):
@@ -119,7 +176,7 @@ class Rewriter:
         for node, site in places:
             statement = self._hoistable(node, site)
             if statement is not None:
-                return self._named(value, _Hoist(name, node, statement))
+                return self._named(value, _Hoist(name, node, statement, self.text(node), site.scope))
         for node, site in places:
             if _is_pure(node) and len(self.text(node)) <= _SHORT and self._means_the_same(node, site):
                 return self.text(node)
@@ -127,7 +184,7 @@ class Rewriter:
             return self._items(value)
         for node, site in places:
             if site.statement is self._op.statement:
-                return self._named(value, _Hoist(name, node, None))
+                return self._named(value, _Hoist(name, node, None, self.text(node), site.scope))
         self._obstacles.append(self._unnamed(value))
         return None
 
@@ -142,10 +199,67 @@ class Rewriter:
             return "a value that it needs is made in another function"
         return "a value that it needs has no name here"
 
+    def free_name(self, wanted: str) -> str:
+        """`wanted`, numbered where the function around the op, or the fix itself, uses it."""
+        here = self._op.scope
+        taken = {hoist.name for hoist in self._draft.hoists.values() if hoist.scope is here}
+        taken |= {name for (_, scope), name in self._draft.names.items() if scope == id(here)}
+        return self._spelling.free_name(wanted, taken)
+
+    def known_name(self, value: Value) -> str | None:
+        """A name or attribute that holds `value` where the op stands."""
+        given = self._draft.names.get((id(value), id(self._op.scope)))
+        return self._spelling.name_of(value) if given is None else given
+
+    def holder(self, attribute: str, value: Value) -> str | None:
+        """The name of an object that holds `value` in an attribute, where the op stands."""
+        return self._spelling.holder(attribute, value)
+
+    def is_before(self, statement: cst.CSTNode | None) -> bool:
+        """Whether the op is only reached through `statement`."""
+        return self._spelling.surely_before(statement)
+
+    def give_name(self, value: Value, scope: Scope, name: str) -> None:
+        """Take note that the fix itself makes `name` hold `value` in `scope`."""
+        self._draft.names[id(value), id(scope)] = name
+
+    def name_part(self, node: cst.BaseExpression, site: Op, text: str, around: tuple[str, str]) -> str | None:
+        """A name for `text`, of which `node` is made: `around` is what comes before and after it there.
+
+        Where the text is a variable that is bound once, that is the name. None where the statement of `site`,
+        in which `node` stands, is not one before which it can be computed just as well.
+        """
+        if text.isidentifier() and self._is_steady(text, site.scope):
+            return text
+        statement = self._hoistable(node, site)
+        inside = node if site.statement is self._op.statement else None
+        if statement is None and inside is None:
+            return None
+        hoist = _Hoist(self.at(site).free_name("logits"), node, statement, text, site.scope, around)
+        self._draft.hoists[id(node)] = hoist
+        self.spare(site.statement, site.scope)
+        return hoist.name
+
+    def _is_steady(self, name: str, scope: Scope) -> bool:
+        """Whether `name` is one variable with one value in its function."""
+        return (
+            isinstance(scope.node, cst.FunctionDef)
+            and sum(binding.name == name for binding in scope.history) == 1
+        )
+
+    def spare(self, statement: cst.CSTNode | None, scope: Scope) -> None:
+        """Leave an assignment to a variable of a function out, where the fix leaves nobody to read it."""
+        function = scope.node
+        if isinstance(function, cst.FunctionDef) and isinstance(statement, cst.SimpleStatementLine):
+            self._draft.spare[statement] = function
+
+    def keep_name(self, name: str, line: str, around: cst.CSTNode, statement: cst.CSTNode | None) -> None:
+        """Have `line` bind a name that the fix took from another value, see `_Kept`."""
+        self._draft.kept.append(_Kept(name, line, around, statement))
+
     def _named(self, value: Value, hoist: _Hoist) -> str:
-        taken = {other.name for other in self._hoists.values()}
-        hoist = replace(hoist, name=self._spelling.free_name(hoist.name, taken))
-        self._hoists[id(value)] = hoist
+        hoist = replace(hoist, name=self.free_name(hoist.name))
+        self._draft.hoists[id(value)] = hoist
         return hoist.name
 
     def _literal(self, value: Const) -> str | None:
@@ -180,7 +294,9 @@ class Rewriter:
         """Whether every name in `node` holds at the op what it held at `site`."""
         for name in names_in(node):
             then = self._spelling.value_at(name, site.scope, site.serial)
-            if not self._spelling.still_holds(name, then) or (then is None and name not in builtins.NAMES):
+            if not self._spelling.still_holds(name, then, site) or (
+                then is None and name not in builtins.NAMES
+            ):
                 return False
         return True
 
@@ -236,7 +352,20 @@ class Rewriter:
         for name, part in parts.items():
             if part is not None:
                 texts[name] = part if isinstance(part, str) else self.text(part)
-        self._replacements.append(_Replacement(node, fill(template, texts)))
+        self._draft.replacements.append(_Replacement(node, fill(template, texts)))
+
+    def replace_target(self, statement: cst.CSTNode | None, target: cst.CSTNode, name: str) -> None:
+        """Bind another name in an assignment, in the place of `target`."""
+        assign = only_assignment(statement)
+        if assign is None or not self._here(target):
+            self._refuse("what is renamed is not assigned by itself")
+            return
+        whole, inner = self._source.span(assign), self._source.outer_span(target)
+        places = [self._source.offset(place) for place in (whole.start, inner.start, inner.end, whole.end)]
+        text = self._source.text
+        self._draft.replacements.append(
+            _Replacement(assign, text[places[0] : places[1]] + name + text[places[2] : places[3]])
+        )
 
     def set_argument(self, call: cst.CSTNode, name: str, text: str, position: int | None = None) -> None:
         """Give a call the keyword argument `name`, in the place of the one it has.
@@ -245,7 +374,7 @@ class Rewriter:
         """
         arg = self._argument(call, name, position)
         if arg is not None:
-            self._replacements.append(_Replacement(arg.value, text))
+            self._draft.replacements.append(_Replacement(arg.value, text))
             return
         written = parse_expression(f"_({name}={text})")
         if not isinstance(call, cst.Call) or not self._here(call) or written is None:
@@ -254,7 +383,7 @@ class Rewriter:
         if not call.args:
             end = self._source.span(call).end
             place = Position(end.row, end.column - 1)
-            self._edits.append(Edit(Span(place, place), f"{name}={text}"))
+            self._draft.edits.append(Edit(Span(place, place), f"{name}={text}"))
             return
         last = call.args[-1].value
         if isinstance(last, cst.GeneratorExp) and not self.text(last).startswith("("):
@@ -265,7 +394,9 @@ class Rewriter:
         before = self._source.line(row)[: column - 1]
         own_line = not before.strip() and row != self._source.span(call).start.row
         end = self._source.outer_span(last).end
-        self._edits.append(Edit(Span(end, end), f",{chr(10) + before if own_line else ' '}{name}={text}"))
+        self._draft.edits.append(
+            Edit(Span(end, end), f",{chr(10) + before if own_line else ' '}{name}={text}")
+        )
 
     def remove_argument(self, call: cst.CSTNode, name: str, position: int | None = None) -> None:
         """Take an argument out of a call, its comma included; nothing happens where it is not given."""
@@ -285,7 +416,7 @@ class Rewriter:
             lost = comments_in(arg)
         if lost:
             self._refuse("a comment would be lost")
-        self._edits.append(Edit(Span(start, end), ""))
+        self._draft.edits.append(Edit(Span(start, end), ""))
 
     def _argument(self, call: cst.CSTNode, name: str, position: int | None) -> cst.Arg | None:
         if not isinstance(call, cst.Call) or not self._here(call):
@@ -311,7 +442,7 @@ class Rewriter:
     def _insert_before(self, statement: cst.CSTNode | None, text: str) -> None:
         place = self._beginning(statement)
         if place is not None:
-            self._edits.append(Edit(Span(place, place), text + "\n" + self._indent(place)))
+            self._draft.edits.append(Edit(Span(place, place), text + "\n" + self._indent(place)))
 
     def insert_after(self, statement: cst.CSTNode | None, line: str) -> None:
         """Put `line` (or lines) after a statement, indented like it."""
@@ -320,20 +451,22 @@ class Rewriter:
             indent = self._indent(place)
             row = self._source.span(statement).end.row
             end = Position(row, len(self._source.line(row)) + 1)
-            self._edits.append(Edit(Span(end, end), "\n" + indent + _indented(line, indent)))
+            self._draft.edits.append(Edit(Span(end, end), "\n" + indent + _indented(line, indent)))
 
     def remove_statement(self, statement: cst.CSTNode | None) -> None:
         """Take out the lines of a statement; an empty block keeps a `pass`."""
         place = self._beginning(statement)
         if place is None or statement is None:
             return
-        self._removed.add(id(statement))
+        self._draft.removed.add(id(statement))
         block = self._source.parent(statement)
         end = self._source.span(statement).end
-        if isinstance(block, cst.IndentedBlock) and all(id(other) in self._removed for other in block.body):
-            self._edits.append(Edit(Span(place, end), "pass"))
+        if isinstance(block, cst.IndentedBlock) and all(
+            id(other) in self._draft.removed for other in block.body
+        ):
+            self._draft.edits.append(Edit(Span(place, end), "pass"))
         else:
-            self._edits.append(Edit(Span(Position(place.row, 1), Position(end.row + 1, 1)), ""))
+            self._draft.edits.append(Edit(Span(Position(place.row, 1), Position(end.row + 1, 1)), ""))
 
     def _beginning(self, statement: cst.CSTNode | None) -> Position | None:
         """Where a statement that begins its line begins, decorators included."""
@@ -355,51 +488,114 @@ class Rewriter:
     def fix(self, applicability: Applicability, message: str) -> Fix | None:
         """The fix with all edits so far, None where this place does not allow one of them."""
         self._place_hoists()
-        for replacement in self._replacements:
+        self._place_names()
+        for replacement in self._draft.replacements:
             self._place(replacement)
-        written = [edit.content for edit in self._edits]
-        for line, spelled in self._imports.items():
+        written = [edit.content for edit in self._draft.edits]
+        for line, spelled in self._draft.imports.items():
             # What a rule asked for and then did without needs no import.
             if any(name in content for name in spelled for content in written):
-                rest, self._edits = self._edits, []
+                rest, self._draft.edits = self._draft.edits, []
                 self.insert_before(self._spelling.first_import(), line)
-                self._edits += rest
-        edits = sorted(self._edits, key=lambda edit: edit.span)
+                self._draft.edits += rest
+        edits = sorted(self._draft.edits, key=lambda edit: edit.span)
         overlap = any(before.span.end > after.span.start for before, after in pairwise(edits))
         if overlap:
             self._refuse("its edits overlap")
-        if self._failed or not edits:
+        if self._draft.failed or not edits:
             return None
         return Fix(applicability, message, tuple(edits))
 
     def _place_hoists(self) -> None:
         """Give names to moved expressions, or put them straight into the one place that uses them."""
-        for hoist in sorted(self._hoists.values(), key=lambda hoist: self._source.span(hoist.node)):
+        for hoist in sorted(self._draft.hoists.values(), key=lambda hoist: self._source.span(hoist.node)):
             word = re.compile(rf"\b{hoist.name}\b")
-            texts = [replacement.text for replacement in self._replacements]
-            uses = sum(len(word.findall(text)) for text in [*texts, *(edit.content for edit in self._edits)])
+            texts = [replacement.text for replacement in self._draft.replacements]
+            uses = sum(
+                len(word.findall(text)) for text in [*texts, *(edit.content for edit in self._draft.edits)]
+            )
             if not uses:
                 continue
             around = self._around(hoist.node)
             if uses == 1 and around is not None and word.search(around.text):
                 before, after = word.split(around.text)
-                moved = assemble([(before, False), (self.text(hoist.node), True), (after, False)])
+                moved = assemble([(before, False), (hoist.text, True), (after, False)])
                 around.text = around.text if moved is None else moved
                 if moved is None:
                     self._refuse("the new text does not fit in its place")
                 continue
-            text = self.text(hoist.node)
-            if parse_expression(text) is None:
-                text = f"({text})"
+            text = hoist.text if parse_expression(hoist.text) is not None else f"({hoist.text})"
+            if hoist.statement is not None and self._is_spared(hoist.statement, hoist.node):
+                assign = only_assignment(hoist.statement)
+                if assign is not None:
+                    self._draft.replacements.append(_Replacement(assign.targets[0].target, hoist.name))
+                    self._draft.replacements.append(_Replacement(assign.value, text))
+                continue
             self._insert_before(hoist.statement, f"{hoist.name} = {text}")
             if around is None:
-                self._replacements.append(_Replacement(hoist.node, hoist.name))
+                rest = assemble([(hoist.rest[0], False), (hoist.name, True), (hoist.rest[1], False)])
+                self._draft.replacements.append(_Replacement(hoist.node, rest or hoist.name))
+
+    def _is_spared(self, statement: cst.SimpleStatementLine, node: cst.CSTNode | None) -> bool:
+        """Whether an assignment is left out: it binds a variable that nothing reads any more.
+
+        `node` is the part of it that stays. An op with a name of its own can be asked for by that, and a
+        function that reads its variables by their names may read any.
+        """
+        function, assign = self._draft.spare.get(statement), only_assignment(statement)
+        if function is None or assign is None or not isinstance(assign.targets[0].target, cst.Name):
+            return False
+        moved = [hoist for hoist in self._draft.hoists.values() if hoist.statement is statement]
+        if any(hoist.node is not node for hoist in moved) or not isinstance(assign.value, cst.Call):
+            return False
+        if any(arg.keyword is not None and arg.keyword.value == "name" for arg in assign.value.args):
+            return False
+        if comments_in(statement) or not _READERS.isdisjoint(self._source.names_in(function)):
+            return False
+        return not self._is_read(assign.targets[0].target.value, function, assign.targets[0].target)
+
+    def _is_read(self, name: str, around: cst.CSTNode, binding: cst.CSTNode | None = None) -> bool:
+        """Whether a variable is read in what the fix leaves of `around`, or bound at a second place."""
+        word = re.compile(rf"\b{name}\b")
+        texts = [replacement.text for replacement in self._draft.replacements]
+        texts += [hoist.text for hoist in self._draft.hoists.values()]
+        if any(word.search(text) for text in [*texts, *(edit.content for edit in self._draft.edits)]):
+            return True
+        gone = {id(replacement.node) for replacement in self._draft.replacements}
+        todo = [around]
+        while todo:
+            node = todo.pop()
+            if id(node) in gone or node is binding:
+                continue
+            if isinstance(node, cst.Name):
+                parent = self._source.parent(node)
+                apart = isinstance(parent, cst.Attribute) and parent.attr is node
+                keyword = isinstance(parent, cst.Arg) and parent.keyword is node
+                if node.value == name and not apart and not keyword:
+                    return True
+            todo.extend(node.children)
+        return False
+
+    def _place_names(self) -> None:
+        """Leave out what nothing reads any more, and bind again what something still reads."""
+        moved = {id(hoist.statement) for hoist in self._draft.hoists.values()}
+        for statement in self._draft.spare:
+            if id(statement) not in moved and self._is_spared(statement, None):
+                self.remove_statement(statement)
+        for kept in self._draft.kept:
+            if not isinstance(kept.around, cst.FunctionDef):
+                self.insert_after(kept.statement, kept.line)
+            elif self._is_read(kept.name, kept.around):
+                if kept.statement is not None:
+                    self.insert_after(kept.statement, kept.line)
+                else:
+                    self.insert_before(_first_statement(kept.around), kept.line)
 
     def _around(self, node: cst.CSTNode) -> _Replacement | None:
         """The replacement of something that `node` is part of, and is evaluated with."""
         current: cst.CSTNode | None = node
         while current is not None and not isinstance(current, (cst.BaseStatement, *_DEFERRED)):
-            for replacement in self._replacements:
+            for replacement in self._draft.replacements:
                 if replacement.node is current:
                     return replacement
             current = self._source.parent(current)
@@ -420,10 +616,10 @@ class Rewriter:
         if _WORD.match(whole[end : end + 1]) and _WORD.match(text[-1]):
             text += " "
         for comment in comments_in(node):
-            written = any(comment in edit.content for edit in self._edits)
+            written = any(comment in edit.content for edit in self._draft.edits)
             if comment not in text and comment in whole[start:end] and not written:
                 self.insert_before(self._op.statement, comment)
-        self._edits.append(Edit(span, text))
+        self._draft.edits.append(Edit(span, text))
 
     def _fitted(self, node: cst.CSTNode, text: str) -> str | None:
         """`text` in parentheses where it would not stay one expression in the place of `node`."""
@@ -435,16 +631,21 @@ class Rewriter:
         if node.lpar:
             return text
         outermost: cst.BaseExpression = node
+        left, right = "(", ")"
         while parent is not None and not isinstance(parent, (cst.BaseStatement, cst.BaseSmallStatement)):
+            if isinstance(parent, (cst.Arg, cst.Element)):
+                # What stands outside of the commas cannot bind to it, and may be long.
+                left, right = "[_, ", ", _]"
+                break
             if isinstance(parent, cst.BaseExpression):
                 outermost = parent
             parent = self._source.parent(parent)
         whole, inner = self._source.outer_span(outermost), self._source.outer_span(node)
         before = self._source.text[self._source.offset(whole.start) : self._source.offset(inner.start)]
         after = self._source.text[self._source.offset(inner.end) : self._source.offset(whole.end)]
-        wanted = parse_expression(f"({before}({text}){after})")
+        wanted = parse_expression(f"{left}{before}({text}){after}{right}")
         for candidate in (text, f"({text})"):
-            got = parse_expression(f"({before}{candidate}{after})")
+            got = parse_expression(f"{left}{before}{candidate}{after}{right}")
             if got is not None and wanted is not None and meaning(got) == meaning(wanted):
                 return candidate
         return None
@@ -452,6 +653,23 @@ class Rewriter:
 
 def _indented(lines: str, indent: str) -> str:
     return lines.replace("\n", "\n" + indent)
+
+
+def only_assignment(statement: cst.CSTNode | None) -> cst.Assign | None:
+    """The assignment to one target that a statement is."""
+    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
+        only = statement.body[0]
+        if isinstance(only, cst.Assign) and len(only.targets) == 1:
+            return only
+    return None
+
+
+def _first_statement(function: cst.FunctionDef) -> cst.CSTNode | None:
+    """The first statement of a function's body behind its docstring; None for a body on the same line."""
+    if not isinstance(function.body, cst.IndentedBlock):
+        return None
+    skip = 1 if function.get_docstring() is not None and len(function.body.body) > 1 else 0
+    return function.body.body[skip]
 
 
 def _is_simple(node: cst.CSTNode) -> bool:

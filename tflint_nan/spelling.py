@@ -164,12 +164,29 @@ class Spelling:
         binding = self._binding(name, scope, serial)
         return None if binding is None else binding.value
 
-    def still_holds(self, name: str, value: Value | None) -> bool:
-        """Whether `name` is sure to hold at the op what it held elsewhere; None: nothing bound it."""
+    def still_holds(self, name: str, value: Value | None, site: Op | None = None) -> bool:
+        """Whether `name` is sure to hold at the op what it held elsewhere; None: nothing bound it.
+
+        Where nothing binds it between `site`, through which the op is reached, and the op, it does.
+        """
         binding = self._binding(name)
+        if site is not None and binding is not None and self._follows(site):
+            earlier = self._binding(name, site.scope, site.serial)
+            between = self._index.names(site.scope).bindings.get(name, ())
+            first = bisect_right(between, site.serial, key=_serial)
+            if earlier is binding and first == bisect_right(between, self._op.serial, key=_serial):
+                return True
         if binding is None or value is None:
             return binding is None and value is None
         return binding.value is value and self.surely_before(binding.statement)
+
+    def _follows(self, site: Op) -> bool:
+        """Whether the op is reached through `site`, in the same call."""
+        return (
+            site.scope is self._op.scope
+            and site.serial <= self._op.serial
+            and self.surely_before(site.statement)
+        )
 
     def name_of(self, value: Value) -> str | None:
         """A name that is sure to hold `value` at the op, or `object.attribute`."""
@@ -193,14 +210,17 @@ class Spelling:
         if made is None or made.statement is None or made.source is not self._source:
             return None
         stored = _stored_attribute(made.statement)
-        if stored is None:
-            return None
+        holder = None if stored is None else self.holder(stored, value)
+        return None if holder is None else f"{holder}.{stored}"
+
+    def holder(self, attribute: str, value: Value) -> str | None:
+        """A name that holds an object with `value` in this attribute."""
         for scope in self.scopes():
-            for name in self._index.names(scope).attributes.get((stored, id(value)), ()):
+            for name in self._index.names(scope).attributes.get((attribute, id(value)), ()):
                 binding = self._binding(name)
                 held = None if binding is None else binding.value
-                if isinstance(held, Object) and held.attrs.get(stored) is value:
-                    return f"{name}.{stored}"
+                if isinstance(held, Object) and held.attrs.get(attribute) is value:
+                    return name
         return None
 
     def free_name(self, wanted: str, taken: set[str]) -> str:

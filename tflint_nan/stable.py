@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tflint_nan.evidence import complement, exp_in, library, number, plus_one, quotient, same, squasher
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
+from tflint_nan.lift import logits_at
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Items, Op, Shape, Value
 
@@ -63,20 +64,6 @@ def spelled(r: Rewriter, op: Op, form: str) -> str | None:
     return None if name is None else r.api(name)
 
 
-def own(r: Rewriter, logits: Value, squashed: Op, sink: Op) -> str | None:
-    """Text for the logits of `squashed` at `sink`, where they surely belong together.
-
-    In one activation they do, and as attributes of one object; a variable of an outer scope may hold the
-    logits of this caller only. A layer that computes both has no text for what is between.
-    """
-    if logits.op is not None and logits.op.node is squashed.node:
-        return None
-    text = r.spell(logits, "logits")
-    bound = any(binding.value is logits for binding in sink.scope.history if binding.serial <= sink.serial)
-    together = squashed.scope is sink.scope or bound or (text is not None and "." in text)
-    return text if together else None
-
-
 def clipped(r: Rewriter, sink: Op, name: str) -> Fix | None:
     """Keep the argument `name` of `sink` away from 0; unsafe, since the gradient there becomes 0."""
     value, node = sink.arg(name), sink.nodes.get(name)
@@ -98,7 +85,7 @@ def log_softmax(r: Rewriter, sink: Op, softmax: Op) -> Fix | None:
     """The log of a softmax from its logits, where they have a name."""
     if not is_log_of(sink, softmax):
         return None
-    stable, logits = spelled(r, sink, "log_softmax"), own(r, softmax.arg("x"), softmax, sink)
+    stable, logits = spelled(r, sink, "log_softmax"), logits_at(r, softmax, sink)
     if stable is None or logits is None:
         return None
     axis = r.spell(softmax.arg("axis")) if "axis" in softmax.args else None
@@ -248,12 +235,11 @@ def _is_complement(value: Value, of: Value) -> bool:
     return other is not None and same(other, of)
 
 
-def cross_entropy_text(r: Rewriter, whole: CrossEntropy, form: str, near: Op) -> str | None:
-    """The fused call that computes what `whole.root` does, in the library of `near`."""
-    fused = spelled(r, near, form)
-    labels, logits = r.spell(whole.labels), r.spell(whole.logits)
+def cross_entropy_text(r: Rewriter, whole: CrossEntropy, form: str, near: Op, logits: str) -> str | None:
+    """The fused call that computes what `whole.root` does from `logits`, in the library of `near`."""
+    fused, labels = spelled(r, near, form), r.spell(whole.labels)
     outer = r.api(whole.outer) if whole.outer else ""
-    if fused is None or labels is None or logits is None or outer is None:
+    if fused is None or labels is None or outer is None:
         return None
     text = f"{fused}(labels={labels}, logits={logits})"
     return ("-" if whole.sign > 0 else "") + (f"{outer}({text})" if outer else text)

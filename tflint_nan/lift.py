@@ -1,0 +1,704 @@
+"""Logits for a place in another function: a fix goes to where its activation is computed.
+
+A softmax whose log is taken somewhere else is moved, not doubled: the function that returned it returns the
+logits, and each of its calls applies the softmax; the parameter that held it takes the logits; beside the
+attribute that holds it stands another with the logits. Every step keeps what every other reader of the file
+sees, so it is taken only where all readers are known.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+import libcst as cst
+
+from tflint_nan.expression import assemble, names_in, within
+from tflint_nan.graph import Graph
+from tflint_nan.rewrite import Rewriter, only_assignment
+from tflint_nan.source import Source
+from tflint_nan.value import Binding, Op, Scope, Value, sources
+
+#: What a program does that is run, and not only imported.
+_RUNS: Final = ("minimize", "gradients", "apply_gradients", "compile", "fit", "feed")
+#: Decorators under which a function still returns what it returns.
+_TRANSPARENT: Final = frozenset({"function", "staticmethod", "jit"})
+#: Files beside a script that are looked at for an import of it.
+_NEIGHBOURS: Final = 200
+#: What holds names that are bound.
+_BINDERS: Final = (cst.AssignTarget, cst.For, cst.CompFor, cst.AsName, cst.NameItem, cst.Param)
+_BINDERS_OF_TARGETS: Final = (cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.Del)
+_STACKED: Final = (cst.Tuple, cst.List, cst.Element, cst.StarredElement)
+
+
+@dataclass(frozen=True, slots=True)
+class _Activated:
+    """An expression whose value is an activation's output.
+
+    Attributes:
+        op: stands where the expression does, see `node`, `statement` and `scope`.
+        logits: the text of the expression without the activation.
+        around: the text of the activation, before and after its operand.
+        index: which element of the tuple that the expression gives, None where it is no tuple.
+    """
+
+    op: Op
+    logits: str
+    around: tuple[str, str]
+    index: int | None = None
+
+    @property
+    def node(self) -> cst.Call:
+        """The expression: a call of the activation itself, or of a function that returns its output."""
+        assert isinstance(self.op.node, cst.Call)
+        return self.op.node
+
+    @property
+    def statement(self) -> cst.CSTNode | None:
+        """The statement that the expression stands in."""
+        return self.op.statement
+
+    @property
+    def scope(self) -> Scope:
+        """The variables of the function (or module) that the expression stands in."""
+        return self.op.scope
+
+    def applied(self, text: str) -> str | None:
+        """The activation of `text`."""
+        return assemble([(self.around[0], False), (text, True), (self.around[1], False)])
+
+
+def lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
+    """Text that denotes the logits of an activation where `place` stands; None where nothing may be moved.
+
+    Args:
+        r: gets the edits that this takes; none where the answer is None.
+        squashed: a softmax or sigmoid of a library.
+        place: an op that takes its output, or stands where it can be read.
+    """
+    trial = r.trial()
+    text = _lift(trial, squashed, place)
+    if text is not None:
+        r.adopt(trial)
+    return text
+
+
+def _lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
+    if any(source is not place.source for source, _ in (*squashed.calls, *place.calls)):
+        return None
+    shared = len(
+        list(takewhile(lambda pair: pair[0][1] is pair[1][1], zip(squashed.calls, place.calls, strict=False)))
+    )
+    stored = _beside(r, squashed, place)
+    if stored is not None:
+        return stored
+    if len(place.calls) > shared:
+        return _through_parameter(r, squashed, place)
+    found = activated(r, squashed)
+    for number in range(len(squashed.calls) - 1, shared - 1, -1):
+        call = squashed.calls[number][1]
+        scope = _scopes(r.graph).get(tuple(id(node) for _, node in squashed.calls[:number]))
+        if found is None or scope is None or not isinstance(call, cst.Call):
+            return None
+        found = _returned(r, found, call, scope)
+    return None if found is None else _named(r, found, squashed, place)
+
+
+# What gives the activation.
+
+
+def activated(r: Rewriter, squashed: Op) -> _Activated | None:
+    """The call that computes an activation: a library's function, or a layer that is called as one."""
+    node, source = squashed.node, squashed.source
+    if not isinstance(node, cst.Call) or not source.holds(node):
+        return None
+    operand = squashed.nodes.get("x")
+    if operand is not None and "activation" not in squashed.nodes and _holds(node, operand):
+        pieces = _pieces(source, node, operand)
+        return _Activated(squashed, r.text(operand), pieces)
+    option = squashed.nodes.get("activation")
+    function = r.api(f"tf.nn.{squashed.name}") if option is not None else None
+    if function is None or option is None or "layer" in squashed.args or not _holds(node, option):
+        return None
+    text = "None".join(_pieces(source, node, option))
+    return _Activated(squashed, text, (f"{function}(", ")"))
+
+
+def _holds(node: cst.CSTNode, part: cst.CSTNode) -> bool:
+    return any(inner is part for inner in within(node))
+
+
+def _pieces(source: Source, node: cst.CSTNode, part: cst.CSTNode) -> tuple[str, str]:
+    """The text of `node` before and after `part`."""
+    whole, inner = source.span(node), source.outer_span(part)
+    places = [source.offset(place) for place in (whole.start, inner.start, inner.end, whole.end)]
+    return source.text[places[0] : places[1]], source.text[places[2] : places[3]]
+
+
+# Ways out of a function and into one.
+
+
+def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _Activated | None:
+    """Have the function around `found` return logits; the activation goes to its calls.
+
+    `call` is the one that the value comes out of, in `scope`; all others are rewritten here.
+    """
+    function = found.scope.node
+    if not isinstance(function, cst.FunctionDef):
+        return None
+    source = scope.source
+    calls = known_calls(r.graph, source, function)
+    if calls is None or call not in calls or not _stays(source, found, calls):
+        return None
+    index = _give_back(r, source, function, found)
+    if index is None:
+        return None
+    element = None if index < 0 else index
+    for other in calls:
+        if other is not call and not _apply_at(r, source, other, found, element):
+            return None
+    op = replace(found.op, node=call, statement=_statement(source, call), scope=scope, nodes={})
+    return replace(found, op=op, logits=r.text(call), index=element)
+
+
+def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _Activated) -> int | None:
+    """Return the logits in the place of the activation: which element they are, -1 for the whole."""
+    value = _only_return(source, function)
+    if value is None:
+        return None
+    parts = [element.value for element in value.elements] if isinstance(value, cst.Tuple) else [value]
+    name = _assigned_name(found) if found.index is None else None
+    matching = [
+        number
+        for number, part in enumerate(parts)
+        if part is found.node or (name is not None and isinstance(part, cst.Name) and part.value == name)
+    ]
+    if len(matching) != 1 or (found.index is not None and isinstance(value, cst.Tuple)):
+        return None
+    part = parts[matching[0]]
+    if part is found.node:
+        if r.text(part) != found.logits:
+            r.replace(part, "{logits}", logits=found.logits)
+    else:
+        if name is None or len(_bindings(source, function, name)) != 1:
+            return None
+        given = r.name_part(found.node, found.op, found.logits, found.around)
+        if given is None:
+            return None
+        r.replace(part, "{given}", given=given)
+    if found.index is not None:
+        return found.index
+    return matching[0] if isinstance(value, cst.Tuple) else -1
+
+
+def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, index: int | None) -> bool:
+    """Apply the activation where another call takes what is returned."""
+    if index is None:
+        text = found.applied(r.text(call))
+        if text is not None:
+            r.replace(call, "{text}", text=text)
+        return text is not None
+    statement, parent = _statement(source, call), source.parent(call)
+    if isinstance(parent, cst.Subscript) and parent.value is call:
+        element = _literal_index(parent)
+        if element is None:
+            return False
+        text = found.applied(r.text(parent)) if element == index else ""
+        if text:
+            r.replace(parent, "{text}", text=text)
+        return text is not None
+    target = _element_target(statement, call, index)
+    if target is None:
+        return False
+    written = r.text(target)
+    if set(written) != {"_"}:
+        text = found.applied(written)
+        if text is None:
+            return False
+        r.insert_after(statement, f"{written} = {text}")
+    return True
+
+
+def _through_parameter(r: Rewriter, squashed: Op, place: Op) -> str | None:
+    """Have the parameter that holds the activation's output at `place` take the logits."""
+    function, source = place.scope.node, place.source
+    if not isinstance(function, cst.FunctionDef):
+        return None
+    name = _parameter(function, place.scope, squashed.value)
+    found = activated(r, squashed)
+    calls = known_calls(r.graph, source, function)
+    if name is None or found is None or calls is None or not _stays(source, found, [function]):
+        return None
+    if len(_bindings(source, function, name)) != 1:
+        return None
+    new = r.at(place).free_name("logits")
+    for call in calls:
+        if not _pass_logits(r, call, function, name, new, squashed, place):
+            return None
+    param = next(param for param in function.params.params if param.name.value == name)
+    if param.default is not None:
+        return None
+    text = found.applied(new)
+    if text is None:
+        return None
+    r.replace(param.name, new)
+    r.keep_name(name, f"{name} = {text}", function, None)
+    r.give_name(squashed.arg("x"), place.scope, new)
+    return new
+
+
+def _pass_logits(
+    r: Rewriter,
+    call: cst.Call,
+    function: cst.FunctionDef,
+    name: str,
+    new: str,
+    squashed: Op,
+    place: Op,
+) -> bool:
+    """Pass the logits in the place of the activation's output in one call."""
+    given = _argument(place.source, call, function, name)
+    makers: dict[int, tuple[Op, Op]] = {}
+    for op in r.graph.ops(place.name):
+        if op.node is place.node and op.calls and op.calls[-1][1] is call:
+            value = _bound_value(op.scope, name)
+            made = None if value is None else value.op
+            if made is None or made.value is not value or made.name != squashed.name:
+                return False
+            if made.arg("axis").literal != squashed.arg("axis").literal:
+                return False
+            makers.setdefault(id(made.node), (made, op))
+    if given is None or len(makers) != 1:
+        return False
+    made, op = next(iter(makers.values()))
+    scope = _scopes(r.graph).get(tuple(id(node) for _, node in op.calls[:-1]))
+    if scope is None:
+        return False
+    at = replace(
+        op,
+        node=given.value,
+        statement=_statement(place.source, call),
+        scope=scope,
+        calls=op.calls[:-1],
+        nodes={},
+    )
+    text = logits_at(r.at(at), made, at)
+    if text is None:
+        return False
+    r.replace(given.value, "{text}", text=text)
+    if given.keyword is not None:
+        r.replace(given.keyword, new)
+    return True
+
+
+def logits_at(r: Rewriter, squashed: Op, place: Op) -> str | None:
+    """Text for the logits of `squashed` at `place`, where they surely belong together.
+
+    In one activation of a function they do, and as attributes of one object; a variable of an outer scope may
+    hold the logits of this caller only. From anywhere else they are fetched, see `lift`.
+    """
+    logits = squashed.arg("x")
+    if is_asked_for(r.graph, squashed):
+        return None
+    if squashed.scope is place.scope:
+        if logits.op is None or logits.op.node is not squashed.node:
+            text = r.spell(logits, "logits")
+            if text is not None:
+                r.spare(squashed.statement, squashed.scope)
+                return text
+    else:
+        known = r.at(place).known_name(logits)
+        bound = next((binding for binding in place.scope.history if binding.value is logits), None)
+        if bound is not None and known in (None, bound.name) and set(bound.name) == {"_"}:
+            return _unblanked(r, bound, place)
+        if known is not None and ("." in known or bound is not None):
+            return known
+    return lift(r, squashed, place)
+
+
+def is_asked_for(graph: Graph, op: Op) -> bool:
+    """Whether a gradient by the output of `op` itself is taken: a loss must go on depending on it."""
+    variables = (step.arg("variables") for step in graph.ops("gradients", "minimize"))
+    watched = (step.arg("x") for step in graph.ops("watch"))
+    return any(made is op for value in (*variables, *watched) for made in sources(value))
+
+
+def _unblanked(r: Rewriter, bound: Binding, place: Op) -> str | None:
+    """A name in the place of the `_` that logits are unpacked to."""
+    target = _only_target(bound.statement)
+    if not isinstance(target, (cst.Tuple, cst.List)):
+        return None
+    unpacked = [other for other in place.scope.history if other.statement is bound.statement]
+    names = [element.value for element in target.elements]
+    if len(unpacked) != len(names) or not r.at(place).is_before(bound.statement):
+        return None
+    node = names[unpacked.index(bound)]
+    if not isinstance(node, cst.Name) or node.value != bound.name:
+        return None
+    given = r.at(place).free_name("logits")
+    r.replace_target(bound.statement, node, given)
+    r.give_name(bound.value, place.scope, given)
+    return given
+
+
+# Beside an attribute.
+
+
+def _beside(r: Rewriter, squashed: Op, place: Op) -> str | None:
+    """The attribute for the logits beside the one that holds the activation's output."""
+    found, source = activated(r, squashed), place.source
+    target = _only_target(squashed.statement)
+    if found is None or not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Name):
+        return None
+    if _assigned_value(squashed.statement) is not squashed.node:
+        return None
+    holder = r.at(place).holder(target.attr.value, squashed.value)
+    if holder is None or "__slots__" in occurrences(source):
+        return None
+    if len(list(_stores(source, target.attr))) != 1:
+        return None
+    number, name = 0, "logits"
+    while any(_is_member(source, node) for node in occurrences(source).get(name, ())):
+        number += 1
+        name = f"logits_{number}"
+    given = f"{r.text(target.value)}.{name}"
+    text = found.applied(given)
+    if text is None:
+        return None
+    logits = found.logits
+    r.insert_before(squashed.statement, f"{given} = {logits}")
+    r.replace(squashed.node, "{text}", text=text)
+    r.give_name(squashed.arg("x"), place.scope, f"{holder}.{name}")
+    return f"{holder}.{name}"
+
+
+def _stores(source: Source, attr: cst.Name) -> Iterator[cst.Name]:
+    """Where attributes of this name are set, in the same class or outside of any."""
+    own = _class_of(source, attr)
+    for node in occurrences(source).get(attr.value, ()):
+        parent = source.parent(node)
+        if isinstance(parent, cst.Attribute) and parent.attr is node and _is_bound(source, parent):
+            around = _class_of(source, node)
+            if around is own or around is None:
+                yield node
+
+
+def _is_member(source: Source, node: cst.Name) -> bool:
+    """Whether a name is that of an attribute, or stands in the body of a class."""
+    parent = source.parent(node)
+    if isinstance(parent, cst.Attribute) and parent.attr is node:
+        return True
+    around = [n for n in _ancestors(source, node) if isinstance(n, (cst.FunctionDef, cst.ClassDef))]
+    if around and isinstance(around[0], cst.FunctionDef) and around[0].name is node:
+        around = around[1:]
+    return bool(around) and isinstance(around[0], cst.ClassDef)
+
+
+def _class_of(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
+    return next((n for n in _ancestors(source, node) if isinstance(n, cst.ClassDef)), None)
+
+
+# A name at the end of the way.
+
+
+def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
+    """A name for the logits in the function where `found` and `place` stand."""
+    if found.scope is not place.scope:
+        return None
+    if found.index is None:
+        given = r.at(place).name_part(found.node, found.op, found.logits, found.around)
+    else:
+        target = _element_target(found.statement, found.node, found.index)
+        if target is None or not r.at(place).is_before(found.statement):
+            return None
+        given, written = r.at(place).free_name("logits"), r.text(target)
+        text = found.applied(given)
+        if text is None:
+            return None
+        r.replace_target(found.statement, target, given)
+        if set(written) != {"_"}:
+            r.keep_name(written, f"{written} = {text}", found.scope.node, found.statement)
+    if given is not None:
+        r.give_name(squashed.arg("x"), place.scope, given)
+    return given
+
+
+# Functions and their calls.
+
+
+@lru_cache(maxsize=4)
+def occurrences(source: Source) -> Mapping[str, tuple[cst.Name, ...]]:
+    """Every name that is written in a file, as variable, attribute, keyword or parameter, with its places."""
+    found: dict[str, list[cst.Name]] = {}
+    for node in within(source.tree):
+        if isinstance(node, cst.Name):
+            found.setdefault(node.value, []).append(node)
+    return {name: tuple(nodes) for name, nodes in found.items()}
+
+
+@lru_cache(maxsize=2)
+def _scopes(graph: Graph) -> Mapping[tuple[int, ...], Scope]:
+    """The calls through which a function was reached, by identity -> its variables then."""
+    found: dict[tuple[int, ...], Scope] = {}
+    for op in graph.ops():
+        scope = op.scope
+        while scope.parent is not None and not isinstance(scope.node, (cst.FunctionDef, cst.Lambda)):
+            scope = scope.parent
+        found.setdefault(tuple(id(node) for _, node in op.calls), scope)
+        while scope.parent is not None:
+            scope = scope.parent
+        found.setdefault((), scope)
+    return found
+
+
+@lru_cache(maxsize=2)
+def _entered(graph: Graph) -> frozenset[tuple[int, int]]:
+    """Which call entered which function, by identity."""
+    return frozenset((path[-1], id(scope.node)) for path, scope in _scopes(graph).items() if path)
+
+
+def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list[cst.Call] | None:
+    """Every call of a function; None where it may be called, passed on or replaced where nobody sees it."""
+    name = function.name
+    if function.asynchronous is not None or not _is_local(graph, source, function):
+        return None
+    if any(_last_word(decorator.decorator) not in _TRANSPARENT for decorator in function.decorators):
+        return None
+    if any(isinstance(node, cst.Yield) for node in _own(function)):
+        return None
+    calls = []
+    for node in occurrences(source).get(name.value, ()):
+        if node is name:
+            continue
+        reference: cst.CSTNode = node
+        parent = source.parent(node)
+        if isinstance(parent, cst.Arg) and parent.keyword is node:
+            continue
+        if isinstance(parent, cst.Attribute) and parent.attr is node:
+            if not isinstance(source.parent(function), cst.IndentedBlock) or not _is_method(source, function):
+                continue  # another thing's attribute of this name
+            reference, parent = parent, source.parent(parent)
+            if (id(parent), id(function)) not in _entered(graph):
+                return None  # some other object's method, perhaps
+        if not isinstance(parent, cst.Call) or parent.func is not reference:
+            return None
+        if _holds(function, parent):
+            return None  # recursion
+        calls.append(parent)
+    return calls or None
+
+
+def _is_method(source: Source, function: cst.FunctionDef) -> bool:
+    block = source.parent(function)
+    return block is not None and isinstance(source.parent(block), cst.ClassDef)
+
+
+def _is_local(graph: Graph, source: Source, function: cst.FunctionDef) -> bool:
+    """Whether nothing outside of the file can know the function."""
+    name = function.name.value
+    if name.startswith("__"):
+        return False
+    around = list(_ancestors(source, function))[1:]
+    if any(isinstance(node, cst.FunctionDef) for node in around):
+        return True
+    private = any(isinstance(node, cst.ClassDef) and node.name.value.startswith("_") for node in around)
+    return name.startswith("_") or private or is_script(graph, source)
+
+
+@lru_cache(maxsize=2)
+def is_script(graph: Graph, source: Source) -> bool:
+    """Whether a file is run, not imported: it trains or has a main part, and no file beside it names it."""
+    if source.is_notebook:
+        return True
+    runs = any(
+        op.source is source and (not op.calls or isinstance(op.calls[0][1], cst.Call))
+        for op in graph.ops(*_RUNS)
+    )
+    main = any(
+        isinstance(statement, cst.If) and "__name__" in names_in(statement.test)
+        for statement in source.tree.body
+    )
+    return (runs or main) and "__all__" not in occurrences(source) and not _is_imported(Path(source.filename))
+
+
+def _is_imported(path: Path) -> bool:
+    """Whether a file in the same folder, or the one above, imports the module at `path`."""
+    if path.name == "__init__.py":
+        return True
+    importing = re.compile(rb"^[ \t]*(?:from|import)\b[^\n]*\b" + re.escape(path.stem).encode(), re.MULTILINE)
+    for folder in (path.absolute().parent, path.absolute().parent.parent):
+        try:
+            names = sorted(name for name in os.listdir(folder) if name.endswith((".py", ".ipynb")))
+        except OSError:
+            continue
+        for name in names[:_NEIGHBOURS]:
+            other = folder / name
+            try:
+                if other.name != path.name and importing.search(other.read_bytes()):
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def _stays(source: Source, found: _Activated, places: list[cst.Call] | list[cst.FunctionDef]) -> bool:
+    """Whether the text of the activation means the same at other places: every name in it is an import."""
+    head, tail = found.around
+    written = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?!\s*=[^=])", f"{head}{tail}"))
+    for name in written - {"None", "True", "False"}:
+        for node in occurrences(source).get(name, ()):
+            parent = source.parent(node)
+            if isinstance(parent, (cst.ImportAlias, cst.Attribute, cst.ImportFrom)):
+                continue
+            if isinstance(parent, cst.AsName) and isinstance(source.parent(parent), cst.ImportAlias):
+                continue
+            if _is_bound(source, node) or isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
+                return False
+        if name not in occurrences(source):
+            return False
+    return bool(places) and _named_scopes(source, found)
+
+
+def _named_scopes(source: Source, found: _Activated) -> bool:
+    """False where the activation has a name of its own within a name scope, which moving it would change."""
+    if not re.search(r"\bname\s*=", "".join(found.around)):
+        return True
+    return not any(isinstance(node, cst.With) for node in _ancestors(source, found.node))
+
+
+# Parts of the tree.
+
+
+def _ancestors(source: Source, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    current: cst.CSTNode | None = node
+    while current is not None:
+        yield current
+        current = source.parent(current)
+
+
+def _own(function: cst.FunctionDef) -> Iterator[cst.CSTNode]:
+    """What stands in a function and not in one inside of it."""
+    todo: list[cst.CSTNode] = [function.body]
+    while todo:
+        node = todo.pop()
+        yield node
+        if not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+            todo.extend(reversed(node.children))
+
+
+def _only_return(source: Source, function: cst.FunctionDef) -> cst.BaseExpression | None:
+    """What a function returns, where it does so at one place that is always reached."""
+    returns = [node for node in _own(function) if isinstance(node, cst.Return)]
+    if len(returns) != 1:
+        return None
+    for node in _ancestors(source, returns[0]):
+        if node is function:
+            return returns[0].value
+        if isinstance(node, cst.BaseCompoundStatement) and not isinstance(node, cst.With):
+            return None
+    return None
+
+
+def _statement(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
+    kinds = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
+    return next((n for n in _ancestors(source, node) if isinstance(n, kinds)), None)
+
+
+def _only_target(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
+    assign = only_assignment(statement)
+    return None if assign is None else assign.targets[0].target
+
+
+def _assigned_value(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
+    assign = only_assignment(statement)
+    return None if assign is None else assign.value
+
+
+def _assigned_name(found: _Activated) -> str | None:
+    target = _only_target(found.statement)
+    whole = _assigned_value(found.statement) is found.node
+    return target.value if whole and isinstance(target, cst.Name) else None
+
+
+def _element_target(
+    statement: cst.CSTNode | None, node: cst.CSTNode, index: int
+) -> cst.BaseExpression | None:
+    """What an element of a tuple is assigned to."""
+    target = _only_target(statement)
+    if _assigned_value(statement) is not node or not isinstance(target, (cst.Tuple, cst.List)):
+        return None
+    elements = target.elements
+    if index >= len(elements) or any(isinstance(element, cst.StarredElement) for element in elements):
+        return None
+    found = elements[index].value
+    return found if isinstance(found, (cst.Name, cst.Attribute)) else None
+
+
+def _literal_index(node: cst.Subscript) -> int | None:
+    only = node.slice[0].slice if len(node.slice) == 1 else None
+    value = only.value if isinstance(only, cst.Index) else None
+    return int(value.value) if isinstance(value, cst.Integer) and value.value.isdigit() else None
+
+
+def _last_word(node: cst.BaseExpression) -> str:
+    called = node.func if isinstance(node, cst.Call) else node
+    if isinstance(called, cst.Attribute):
+        return called.attr.value
+    return called.value if isinstance(called, cst.Name) else ""
+
+
+def _is_bound(source: Source, node: cst.CSTNode) -> bool:
+    """Whether a name (or attribute) is written to where it stands."""
+    child, parent = node, source.parent(node)
+    while isinstance(parent, _STACKED):
+        child, parent = parent, source.parent(parent)
+    if isinstance(parent, (cst.For, cst.CompFor)):
+        return parent.target is child
+    if isinstance(parent, cst.Param):
+        return parent.name is child
+    if isinstance(parent, _BINDERS_OF_TARGETS):
+        return getattr(parent, "target", child) is child
+    return isinstance(parent, _BINDERS)
+
+
+def _bindings(source: Source, function: cst.FunctionDef, name: str) -> list[cst.Name]:
+    """Where a name is bound in a function, those inside of it included."""
+    found = []
+    for node in within(function):
+        if isinstance(node, cst.Name) and node.value == name and _is_bound(source, node):
+            found.append(node)
+    return found
+
+
+def _parameter(function: cst.FunctionDef, scope: Scope, value: Value) -> str | None:
+    """The one plain parameter that was given `value`."""
+    names = [param.name.value for param in function.params.params]
+    held = [name for name in names if _bound_value(scope, name) is value]
+    return held[0] if len(held) == 1 else None
+
+
+def _bound_value(scope: Scope, name: str) -> Value | None:
+    """What a name of a scope was first bound to: a parameter's argument."""
+    return next((binding.value for binding in scope.history if binding.name == name), None)
+
+
+def _argument(source: Source, call: cst.Call, function: cst.FunctionDef, name: str) -> cst.Arg | None:
+    """The argument of a call that a parameter is given."""
+    names = [param.name.value for param in function.params.params]
+    static = any(_last_word(decorator.decorator) == "staticmethod" for decorator in function.decorators)
+    if _is_method(source, function) and not static and isinstance(call.func, cst.Attribute):
+        names = names[1:]
+    if function.params.posonly_params or any(arg.star for arg in call.args):
+        return None
+    for position, arg in enumerate(call.args):
+        if arg.keyword is not None and arg.keyword.value == name:
+            return arg
+        if arg.keyword is None and position < len(names) and names[position] == name:
+            return arg
+    return None
