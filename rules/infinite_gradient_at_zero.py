@@ -116,7 +116,7 @@ def _roots_of_exp(graph: Graph) -> Iterator[Report]:
 
 
 def _half(sink: Op, power: Op, r: Rewriter) -> Fix | None:
-    f, x = spelled(r, sink, "exp"), r.spell(power.arg("x"))
+    f, x = spelled(r, sink, "exp"), r.spell(power.arg("x"), "exponent")
     if f is None or x is None:
         return None
     r.replace(sink.node, "{f}({x} / 2)", f=f, x=x)

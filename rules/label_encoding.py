@@ -56,6 +56,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import libcst as cst
+
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -68,9 +70,13 @@ from tflint_nan.training import Entropy, entropies
 @rule("NAN211", "label-encoding")
 def check(graph: Graph) -> Iterator[Report]:
     """Cross entropies over classes whose labels are all written in the other way."""
-    for entropy in entropies(graph):
+    losses = [entropy for entropy in entropies(graph) if entropy.kind == "softmax"]
+    shown: dict[cst.CSTNode, set[Encoding | None]] = {}
+    for entropy in losses:
+        shown.setdefault(_maker(entropy), set()).update(encodings(graph, entropy) or {None})
+    for entropy in losses:
         wrong = Encoding.ONE_HOT if entropy.sparse else Encoding.NUMBERS
-        if entropy.kind != "softmax" or encodings(graph, entropy) != {wrong}:
+        if shown[_maker(entropy)] != {wrong}:
             continue
         expected = Encoding.NUMBERS if entropy.sparse else Encoding.ONE_HOT
         other = _other(entropy)
@@ -80,6 +86,12 @@ def check(graph: Graph) -> Iterator[Report]:
             help=f"use {other} for these labels" if other else f"give it {expected.value}",
             fix=partial(_fix, entropy, other) if other else None,
         )
+
+
+def _maker(entropy: Entropy) -> cst.CSTNode:
+    """Where the loss object is made, which may be called in several places; else the loss itself."""
+    made = entropy.op.arg("loss").op
+    return entropy.op.node if made is None else made.node
 
 
 def _other(entropy: Entropy) -> str | None:

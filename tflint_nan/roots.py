@@ -100,7 +100,12 @@ def _is_root(op: Op) -> bool:
     if op.name == "pow":
         exponent = number(op.arg("y"))
         return exponent is not None and 0 < exponent < 1
-    return op.name != "norm" or op.arg("ord").literal in _EUCLIDEAN
+    if op.name != "norm":
+        return True
+    order, axis = op.arg("ord").literal, op.arg("axis")
+    if order == 2 and isinstance(axis, Items) and len(axis.items) > 1:
+        return False  # the largest singular value of matrices, whose gradient at 0 is finite
+    return order in _EUCLIDEAN
 
 
 def reduction(root: Op) -> Op | None:
