@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import keras
 import numpy as np
@@ -51,6 +52,31 @@ def unclipped(report: Report) -> None:
     w = keras.Variable(np.zeros(2, "float32"))
     keras.optimizers.SGD(1.0, **{name: given}).apply([tf.constant([30.0, 40.0])], [w])
     np.testing.assert_allclose(w.numpy(), [-30.0, -40.0])
+
+
+@cache
+def recurrent_gradient(kind: str, gain: float, steps: int) -> float:
+    """The length of the gradient of a recurrent layer whose recurrent kernel is orthogonal times `gain`."""
+    keras.utils.set_random_seed(0)
+    layer = getattr(keras.layers, kind)(32, recurrent_initializer=keras.initializers.Orthogonal(gain))
+    x = tf.random.normal([16, steps, 4], seed=1)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(layer(x) - 1.0))
+    return float(tf.linalg.global_norm(tape.gradient(loss, layer.trainable_variables)))
+
+
+def exploding(report: Report) -> None:
+    """With large weights the gradient grows with the number of steps, and a step is as long as it is."""
+    kind, gain = {"lstm": ("LSTM", 10.0), "gru": ("GRU", 10.0), "rnn": ("SimpleRNN", 2.0)}[
+        report.because[0][0].name
+    ]
+    few, many = recurrent_gradient(kind, gain, 5), recurrent_gradient(kind, gain, 50)
+    assert many > 10 * few
+    plain, clipped = keras.Variable(0.0), keras.Variable(0.0)
+    keras.optimizers.SGD(1.0).apply([tf.constant(many)], [plain])
+    keras.optimizers.SGD(1.0, clipnorm=1.0).apply([tf.constant(many)], [clipped])
+    assert abs(float(plain.numpy())) > 10 * few
+    assert abs(float(clipped.numpy())) <= 1.0001
 
 
 def out_of_range(report: Report) -> None:
@@ -120,6 +146,7 @@ OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN402": diverging,
     "NAN403": ascending,
     "NAN404": unclipped,
+    "NAN405": exploding,
     "NAN406": out_of_range,
     "NAN601": vanished,
     "NAN602": rounded,

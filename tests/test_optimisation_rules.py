@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lint import check, fix
+from optimisation_replay import recurrent_gradient
 
 HEAD = "import numpy as np\nimport tensorflow as tf\n"
 TAPE = """
@@ -186,3 +187,44 @@ def test_errors_of_pictures_that_have_no_gradient() -> None:
     assert pixels == 6291456
     assert float(tf.cast(2 * 0.09 / pixels, tf.float16)) == 0 < float(tf.cast(2 * 0.1 / pixels, tf.float16))
     assert float(tf.cast(2 * 0.09 / pixels * 2**15, tf.float16)) == pytest.approx(1e-3, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain", "steps", "said"),
+    [
+        ("SimpleRNN", 1.0, 50, 0.6),
+        ("SimpleRNN", 2.0, 50, 270.0),
+        ("SimpleRNN", 2.0, 200, 9e9),
+        ("SimpleRNN", 3.0, 200, math.inf),
+        ("GRU", 10.0, 50, 4e4),
+    ],
+)
+def test_gradients_that_grow_with_time(kind: str, gain: float, steps: int, said: float) -> None:
+    """The numbers of the page of NAN405, whatever rounding does to a chaotic system."""
+    computed = recurrent_gradient(kind, gain, steps)
+    assert computed == said or said / 5 < computed < said * 5, computed
+
+
+RECURRENT = """
+import tensorflow as tf
+model = tf.keras.Sequential([
+    tf.keras.Input((200, 4)),
+    tf.keras.layers.SimpleRNN(32, recurrent_initializer=tf.keras.initializers.Orthogonal(2.0)),
+    tf.keras.layers.Dense(1),
+])
+model.compile(optimizer=tf.keras.optimizers.SGD(0.01), loss="mse")
+x = tf.random.normal([64, 200, 4], seed=1)
+model.fit(x, x[:, -1, :1], epochs=2, verbose=0)
+largest = max(float(tf.reduce_max(tf.abs(w))) for w in model.layers[0].get_weights())
+hidden = model.layers[0](x)
+"""
+
+
+def test_clipping_keeps_the_weights_of_a_recurrent_net() -> None:
+    assert [f.code for f in check(RECURRENT, select=("NAN405",))] == ["NAN405"]
+    repaired = fix(RECURRENT, unsafe=True, select=("NAN405",))
+    assert not check(repaired, select=("NAN405",))
+    before, after = run(RECURRENT), run(repaired)
+    assert before["largest"] > 1e4 > 10 > after["largest"]
+    saturated, alive = (float(np.mean(np.abs(names["hidden"]) == 1)) for names in (before, after))
+    assert saturated > 0.9 > 0.1 > alive

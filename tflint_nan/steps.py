@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tflint_nan.graph import Graph
-from tflint_nan.value import Op, Value, sources
+from tflint_nan.value import Const, Op, Value, sources
 
 #: What clips gradients, and what else hands them to the optimizer at the scale that they have.
 _CLIPS = frozenset({"clip", "clip_by_norm"})
@@ -22,12 +22,14 @@ class Step:
         optimizer: what it moves them with.
         taken: what takes the gradient: a `gradients`, else `op` itself.
         clipped: whether the program clips the gradient on its way from `taken` to `op`.
+        limited: whether the optimizer, or what makes the step, is told to clip it.
     """
 
     op: Op
     optimizer: Op
     taken: Op
-    clipped: bool = False
+    clipped: bool
+    limited: bool
 
     @property
     def loss(self) -> Value:
@@ -37,15 +39,30 @@ class Step:
 
 def steps(graph: Graph) -> Iterator[Step]:
     """All steps; those left out whose gradient goes through calls that are not followed, or arithmetic."""
+    clipping = {op.serial for wrap in graph.ops("clip_gradients") for op in sources(wrap.arg("optimizer"))}
     for op in graph.ops("minimize", "compile", "apply_gradients"):
         for optimizer in sources(op.arg("optimizer")):
             if optimizer.name == "optimizer":
-                yield from _with(op, optimizer)
+                limited = optimizer.serial in clipping or any(map(_is_set, _settings(op, optimizer)))
+                for taken, clipped in _differentiating(op):
+                    yield Step(op, optimizer, taken, clipped, limited)
 
 
-def _with(op: Op, optimizer: Op) -> Iterator[Step]:
+def _settings(op: Op, optimizer: Op) -> list[Value]:
+    """What a step and its optimizer are told of clipping."""
+    names = ("clipnorm", "global_clipnorm", "clipvalue")
+    return [op.arg("clip_gradients"), *(optimizer.arg(name) for name in names)]
+
+
+def _is_set(limit: Value) -> bool:
+    """Whether a limit is given that may clip: libraries clip where it is above 0."""
+    return not isinstance(limit, Const) or (limit.literal is not None and limit.interval.hi > 0)
+
+
+def _differentiating(op: Op) -> Iterator[tuple[Op, bool]]:
+    """What takes the gradients that `op` applies, and whether they are clipped on the way."""
     if op.name != "apply_gradients":
-        yield Step(op, optimizer, op)
+        yield op, False
     todo, seen = [(source, False) for source in sources(op.arg("gradients"))], set[int]()
     while todo:
         source, clipped = todo.pop()
@@ -53,7 +70,7 @@ def _with(op: Op, optimizer: Op) -> Iterator[Step]:
             continue
         seen.add(source.serial)
         if source.name == "gradients":
-            yield Step(op, optimizer, source, clipped)
+            yield source, clipped
         elif source.name in _KEEPING or (source.name == "unknown_call" and len(source.args) == 1):
             # A call with one argument that is not followed takes an element of a list.
             inner = [further for value in source.args.values() for further in sources(value)]
