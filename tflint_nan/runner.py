@@ -62,6 +62,7 @@ class Result:
         diff: the change as a unified diff.
         data: the content with the fixes; empty where the file could not be read.
         lines: the texts that the findings are about, see `report.Report`.
+        before: the content without the fixes, where there are any.
     """
 
     filename: str
@@ -70,6 +71,7 @@ class Result:
     diff: str = ""
     data: bytes = b""
     lines: Mapping[tuple[str, int | None], Sequence[str]] = field(default_factory=dict)
+    before: bytes = b""
 
     @property
     def failed(self) -> bool:
@@ -177,13 +179,14 @@ def _check_file(job: _Job, surroundings: _Surroundings) -> Result:
     except SourceError as error:
         return Result(job.name, [_unreadable(job.name, error)])
     source.filename = job.name
-    return _check(source, job.settings, job.mode, surroundings)
+    result = _check(source, job.settings, job.mode, surroundings)
+    return replace(result, before=source.data) if result.fixed else result
 
 
 def _written(job: _Job, result: Result) -> Result:
     """The result after its fixes are in the file; that of the file as it is where it may not be written."""
     try:
-        _write(job.file, result.data)
+        _write(job.file, result.before, result.data)
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         refused = fault(UNREADABLE, job.name, message, "the file is as it was")
@@ -261,11 +264,14 @@ def _split(source: Source) -> _Lines:
     return {(source.filename, None): _NEWLINE.split(source.text)}
 
 
-def _write(path: str, data: bytes) -> None:
-    """Replace the content of a file as a whole; a link stays one, and permissions stay as they are.
+def _write(path: str, before: bytes, data: bytes) -> None:
+    """Replace the content of a file as a whole.
+
+    A link to it stays one, permissions, owner and extended attributes stay as they are where this process may
+    set them. Another name of the same file (a hard link) keeps the old content.
 
     Raises:
-        OSError: the file may not be written; it is as it was.
+        OSError: the file may not be written, or holds something else than `before`; it is as it was.
     """
     real = os.path.realpath(path)
     if not os.access(real, os.W_OK):
@@ -277,8 +283,18 @@ def _write(path: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(handle)
-        shutil.copymode(real, temporary)
+        status = os.stat(real)
+        if hasattr(os, "chown"):
+            for owner, group in ((status.st_uid, -1), (-1, status.st_gid)):
+                with contextlib.suppress(PermissionError):
+                    os.chown(temporary, owner, group)
+        shutil.copystat(real, temporary)
+        os.utime(temporary)  # It is new, for those who compare times.
+        with open(real, "rb") as file:
+            if file.read() != before:
+                raise OSError(errno.EBUSY, "it has changed since it was read")
         os.replace(temporary, real)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
