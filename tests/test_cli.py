@@ -460,7 +460,7 @@ def test_fix_keeps_permissions_and_links_and_leaves_nothing_behind(run) -> None:
     assert sorted(os.listdir("real")) == ["a.py"]
 
 
-@pytest.mark.parametrize("step", ["replace", "copymode", "access"])
+@pytest.mark.parametrize("step", ["replace", "copystat", "access"])
 def test_a_file_that_cannot_be_written_stays_whole(run, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     path = _write("sub/a.py", SAFE)
     other = _write("sub/b.py", SAFE)
@@ -472,7 +472,7 @@ def test_a_file_that_cannot_be_written_stays_whole(run, monkeypatch: pytest.Monk
             raise OSError(28, "No space left on device")
         return original(first, second)
 
-    owner = runner.shutil if step == "copymode" else os
+    owner = runner.shutil if step == "copystat" else os
     original = getattr(owner, step)
     monkeypatch.setattr(owner, step, refuse)
     ran = run("check", "--fix", "--output-format", "json")
@@ -482,6 +482,90 @@ def test_a_file_that_cannot_be_written_stays_whole(run, monkeypatch: pytest.Monk
     assert path.read_text() == HEAD + SAFE
     assert "log1p" in other.read_text()
     assert sorted(os.listdir("sub")) == ["a.py", "b.py"]
+
+
+def test_fix_keeps_owner_and_attributes(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _write("a.py", SAFE)
+    path.chmod(0o640)
+    os.utime(path, (1, 1))
+    before = path.stat()
+    owners: list[tuple[str, int, int]] = []
+    # Who is not the superuser may give a file to a group of theirs at most.
+    monkeypatch.setattr(os, "chown", lambda path, user, group: owners.append((str(path), user, group)))
+    assert run("check", "--fix").status == 0
+    assert [(user, group) for _, user, group in owners] == [(before.st_uid, -1), (-1, before.st_gid)]
+    assert all(Path(name).name.startswith(".tflint-nan-") for name, _, _ in owners)
+    after = path.stat()
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert after.st_mtime > 1
+
+
+def test_fix_writes_where_the_owner_cannot_be_kept(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = _write("a.py", SAFE)
+    monkeypatch.setattr(os, "chown", refuse)
+    assert run("check", "--fix").status == 0
+    assert "log1p" in path.read_text()
+
+
+@pytest.mark.parametrize("content", [HEAD + NONE, HEAD + SAFE + SAFE, "x = (\n", None])
+def test_a_file_that_changed_since_it_was_read_is_not_written(
+    run, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    """Somebody saves the file in an editor, or removes it, while it is checked."""
+    path, other = _write("a.py", SAFE), _write("b.py", SAFE)
+    checked = runner._checked
+
+    def meanwhile(jobs: Sequence[object]) -> list[runner.Result]:
+        results = checked(jobs)  # type: ignore[arg-type]
+        path.unlink() if content is None else path.write_text(content)
+        return results
+
+    monkeypatch.setattr(runner, "_checked", meanwhile)
+    ran = run("check", "--fix", "--output-format", "json")
+    assert ran.status == 2
+    reason = "No such file or directory" if content is None else "it has changed since it was read"
+    refused = [finding for finding in json.loads(ran.out) if finding["code"] == "NAN900"]
+    assert {Path(finding["filename"]).name for finding in refused} == {"a.py"}
+    assert f"cannot be written: {reason}" in [finding["message"] for finding in refused]
+    assert (path.read_text() if path.exists() else None) == content
+    assert "log1p" in other.read_text()
+    assert sorted(os.listdir()) == (["b.py"] if content is None else ["a.py", "b.py"])
+
+
+def test_a_file_is_written_once_whatever_it_is_called(run) -> None:
+    path = _write("a.py", SAFE)
+    Path("link.py").symlink_to("a.py")
+    Path("sub").mkdir()
+    ran = run("check", "--fix", "a.py", "./a.py", "sub/../a.py", str(path.absolute()), "link.py", ".")
+    assert (ran.status, ran.out) == (0, "Found 1 error (1 fixed, 0 remaining).\n")
+    assert path.read_text() == HEAD + SAFE.replace("log", "log1p")
+
+
+def test_a_second_name_of_a_file_keeps_its_content(run) -> None:
+    """A copy made of hard links is a copy still; where both are named, both are fixed."""
+    path = _write("a.py", SAFE)
+    os.link(path, "copy.py")
+    assert run("check", "--fix", "a.py").status == 0
+    assert Path("copy.py").read_text() == HEAD + SAFE
+    os.link("copy.py", "third.py")
+    assert run("check", "--fix").status == 0
+    assert path.read_text() == Path("copy.py").read_text() == Path("third.py").read_text()
+
+
+def test_in_a_folder_that_cannot_be_written_files_stay(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _write("sub/a.py", SAFE)
+
+    def refuse(**_: object) -> tuple[int, str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(runner.tempfile, "mkstemp", refuse)
+    ran = run("check", "--fix", "--output-format", "concise")
+    assert ran.status == 2
+    assert "cannot be written: Permission denied" in ran.out
+    assert path.read_text() == HEAD + SAFE
 
 
 def test_fix_keeps_line_ends_and_encoding(run) -> None:
