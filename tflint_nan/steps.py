@@ -21,7 +21,7 @@ class Step:
         op: what moves them: `minimize`, `compile`, `apply_gradients`.
         optimizer: what it moves them with.
         taken: what takes the gradient: a `gradients`, else `op` itself.
-        clipped: whether the program clips the gradient on its way from `taken` to `op`.
+        clipped: whether the program clips the gradient on a way from `taken` to `op`.
         limited: whether the optimizer, or what makes the step, is told to clip it.
     """
 
@@ -60,18 +60,20 @@ def _is_set(limit: Value) -> bool:
 
 
 def _differentiating(op: Op) -> Iterator[tuple[Op, bool]]:
-    """What takes the gradients that `op` applies, and whether they are clipped on the way."""
+    """What takes the gradients that `op` applies, and whether they are clipped on a way to it."""
     if op.name != "apply_gradients":
         yield op, False
-    todo, seen = [(source, False) for source in sources(op.arg("gradients"))], set[int]()
+    found: dict[int, tuple[Op, bool]] = {}
+    todo, seen = [(source, False) for source in sources(op.arg("gradients"))], set[tuple[int, bool]]()
     while todo:
         source, clipped = todo.pop()
-        if source.serial in seen:
+        if (source.serial, clipped) in seen:
             continue
-        seen.add(source.serial)
+        seen.add((source.serial, clipped))
         if source.name == "gradients":
-            yield source, clipped
+            found[source.serial] = source, clipped or found.get(source.serial, (source, False))[1]
         elif source.name in _KEEPING or (source.name == "unknown_call" and len(source.args) == 1):
             # A call with one argument that is not followed takes an element of a list.
             inner = [further for value in source.args.values() for further in sources(value)]
             todo += [(further, clipped or source.name in _CLIPS) for further in inner]
+    yield from found.values()
