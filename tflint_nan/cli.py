@@ -262,6 +262,7 @@ def _print(
         findings,
         fixed,
         {key: text for result in results for key, text in result.lines.items()},
+        {key: rows for result in results for key, rows in result.rows.items()},
         colour=output_file is None and _colour(stream),
         applied=mode.fix,
     )

@@ -114,5 +114,9 @@ class Finding:
         return (self.filename, self.cell or 0, self.span, self.code, self.message)
 
 
-#: (filename, notebook cell or None) -> the lines of that text, without their ends.
-Lines = Mapping[tuple[str, "int | None"], Sequence[str]]
+#: A file's name, and the notebook cell, None for a script.
+Place = tuple[str, "int | None"]
+#: The lines of texts, without their ends.
+Lines = Mapping[Place, Sequence[str]]
+#: The row of a notebook's JSON, from 1, in which each line of a cell is written.
+Rows = Mapping[Place, Sequence[int]]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 #: Language names of kernels whose cells are Python; a notebook that names none is taken to be Python.
@@ -87,6 +89,25 @@ def write_cells(document: str, sources: Mapping[int, str]) -> str:
         out += [document[done:first], _rewritten(document, first, last, sources[number])]
         done = last
     return "".join([*out, document[done:]])
+
+
+def cell_rows(document: str, number: int) -> list[int]:
+    """The row of the document, from 1, in which each line of a cell is written, or begins to be.
+
+    Lines stand apart where `\\n`, `\\r\\n` or `\\r` does; behind the last of these there is one more.
+    """
+    start = next(start for count, start in enumerate(_cell_starts(document), 1) if count == number)
+    members = {key: (first, last) for key, first, last in _members(document, start)}
+    first, last = members["source"] if "source" in members else members["input"]
+    text = ""
+    #: Where each string of the document begins in the cell's text, and the row that it is in.
+    begins, rows = [0], [document.count("\n", 0, first) + 1]
+    for begin, _ in _elements(document, first) if document[first] == "[" else [(first, last)]:
+        begins.append(len(text))
+        rows.append(rows[-1] + document.count("\n", first, begin))
+        text, first = text + _DECODER.raw_decode(document, begin)[0], begin
+    ends = (match.end() for match in _NEWLINE.finditer(text))
+    return [rows[bisect_right(begins, offset) - 1] for offset in (0, *ends)]
 
 
 def _cell_starts(document: str) -> Iterator[int]:

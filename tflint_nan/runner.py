@@ -23,7 +23,7 @@ from tflint_nan.baseline import Baseline
 from tflint_nan.build import Project
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
 from tflint_nan.files import File, Screen
-from tflint_nan.finding import Finding, Span
+from tflint_nan.finding import Finding, Lines, Place, Rows, Span
 from tflint_nan.fix import fix_source, unified_diff
 from tflint_nan.source import Source, SourceError
 from tflint_nan.suppress import mentioned
@@ -33,8 +33,6 @@ log = logging.getLogger("tflint_nan")
 #: Fewer files than this are faster in one process than in several.
 FEW = 8
 _NEWLINE = re.compile(r"\r\n|\r|\n")
-#: filename, notebook cell -> lines, as reports want them.
-_Lines = dict[tuple[str, "int | None"], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,7 @@ class Result:
         diff: the change as a unified diff.
         data: the content with the fixes; empty where the file could not be read.
         lines: the texts that the findings are about, see `report.Report`.
+        rows: where the cells are written that they stand in, see `report.Report`.
         before: the content without the fixes, where there are any.
     """
 
@@ -70,7 +69,8 @@ class Result:
     fixed: Mapping[str, int] = field(default_factory=dict)
     diff: str = ""
     data: bytes = b""
-    lines: Mapping[tuple[str, int | None], Sequence[str]] = field(default_factory=dict)
+    lines: Lines = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
     before: bytes = b""
 
     @property
@@ -219,7 +219,8 @@ def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surrou
         # It has been parsed, so those who import it need not.
         surroundings.project.keep(Path(source.filename).absolute(), source)
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
-        return Result(source.filename, findings, counts, diff, after.data, _lines(after, findings))
+        lines, rows = _lines(after, findings), _rows(after, findings)
+        return Result(source.filename, findings, counts, diff, after.data, lines, rows)
     except SourceError as error:
         finding = _unreadable(source.filename, error, source)
     except Exception as error:
@@ -247,7 +248,7 @@ def _broken_cells(source: Source) -> Iterator[Finding]:
         yield fault(UNREADABLE, source.filename, "not Python", "this cell was not checked", cell=cell)
 
 
-def _lines(source: Source, findings: Sequence[Finding]) -> _Lines:
+def _lines(source: Source, findings: Sequence[Finding]) -> dict[Place, list[str]]:
     """The lines of the source, if there is anything to say of it, and of other files that chains lead to."""
     if not findings:
         return {}
@@ -258,7 +259,17 @@ def _lines(source: Source, findings: Sequence[Finding]) -> _Lines:
     return lines
 
 
-def _split(source: Source) -> _Lines:
+def _rows(source: Source, findings: Sequence[Finding]) -> Rows:
+    places = {(finding.filename, finding.cell) for finding in findings}
+    places |= {(step.filename, step.cell) for finding in findings for step in finding.related}
+    return {
+        (name, cell): source.document_rows(cell)
+        for name, cell in places
+        if name == source.filename and cell is not None
+    }
+
+
+def _split(source: Source) -> dict[Place, list[str]]:
     if source.is_notebook:
         return {(source.filename, cell.number): _NEWLINE.split(cell.text) for cell in source.cells}
     return {(source.filename, None): _NEWLINE.split(source.text)}

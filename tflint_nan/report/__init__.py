@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tflint_nan.finding import Finding, Lines
+from tflint_nan.finding import Finding, Lines, Related, Rows
 
 #: What `--output-format` takes: each is a module of this package, by that name, with a function `render`.
 FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit")
@@ -20,6 +20,7 @@ class Report:
         findings: what remains, sorted.
         fixed: code -> how many findings were fixed.
         lines: the texts that the findings are about.
+        rows: where the cells are written that they stand in.
         colour: True where ANSI colours are wanted.
         applied: True where fixes were asked for.
     """
@@ -27,8 +28,17 @@ class Report:
     findings: Sequence[Finding]
     fixed: Mapping[str, int] = field(default_factory=dict)
     lines: Lines = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
     colour: bool = False
     applied: bool = False
+
+    def document_rows(self, where: Finding | Related) -> tuple[int, int]:
+        """First and last row in the file; a cell of a notebook that is not known counts from its top."""
+        first, last = where.span.start.row, where.span.end.row
+        if where.cell is None:
+            return first, last
+        rows = self.rows.get((where.filename, where.cell), ())
+        return (rows[first - 1], rows[last - 1]) if last <= len(rows) else (1, 1)
 
 
 def render(output_format: str, report: Report) -> str:

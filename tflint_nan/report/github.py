@@ -14,23 +14,20 @@ def render(report: Report) -> str:
 
     The commands' syntax: "Workflow commands for GitHub Actions" in GitHub's documentation.
     """
-    return "".join(_command(finding) for finding in report.findings) + summary(report)
+    commands = (_command(finding, report.document_rows(finding)) for finding in report.findings)
+    return "".join(commands) + summary(report)
 
 
-def _command(finding: Finding) -> str:
+def _command(finding: Finding, rows: tuple[int, int]) -> str:
     properties = {
         "title": f"tflint-nan ({finding.code})",
         "file": path_from(".", finding.filename),
+        "line": str(rows[0]),
+        "endLine": str(rows[1]),
     }
     if finding.cell is None:
-        # Of a notebook GitHub counts the rows of its JSON, and a finding those of its cell.
         start, end = finding.span.start, finding.span.end
-        properties |= {
-            "line": str(start.row),
-            "col": str(start.column),
-            "endLine": str(end.row),
-            "endColumn": str(end.column),
-        }
+        properties |= {"col": str(start.column), "endColumn": str(end.column)}
     listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     return f"::{finding.severity.value} {listed}::{_message(line(finding).strip())}\n"
 

@@ -26,10 +26,7 @@ def render(report: Report) -> str:
             "severity": _SEVERITY[finding.severity],
             "location": {
                 "path": path_from(".", finding.filename),
-                "positions": {
-                    "begin": {"line": finding.span.start.row, "column": finding.span.start.column},
-                    "end": {"line": finding.span.end.row, "column": finding.span.end.column},
-                },
+                "lines": dict(zip(("begin", "end"), report.document_rows(finding), strict=True)),
             },
         }
         for finding, mark in zip(report.findings, marks, strict=True)

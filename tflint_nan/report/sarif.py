@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tflint_nan import __version__
+from tflint_nan import HOME, __version__
 from tflint_nan.engine import FAULTS
 from tflint_nan.finding import Applicability, Finding, Fix, Position, Related, Severity, Span
 from tflint_nan.fingerprint import fingerprints, path_from
@@ -31,15 +32,16 @@ def render(report: Report) -> str:
     rules = [rule for rule in pages() if rule.code in found]
     marks = fingerprints(report.findings, report.lines)
     results = [
-        _result(finding, found.index(finding.code), mark)
+        _result(report, finding, found.index(finding.code), mark)
         for finding, mark in zip(report.findings, marks, strict=True)
         if finding.code not in FAULTS
     ]
-    faults = [_notification(finding) for finding in report.findings if finding.code in FAULTS]
+    faults = [_notification(report, finding) for finding in report.findings if finding.code in FAULTS]
     run = {
         "tool": {
             "driver": {
                 "name": "tflint-nan",
+                "informationUri": HOME,
                 "version": __version__,
                 "semanticVersion": __version__,
                 "rules": [_rule(rule) for rule in rules],
@@ -56,7 +58,7 @@ def render(report: Report) -> str:
 def _rule(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.code,
-        "name": rule.name,
+        "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": rule.summary},
         "help": {"text": page(rule, "text"), "markdown": page(rule, "text")},
@@ -64,12 +66,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, index: int, mark: str) -> dict[str, Any]:
-    place = _location(finding.filename, finding.span, finding.cell)
-    related = [
-        {**_location(step.filename, step.span, step.cell), "message": {"text": step.message}}
-        for step in finding.related
-    ]
+def _result(report: Report, finding: Finding, index: int, mark: str) -> dict[str, Any]:
+    place = _location(report, finding)
+    related = [{**_location(report, step), "message": {"text": step.message}} for step in finding.related]
     result: dict[str, Any] = {
         "ruleId": finding.code,
         "ruleIndex": index,
@@ -113,14 +112,28 @@ def _is_sink(finding: Finding) -> list[Related]:
     return [step for step in finding.related if (step.filename, step.cell, step.span) == here]
 
 
-def _location(filename: str, span: Span, cell: int | None) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": _artifact(filename)}
-    if cell is None:
-        physical["region"] = _region(span)
-        return {"physicalLocation": physical}
-    # A notebook's rows are those of its JSON for whoever reads the log; a finding counts in its cell.
-    place = f"cell {cell}:{span.start.row}:{span.start.column}"
-    return {"physicalLocation": physical, "logicalLocations": [{"name": place, "kind": "cell"}]}
+def _location(report: Report, where: Finding | Related) -> dict[str, Any]:
+    first, last = report.document_rows(where)
+    # A column of a cell is another one in the string of the JSON.
+    region = _region(where.span) if where.cell is None else {"startLine": first, "endLine": last}
+    snippet = {"snippet": {"text": text}} if (text := _text(report, where)) else {}
+    place = {
+        "physicalLocation": {"artifactLocation": _artifact(where.filename), "region": {**region, **snippet}}
+    }
+    if where.cell is None:
+        return place
+    name = f"cell {where.cell}:{where.span.start.row}:{where.span.start.column}"
+    return {**place, "logicalLocations": [{"name": name, "kind": "cell"}]}
+
+
+def _text(report: Report, where: Finding | Related) -> str:
+    """The text of the span, in a cell of its whole rows."""
+    start, end = where.span.start, where.span.end
+    rows = list(report.lines.get((where.filename, where.cell), ())[start.row - 1 : end.row])
+    if rows and where.cell is None:
+        rows[-1] = rows[-1][: end.column - 1]
+        rows[0] = rows[0][start.column - 1 :]
+    return "\n".join(rows)
 
 
 def _artifact(filename: str) -> dict[str, Any]:
@@ -150,13 +163,13 @@ def _fix(filename: str, fix: Fix) -> dict[str, Any]:
     }
 
 
-def _notification(finding: Finding) -> dict[str, Any]:
+def _notification(report: Report, finding: Finding) -> dict[str, Any]:
     """What kept a file from being checked: a fault of the run, no result of it."""
     start = finding.span.start
-    span = Span(start, Position(start.row, start.column + 1))
+    whole = replace(finding, span=Span(start, Position(start.row, start.column + 1)))
     return {
         "descriptor": {"id": finding.code},
         "level": "error",
         "message": {"text": finding.message},
-        "locations": [_location(finding.filename, span, finding.cell)],
+        "locations": [_location(report, whole)],
     }
