@@ -285,6 +285,7 @@ def _write(path: str, before: bytes, data: bytes) -> None:
         OSError: the file may not be written, or holds something else than `before`; it is as it was.
     """
     real = os.path.realpath(path)
+    status = os.stat(real)
     if not os.access(real, os.W_OK):
         # The folder's permission is enough to replace a file that is protected itself.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -294,7 +295,6 @@ def _write(path: str, before: bytes, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(handle)
-        status = os.stat(real)
         if hasattr(os, "chown"):
             for owner, group in ((status.st_uid, -1), (-1, status.st_gid)):
                 with contextlib.suppress(PermissionError):
