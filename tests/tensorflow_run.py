@@ -11,7 +11,7 @@ import builtins
 import contextlib
 import io
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,12 @@ tf1 = tf.compat.v1
 #: Keywords that TensorFlow 2 no longer knows.
 OLD_KEYWORDS = {"keep_dims", "reduction_indices"}
 Values = Mapping[str, Any]
+#: Relative and absolute difference that rounding makes: some ulps for each operation of a small loss.
+TOLERANCE = {
+    np.dtype("float64"): (1e-9, 1e-12),
+    np.dtype("float32"): (2e-5, 2e-6),
+    np.dtype("float16"): (2e-2, 1e-3),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +196,23 @@ def execute(text: str, values: Values, inputs: Inputs, *, v1: bool) -> Outcome:
     Raises:
         KeyError: the program has no output of the name.
     """
-    setter = _SetInputs(set(values))
+    return outcomes(text, [values], inputs, v1=v1)[0]
+
+
+def outcomes(text: str, lines: Sequence[Values], inputs: Inputs, *, v1: bool) -> list[Outcome]:
+    """Run the program with each of the lines, which give values of the same shapes to the same names.
+
+    The module runs once, with the first line. With several, a program of TensorFlow 2 has to be a function:
+    what its module computes of inputs stays as it is.
+
+    Raises:
+        KeyError: the program has no output of the name.
+    """
+    setter = _SetInputs(set(lines[0]))
     tree = ast.fix_missing_locations(setter.visit(ast.parse(text)))
     compiled = compile(tree, "<program>", "exec")
     run = _in_graph if v1 else _eagerly
-    return run(compiled, values, inputs, setter.assigned)
+    return run(compiled, lines, inputs, setter.assigned)
 
 
 def _output(names: dict[str, Any], make: Callable[[str], Any], inputs: Inputs) -> Any:
@@ -205,59 +223,78 @@ def _output(names: dict[str, Any], make: Callable[[str], Any], inputs: Inputs) -
     return function(*(make(name) for name in parameters))
 
 
-def _in_graph(compiled: types.CodeType, values: Values, inputs: Inputs, assigned: set[str]) -> Outcome:
+def _in_graph(
+    compiled: types.CodeType, lines: Sequence[Values], inputs: Inputs, assigned: set[str]
+) -> list[Outcome]:
+    first = lines[0]
     made: dict[str, Any] = {}
-    feed: dict[Any, Any] = {}
 
     def make(name: str, trained: bool = False) -> Any:
         if name not in made:
-            value = values[name]
-            if trained:
-                made[name] = tf1.Variable(value)
-            else:
-                made[name] = tf1.placeholder(value.dtype, value.shape)
-                feed[made[name]] = value
+            value = first[name]
+            made[name] = tf1.Variable(value) if trained else tf1.placeholder(value.dtype, value.shape)
         return made[name]
 
     with tf.Graph().as_default():
         tf1.set_random_seed(SEED)
         names = {**namespace(v1=True), "__input__": make}
-        names |= {name: make(name) for name in values if name not in assigned}
+        names |= {name: make(name) for name in first if name not in assigned}
         exec(compiled, names)
         output = _output(names, make, inputs)
-        wanted = {name: node for name, node in made.items() if values[name].dtype.kind == "f"}
+        wanted = {name: node for name, node in made.items() if first[name].dtype.kind == "f"}
         gradients = dict(zip(wanted, tf1.gradients(output, list(wanted.values())), strict=True))
+        present = {name: tf.convert_to_tensor(g) for name, g in gradients.items() if g is not None}
+        variables = {name: node for name, node in made.items() if isinstance(node, tf.Variable)}
+        start = [tf1.global_variables_initializer(), tf1.local_variables_initializer()]
         # The graph optimizer may turn log(softmax(x)) into log_softmax(x); a program must not rely on it.
         config = tf1.ConfigProto()
         config.graph_options.rewrite_options.disable_meta_optimizer = True
+        found = []
         with tf1.Session(config=config) as session:
-            session.run([tf1.global_variables_initializer(), tf1.local_variables_initializer()])
-            value = session.run(output, feed)
-            present = {name: tf.convert_to_tensor(g) for name, g in gradients.items() if g is not None}
-            arrays = session.run(present, feed)
-    return Outcome(value, {name: arrays.get(name) for name in gradients})
+            session.run(start)
+            for values in lines:
+                for name, variable in variables.items():
+                    variable.load(values[name], session)
+                feed = {node: values[name] for name, node in made.items() if name not in variables}
+                value, arrays = session.run((output, present), feed)
+                found.append(Outcome(value, {name: arrays.get(name) for name in gradients}))
+    return found
 
 
-def _eagerly(compiled: types.CodeType, values: Values, inputs: Inputs, assigned: set[str]) -> Outcome:
-    made: dict[str, Any] = {}
+def _eagerly(
+    compiled: types.CodeType, lines: Sequence[Values], inputs: Inputs, assigned: set[str]
+) -> list[Outcome]:
     tf.keras.utils.set_random_seed(SEED)
-    with tf.GradientTape() as tape:
+    names: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    found = []
+    for values in lines:
+        with tf.GradientTape() as tape:
+            made: dict[str, Any] = dict(variables)
 
-        def make(name: str, trained: bool = False) -> Any:
-            if name not in made:
-                made[name] = tf.Variable(values[name]) if trained else tf.constant(values[name])
+            def make(name: str, trained: bool = False, made: Any = made, values: Values = values) -> Any:
+                if name not in made:
+                    made[name] = tf.Variable(values[name]) if trained else tf.constant(values[name])
+                    if trained:
+                        variables[name] = made[name]
                 if values[name].dtype.kind == "f":
                     tape.watch(made[name])
-            return made[name]
+                return made[name]
 
-        names = {**namespace(v1=False), "__input__": make}
-        names |= {name: make(name) for name in values if name not in assigned}
-        exec(compiled, names)
-        output = _output(names, make, inputs)
-    wanted = {name: node for name, node in made.items() if values[name].dtype.kind == "f"}
-    gradients = tape.gradient(output, wanted)
-    arrays = {name: None if g is None else tf.convert_to_tensor(g).numpy() for name, g in gradients.items()}
-    return Outcome(output.numpy(), arrays)
+            given = {name: make(name) for name in values if name not in assigned}
+            if names:
+                names |= given
+                for name, variable in variables.items():
+                    variable.assign(values[name])
+            else:
+                names |= {**namespace(v1=False), "__input__": make, **given}
+                exec(compiled, names)
+            output = _output(names, make, inputs)
+        wanted = {name: node for name, node in made.items() if values[name].dtype.kind == "f"}
+        gradients = tape.gradient(output, wanted)
+        arrays = {n: None if g is None else tf.convert_to_tensor(g).numpy() for n, g in gradients.items()}
+        found.append(Outcome(output.numpy(), arrays))
+    return found
 
 
 def run_tensorflow_1(text: str) -> str:

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 from cases_reader import case_files
 from lint import check, fix
-from tensorflow_run import Outcome, execute, is_tensorflow_1, read_inputs
+from tensorflow_run import TOLERANCE, Outcome, execute, is_tensorflow_1, read_inputs
 from test_pages import code
 
 from tflint_nan.finding import Level
 from tflint_nan.registry import Rule, rules
 
-#: Relative and absolute difference that rounding makes: some ulps for each operation of a small loss.
-TOLERANCE = {
-    np.dtype("float64"): (1e-9, 1e-12),
-    np.dtype("float32"): (2e-5, 2e-6),
-    np.dtype("float16"): (2e-2, 1e-3),
-}
 FILES = {file.rule: file for file in case_files()}
 
 
