@@ -144,6 +144,20 @@ def test_writing_the_manual_takes_old_pages_away_and_nothing_else(tmp_path: Path
     assert {path.name for path in folder.iterdir()} == {"b.md", "c.md", "c.txt", "own.md"}
 
 
+def test_the_comparison_has_a_row_for_every_rule() -> None:
+    text = (DOCS / "comparison.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"^\| `(\S+)` \| [^|]+ \|$", text, flags=re.MULTILINE))
+    [tools] = re.findall(r"^\| rule \| \| (.+) \|$", text, flags=re.MULTILINE)
+    rows = re.findall(r"^\| (NAN\d+) \| \[(\S+)\]\((\S+)\) \| (.+) \|$", text, flags=re.MULTILINE)
+    expected = [(rule.code, rule.name, f"rules/{rule.name}.md") for rule in rules()]
+    found = [row[:3] for row in rows]
+    wrong = sorted(set(found) ^ set(expected)) or [f"order: {found}"]
+    assert found == expected, f"docs/comparison.md: rows are missing, or of no rule: {wrong}"
+    for *_, cells in rows:
+        assert len(cells.split(" | ")) == len(tools.split(" | "))
+        assert set(cells.split(" | ")) <= words
+
+
 @pytest.mark.parametrize("path", [*DOCS.rglob("*.md"), DOCS.parent / "README.md"], ids=lambda path: path.name)
 def test_links_to_files_lead_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
