@@ -34,8 +34,8 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 Safe: `log(sigmoid(z))` is `log_sigmoid(z)`, `log(1 - sigmoid(z))` is `log_sigmoid(-z)`, and
 `-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value and gradient, for every
 label. Logits get a name where they have none, and are fetched out of other functions of a script as NAN101
-does. Where that would change what others see (a layer of a Keras model) the output is clipped: unsafe, since a
-clipped output has no gradient.
+does. Where that would change what others see (a layer of a Keras model) the output is clipped: unsafe,
+since a clipped output has no gradient.
 
 ## References
 * tf.nn.sigmoid_cross_entropy_with_logits, whose
@@ -49,21 +49,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import at, complement
+from tflint_nan.entropy import cross_entropy_text, sigmoid_cross_entropy
+from tflint_nan.evidence import at
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.inward import log_sigmoid
 from tflint_nan.lift import logits_at
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import (
-    clipped,
-    cross_entropy_text,
-    overflows,
-    sigmoid_cross_entropy,
-    spelled,
-)
+from tflint_nan.stable import clipped, overflows
 from tflint_nan.trace import explained
 
 
@@ -91,19 +87,13 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     # One that is written by hand becomes a sigmoid by the fix of NAN107.
     if sink.name != "log" or overflows(sigmoid):
         return None
-    operand = sink.arg("x")
-    complemented = complement(operand)
-    bare = sigmoid.name == "sigmoid" and (complemented or operand).op is sigmoid
-    logits = logits_at(r, sigmoid, sink) if bare else None
-    if logits is None:
-        return clipped(r, sink, "x")
-    whole = sigmoid_cross_entropy(graph, sink)
-    text = cross_entropy_text(r, whole, "sigmoid_cross_entropy", sink, logits) if whole else None
-    if whole is not None and text is not None:
-        r.replace(whole.root.node, "{text}", text=text)
-        return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
-    stable = spelled(r, sink, "log_sigmoid")
-    if stable is None:
-        return clipped(r, sink, "x")
-    r.replace(sink.node, "{f}(-{x})" if complemented is not None else "{f}({x})", f=stable, x=logits)
-    return r.fix(Applicability.SAFE, f"Use {stable}")
+    if sigmoid.name == "sigmoid":
+        whole = sigmoid_cross_entropy(graph, sink)
+        logits = logits_at(r, sigmoid, sink) if whole else None
+        text = (
+            cross_entropy_text(r, whole, "sigmoid_cross_entropy", sink, logits) if whole and logits else None
+        )
+        if whole is not None and text is not None:
+            r.replace(whole.root.node, "{text}", text=text)
+            return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
+    return log_sigmoid(r, sink, sigmoid) or clipped(r, sink, "x")

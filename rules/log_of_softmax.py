@@ -35,10 +35,11 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 `log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite. Where the
 labels are known to be one-hot, the whole `-sum(labels * log(softmax(logits)))` becomes
 `softmax_cross_entropy_with_logits`, whose gradient, `softmax - labels`, is the same exactly when the labels
-sum to 1. Logits get a name where they have none. Where the softmax stands in another function of a script, that
-function returns the logits and all of its calls apply the softmax; where it is kept in `self`, the logits are
-kept beside it. Where nothing of that can be done without changing what others see (a layer of a Keras model, a
-function of a module that is imported), the output is clipped: unsafe, since a clipped output has no gradient.
+sum to 1. Logits get a name where they have none. Where the softmax stands in another function of a script,
+that function returns the logits and all of its calls apply the softmax; where it is kept in `self`, the
+logits are kept beside it. Where nothing of that can be done without changing what others see (a layer of a
+Keras model, a function of a module that is imported), the output is clipped: unsafe, since a clipped output
+has no gradient.
 
 ## References
 * [tf.nn.log_softmax](https://www.tensorflow.org/api_docs/python/tf/nn/log_softmax)
@@ -52,22 +53,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.entropy import cross_entropy_text, softmax_cross_entropy
 from tflint_nan.evidence import at, gap
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.inward import log_softmax
 from tflint_nan.lift import logits_at
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import (
-    clipped,
-    cross_entropy_text,
-    is_log_of,
-    log_softmax,
-    overflows,
-    softmax_cross_entropy,
-)
+from tflint_nan.stable import clipped, overflows
 from tflint_nan.trace import explained
 
 
@@ -95,7 +91,7 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     if overflows(softmax):
         # Written by hand; it becomes a softmax by the fix of NAN107.
         return None
-    whole = softmax_cross_entropy(graph, sink) if is_log_of(sink, softmax) else None
+    whole = softmax_cross_entropy(graph, sink) if sink.arg("x").op is softmax else None
     logits = logits_at(r, softmax, sink) if whole else None
     text = cross_entropy_text(r, whole, "softmax_cross_entropy", sink, logits) if whole and logits else None
     if whole is not None and text is not None:

@@ -48,10 +48,11 @@ from functools import partial
 from tflint_nan.evidence import library
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
+from tflint_nan.inward import log_softmax
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, log_softmax
+from tflint_nan.stable import clipped
 from tflint_nan.trace import explained, label
 
 

@@ -120,25 +120,18 @@ def activated(r: Rewriter, squashed: Op) -> _Activated | None:
         return None
     operand = squashed.nodes.get("x")
     if operand is not None and "activation" not in squashed.nodes and _holds(node, operand):
-        pieces = _pieces(source, node, operand)
+        pieces = r.pieces(node, operand)
         return _Activated(squashed, r.text(operand), pieces)
     option = squashed.nodes.get("activation")
     function = r.api(f"tf.nn.{squashed.name}") if option is not None else None
     if function is None or option is None or "layer" in squashed.args or not _holds(node, option):
         return None
-    text = "None".join(_pieces(source, node, option))
+    text = "None".join(r.pieces(node, option))
     return _Activated(squashed, text, (f"{function}(", ")"))
 
 
 def _holds(node: cst.CSTNode, part: cst.CSTNode) -> bool:
     return any(inner is part for inner in within(node))
-
-
-def _pieces(source: Source, node: cst.CSTNode, part: cst.CSTNode) -> tuple[str, str]:
-    """The text of `node` before and after `part`."""
-    whole, inner = source.span(node), source.outer_span(part)
-    places = [source.offset(place) for place in (whole.start, inner.start, inner.end, whole.end)]
-    return source.text[places[0] : places[1]], source.text[places[2] : places[3]]
 
 
 # Ways out of a function and into one.

@@ -128,6 +128,10 @@ class Rewriter:
         """Why this place cannot be rewritten as asked, None where nothing stood in the way so far."""
         return self._obstacles[0] if self._obstacles else None
 
+    def decline(self, why: str) -> None:
+        """Note why a rule makes no fix here."""
+        self._obstacles.insert(0, why)
+
     def _refuse(self, why: str) -> None:
         """There will be no fix."""
         self._obstacles.append(why)
@@ -300,6 +304,30 @@ class Rewriter:
                 return False
         return True
 
+    def pieces(self, node: cst.CSTNode, part: cst.CSTNode) -> tuple[str, str]:
+        """The text of `node` before and after `part`."""
+        whole, inner = self._source.span(node), self._source.outer_span(part)
+        ends = [self._source.offset(place) for place in (whole.start, inner.start, inner.end, whole.end)]
+        return self._source.text[ends[0] : ends[1]], self._source.text[ends[2] : ends[3]]
+
+    def holds_around(self, site: Op, part: cst.BaseExpression) -> bool:
+        """Whether the expression of `site`, but for `part` of it, means the same at the op, without calls."""
+        if not isinstance(site.node, cst.BaseExpression) or not any(n is part for n in within(site.node)):
+            return False
+        if site.statement is self._op.statement:
+            return True
+        todo: list[cst.CSTNode] = [site.node]
+        while todo:
+            node = todo.pop()
+            if node is part:
+                continue
+            if isinstance(node, _DEFERRED) or (isinstance(node, cst.Call) and node is not site.node):
+                return False
+            if isinstance(node, cst.Name) and not self._means_the_same(node, site):
+                return False
+            todo.extend([node.value] if isinstance(node, (cst.Attribute, cst.Arg)) else node.children)
+        return True
+
     def _hoistable(self, node: cst.BaseExpression, site: Op) -> cst.SimpleStatementLine | None:
         """The statement before which `node` can be computed just as well."""
         statement = site.statement
@@ -338,7 +366,7 @@ class Rewriter:
         """Put a filled-in template in the place of an expression, or of a statement that is one.
 
         Args:
-            node: what is replaced; parentheses around it stay.
+            node: what is replaced; parentheses around it stay. `x /= y` becomes `x = ...` for an expression.
             template: text with `{names}`; an expression, or an assignment where `node` is a statement.
             **parts: what stands for the names: texts and nodes. Parentheses are added where a part, or
                 the whole in its new place, needs them.
@@ -352,7 +380,10 @@ class Rewriter:
         for name, part in parts.items():
             if part is not None:
                 texts[name] = part if isinstance(part, str) else self.text(part)
-        self._draft.replacements.append(_Replacement(node, fill(template, texts)))
+        text = fill(template, texts)
+        if isinstance(node, cst.AugAssign) and parse_expression(f"({text})") is not None:
+            text = f"{self.text(node.target)} = {text}"
+        self._draft.replacements.append(_Replacement(node, text))
 
     def replace_target(self, statement: cst.CSTNode | None, target: cst.CSTNode, name: str) -> None:
         """Bind another name in an assignment, in the place of `target`."""
@@ -360,12 +391,8 @@ class Rewriter:
         if assign is None or not self._here(target):
             self._refuse("what is renamed is not assigned by itself")
             return
-        whole, inner = self._source.span(assign), self._source.outer_span(target)
-        places = [self._source.offset(place) for place in (whole.start, inner.start, inner.end, whole.end)]
-        text = self._source.text
-        self._draft.replacements.append(
-            _Replacement(assign, text[places[0] : places[1]] + name + text[places[2] : places[3]])
-        )
+        before, after = self.pieces(assign, target)
+        self._draft.replacements.append(_Replacement(assign, before + name + after))
 
     def set_argument(self, call: cst.CSTNode, name: str, text: str, position: int | None = None) -> None:
         """Give a call the keyword argument `name`, in the place of the one it has.

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import complement, exp_in, library, number, plus_one, quotient, same, squasher
+from tflint_nan.evidence import exp_in, library, number, plus_one, quotient, same, squasher
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
-from tflint_nan.lift import logits_at
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Items, Op, Shape, Value
 
@@ -29,6 +28,7 @@ NAMES: dict[str, dict[str, str]] = {
         "log_sigmoid": ("tf.math.log_sigmoid", "keras.ops.log_sigmoid"),
         "softmax_cross_entropy": ("tf.nn.softmax_cross_entropy_with_logits",),
         "sigmoid_cross_entropy": ("tf.nn.sigmoid_cross_entropy_with_logits",),
+        "weighted_cross_entropy": ("tf.nn.weighted_cross_entropy_with_logits",),
         "logsumexp": ("tf.reduce_logsumexp", "keras.ops.logsumexp", "keras.backend.logsumexp"),
         "softplus": ("tf.nn.softplus", "keras.ops.softplus", "keras.backend.softplus"),
         "expm1": ("tf.math.expm1", "keras.ops.expm1", "", "np.expm1"),
@@ -76,105 +76,6 @@ def clipped(r: Rewriter, sink: Op, name: str) -> Fix | None:
     return r.fix(Applicability.UNSAFE, f"Keep the operand of {sink.name} at or above {low}")
 
 
-def is_log_of(sink: Op, softmax: Op) -> bool:
-    """Whether `sink` is the log of all that a softmax of the library gives."""
-    return sink.name == "log" and softmax.name == "softmax" and sink.arg("x").op is softmax
-
-
-def log_softmax(r: Rewriter, sink: Op, softmax: Op) -> Fix | None:
-    """The log of a softmax from its logits, where they have a name."""
-    if not is_log_of(sink, softmax):
-        return None
-    stable, logits = spelled(r, sink, "log_softmax"), logits_at(r, softmax, sink)
-    if stable is None or logits is None:
-        return None
-    axis = r.spell(softmax.arg("axis")) if "axis" in softmax.args else None
-    r.replace(sink.node, "{f}({x}, axis={axis})" if axis else "{f}({x})", f=stable, x=logits, axis=axis)
-    return r.fix(Applicability.SAFE, f"Use {stable}")
-
-
-Term = tuple[int, tuple[Value, ...]]
-
-
-def terms(value: Value) -> list[Term]:
-    """`value` as a sum of products, (sign, factors) of each; what is more than 8 stays together."""
-    todo, found = [(1, value)], list[Term]()
-    while todo:
-        sign, current = todo.pop()
-        op = current.op
-        if op is not None and op.name in ("add", "sub") and len(todo) + len(found) < 8:
-            todo.append((sign if op.name == "add" else -sign, op.arg("y")))
-            todo.append((sign, op.arg("x")))
-        elif op is not None and op.name == "neg":
-            todo.append((-sign, op.arg("x")))
-        else:
-            found.append(_product(sign, current))
-    return found
-
-
-def _product(sign: int, value: Value) -> Term:
-    todo, factors = [value], list[Value]()
-    while todo:
-        current = todo.pop()
-        op = current.op
-        if op is not None and op.name == "mul" and len(todo) + len(factors) < 8:
-            todo += [op.arg("y"), op.arg("x")]
-        elif op is not None and op.name == "neg":
-            sign = -sign
-            todo.append(op.arg("x"))
-        elif number(current) == -1:
-            sign = -sign
-        else:
-            factors.append(current)
-    return sign, tuple(factors)
-
-
-@dataclass(frozen=True, slots=True)
-class CrossEntropy:
-    """A cross entropy written by hand.
-
-    `root` computes it from `labels` and `logits`, its negative where `sign` is 1; `outer` is the API name of
-    the reduction over the whole of it that stands inside `root`.
-    """
-
-    root: Op
-    sign: int
-    labels: Value
-    logits: Value
-    outer: str | None = None
-
-
-def sigmoid_cross_entropy(graph: Graph, log: Op) -> CrossEntropy | None:
-    """The pair `y log s + (1 - y) log (1 - s)` that `log` is half of, with its outermost sign."""
-    best: CrossEntropy | None = None
-    for op in _above(graph, log, ("mul", "neg", "add", "sub")):
-        best = _pair(op) or best
-    return None if best is None else _negated(graph, best)
-
-
-def softmax_cross_entropy(graph: Graph, log: Op) -> CrossEntropy | None:
-    """The `sum(labels * log(softmax(logits)))` over the classes that `log` stands in, its sign taken in.
-
-    Only where the labels are known to be one-hot: the fused gradient is `softmax - labels` whatever the
-    labels sum to, the written one is not.
-    """
-    total = next((op for op in _above(graph, log, ("mul", "neg", "sum")) if op.name == "sum"), None)
-    softmax = log.arg("x").op
-    if total is None or softmax is None or total.arg("keepdims").literal:
-        return None
-    parts = terms(total.arg("x"))
-    labels = [v for v in parts[0][1] if v.op is not log]
-    if len(parts) != 1 or len(parts[0][1]) != 2 or len(labels) != 1 or not labels[0].made_by("one_hot"):
-        return None
-    axes = [axis_of(op, total.arg("x").shape) for op in (total, softmax)]
-    everything = total.arg("axis").literal is None
-    if axes[1] != -1 or not (everything or axes[0] == -1):
-        return None
-    logits = softmax.arg("x")
-    found = CrossEntropy(total, parts[0][0], labels[0], logits, total.api if everything else None)
-    return _negated(graph, found)
-
-
 def axis_of(op: Op, shape: Shape) -> int | None:
     """The one axis that `op` works along, from the end; a softmax's is the last where none is given."""
     axis = op.arg("axis")
@@ -185,64 +86,6 @@ def axis_of(op: Op, shape: Shape) -> int | None:
     if not isinstance(given, int):
         return None
     return given if given < 0 else None if shape is None else given - len(shape)
-
-
-def _negated(graph: Graph, found: CrossEntropy) -> CrossEntropy:
-    """With the minus before it, and a mean between the two, taken in."""
-    outer, op = found.outer, found.root
-    above = list(_above(graph, op, ("mean", "sum", "neg")))[:2]
-    if found.sign > 0 and above and above[0].name != "neg" and set(above[0].args) == {"x"} and outer is None:
-        outer, above = above[0].api, above[1:]
-    if found.sign > 0 and above and above[0].name == "neg":
-        return CrossEntropy(above[0], -1, found.labels, found.logits, outer)
-    return found
-
-
-def _above(graph: Graph, op: Op, names: tuple[str, ...]) -> Iterator[Op]:
-    """The consumers of `op` of these names, and theirs, while each is the only one."""
-    current = op
-    while True:
-        consumers = graph.consumers(current)
-        if len(consumers) != 1 or consumers[0].name not in names:
-            return
-        current = consumers[0]
-        yield current
-
-
-def _pair(op: Op) -> CrossEntropy | None:
-    """`op` as the cross entropy of a sigmoid's two outcomes."""
-    parts = terms(op.value)
-    if len(parts) != 2 or parts[0][0] != parts[1][0] or any(len(factors) != 2 for _, factors in parts):
-        return None
-    for (sign, (a, b)), (_, (c, d)) in (parts, parts[::-1]):
-        for y, log_s in ((a, b), (b, a)):
-            for rest, log_rest in ((c, d), (d, c)):
-                s, one_minus = _operand(log_s, "log"), _operand(log_rest, "log")
-                if s is None or one_minus is None or s.op is None or s.op.name != "sigmoid":
-                    continue
-                other = complement(one_minus)
-                if other is not None and same(other, s) and _is_complement(rest, y):
-                    return CrossEntropy(op, sign, y, s.op.arg("x"))
-    return None
-
-
-def _operand(value: Value, name: str) -> Value | None:
-    return value.op.arg("x") if value.op is not None and value.op.name == name else None
-
-
-def _is_complement(value: Value, of: Value) -> bool:
-    other = complement(value)
-    return other is not None and same(other, of)
-
-
-def cross_entropy_text(r: Rewriter, whole: CrossEntropy, form: str, near: Op, logits: str) -> str | None:
-    """The fused call that computes what `whole.root` does from `logits`, in the library of `near`."""
-    fused, labels = spelled(r, near, form), r.spell(whole.labels)
-    outer = r.api(whole.outer) if whole.outer else ""
-    if fused is None or labels is None or outer is None:
-        return None
-    text = f"{fused}(labels={labels}, logits={logits})"
-    return ("-" if whole.sign > 0 else "") + (f"{outer}({text})" if outer else text)
 
 
 @dataclass(frozen=True, slots=True)
