@@ -103,8 +103,32 @@ def test_what_a_fix_brings_to_light_is_not_tolerated() -> None:
 def test_what_a_fix_brings_and_another_mends_is_progress() -> None:
     result = fixed("bad = 1\n", words({"bad": "worse", "worse": "good"}))
     assert result.source.text == "good = 1\n"
-    assert result.counts == {"NAN003": 1, "NAN005": 1}
+    assert [finding.code for finding in result.fixed] == ["NAN003", "NAN005"]
+    # There was one when it began.
+    assert result.counts == {"NAN003": 1}
     assert result.findings == []
+
+
+def test_what_a_fix_brings_must_be_mended_without_more_risk() -> None:
+    """The next step is an unsafe fix, and only safe ones are wanted."""
+
+    def lint(source: Source) -> list[Finding]:
+        return [*words({"bad": "worse"})(source), *words({"worse": "good"}, UNSAFE)(source)]
+
+    result = fixed("bad = 1\n", lint)
+    assert result.source.text == "bad = 1\n"
+    assert "it brings NAN005" in result.failed[0][1]
+    assert fixed("bad = 1\n", lint, unsafe=True).source.text == "good = 1\n"
+
+
+def test_what_a_fix_mends_besides_its_own_is_counted() -> None:
+    def lint(source: Source) -> list[Finding]:
+        both = words({"bad": "good"})(source)
+        return [*both, *(replace(finding, code="NAN077", fix=None) for finding in both)]
+
+    result = fixed("x = bad\n", lint)
+    assert [finding.code for finding in result.fixed] == ["NAN003"]
+    assert result.counts == {"NAN003": 1, "NAN077": 1}
 
 
 def test_fixes_that_undo_each_other_come_to_an_end() -> None:

@@ -38,20 +38,25 @@ class FixResult:
 
     Attributes:
         source: the text with the fixes.
+        found: the findings of the text without them.
         fixed: the findings whose fixes were applied, as they stood when they were.
         remaining: the findings of `source`.
         failed: those of them whose fix was undone, and why.
     """
 
     source: Source
+    found: tuple[Finding, ...]
     fixed: tuple[Finding, ...]
     remaining: tuple[Finding, ...]
     failed: tuple[tuple[Finding, str], ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
-        """Code -> how many findings were fixed, sorted by code."""
-        return dict(sorted(Counter(finding.code for finding in self.fixed).items()))
+        """Code -> how many of the findings are gone, sorted by code."""
+        found, remaining = (
+            Counter(finding.code for finding in findings) for findings in (self.found, self.remaining)
+        )
+        return dict(sorted((found - remaining).items()))
 
     @property
     def findings(self) -> list[Finding]:
@@ -201,7 +206,7 @@ class _Fixing:
         self._source = source
         self._lint = lint
         self._wanted = wanted
-        self._findings = list(lint(source))
+        self._findings = self._found = list(lint(source))
         self._fixed: list[Finding] = []
         #: What tells a finding's fix from others -> why it was undone.
         self._undone: dict[object, str] = {}
@@ -212,7 +217,7 @@ class _Fixing:
     def result(self) -> FixResult:
         reasons = ((finding, self._undone.get(key)) for finding, key in self._keyed())
         failed = tuple((finding, reason) for finding, reason in reasons if reason is not None)
-        return FixResult(self._source, tuple(self._fixed), tuple(self._findings), failed)
+        return FixResult(self._source, tuple(self._found), tuple(self._fixed), tuple(self._findings), failed)
 
     def round(self) -> bool:
         """Apply what can be applied together; False where nothing is left to try."""
@@ -295,11 +300,12 @@ class _Fixing:
         for finding in remaining:
             offset = places.origin(_offset(after, finding))
             covering = places.covering(offset)
-            if not (covering or _has_fix(finding) or (finding.code, offset) in there):
+            mended = finding.fix is not None and finding.fix.applicability in self._wanted
+            if not (covering or mended or (finding.code, offset) in there):
                 return f"it brings {finding.code} in row {finding.span.start.row}"
             for number in covering:
                 now[number, finding.code] += 1
-                unmended[number, finding.code] += not _has_fix(finding)
+                unmended[number, finding.code] += not mended
         for number, candidate in enumerate(chosen):
             own = (number, candidate.finding.code)
             if now[own] >= before[own]:
@@ -349,11 +355,6 @@ class _Places:
             if offset < self._new_starts[index] + len(content):
                 return start
         return offset - self._shifts[index + 1]
-
-
-def _has_fix(finding: Finding) -> bool:
-    """Whether a finding is the next step of a repair rather than harm."""
-    return finding.fix is not None and finding.fix.applicability is not Applicability.DISPLAY
 
 
 def _offset(source: Source, finding: Finding) -> int:
