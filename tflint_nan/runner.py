@@ -126,7 +126,7 @@ def run(files: Sequence[File], mode: Mode) -> list[Result]:
     results = _checked(jobs)
     if mode.write:
         return [
-            _written(job, result) if result.fixed else result
+            _written(job, result) if result.diff else result
             for job, result in zip(jobs, results, strict=True)
         ]
     return results
@@ -180,7 +180,7 @@ def _check_file(job: _Job, surroundings: _Surroundings) -> Result:
         return Result(job.name, [_unreadable(job.name, error)])
     source.filename = job.name
     result = _check(source, job.settings, job.mode, surroundings)
-    return replace(result, before=source.data) if result.fixed else result
+    return replace(result, before=source.data) if result.diff else result
 
 
 def _written(job: _Job, result: Result) -> Result:
@@ -213,7 +213,7 @@ def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surrou
         if mode.fix:
             fixed = fix_source(source, check, mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
-            diff = unified_diff(source, after) if counts else ""
+            diff = unified_diff(source, after)
         else:
             after, findings, counts, diff = source, check(source), {}, ""
         # It has been parsed, so those who import it need not.
