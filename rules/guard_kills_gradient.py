@@ -8,6 +8,9 @@ loss at every step, nothing corrects them, and the loss goes down by the other r
 log of a softmax or sigmoid computed from the logits is finite without a clip, and its gradient there is the
 largest.
 
+It is reported once for each clipped output, and where a loss is seen to be differentiated. The log in an
+entropy, `p * log(p)`, is silent: its weight is as small as the bound.
+
 ## Example
 
 ```python
@@ -45,10 +48,11 @@ Unsafe: the loss is no longer bounded by the clip, and training takes another co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import complement, number
+from tflint_nan.evidence import complement, number, onward
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
@@ -62,18 +66,22 @@ from tflint_nan.value import Op, Value
 
 @rule("NAN112", "guard-kills-gradient", level=Level.STRICT)
 def check(graph: Graph) -> Iterator[Report]:
-    """Logs of clipped softmax and sigmoid outputs in a loss."""
+    """Logs of clipped softmax and sigmoid outputs in a loss, the first of each output."""
+    seen: set[int] = set()
     for log in graph.ops("log"):
         inner = complement(log.arg("x"))
         clip, lowest = _clip(log.arg("x") if inner is None else inner, turned=inner is not None)
         squashed = None if clip is None else _squashed(clip)
         if clip is None or squashed is None or not graph.differentiated(log):
             continue
+        if squashed.serial in seen or _is_entropy(graph, log, (squashed, clip)):
+            continue
+        seen.add(squashed.serial)
         what = f"1 - {squashed.name}" if inner is not None else squashed.name
         yield Report(
             op=log,
-            message=f"where {what} is under {lowest:g} this log is constant: the gradient of what is certain "
-            "and wrong is 0",
+            message=f"where {what} is under {lowest:g}, a logit of {math.log(lowest):.3g}, this log is "
+            "constant: the gradient of what is certain and wrong is 0",
             help=f"use log_{squashed.name} of the logits, which needs no clip",
             because=((squashed, squashed.name), (clip, f"{clip.name}: no gradient outside of its bounds")),
             fix=partial(_fix, log, squashed, turned=inner is not None),
@@ -106,6 +114,14 @@ def _squashed(clip: Op) -> Op | None:
         if name in clip.args and number(clip.arg(name)) is None:
             return made_only_by(clip.arg(name), "softmax", "sigmoid")
     return None
+
+
+def _is_entropy(graph: Graph, log: Op, shares: tuple[Op, ...]) -> bool:
+    """Whether the log is weighted with what it is taken of: no fused loss computes that."""
+    for taker in onward(graph, log, lambda op: op.name == "neg" or bool(op.flow)):
+        if taker.name == "mul" and any(value.op in shares for value in taker.args.values()):
+            return True
+    return False
 
 
 def _fix(log: Op, squashed: Op, r: Rewriter, *, turned: bool) -> Fix | None:

@@ -47,7 +47,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from tflint_nan.evidence import number, same, squasher
+from tflint_nan.evidence import number, onward, same, squasher
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import INTEGERS
@@ -58,6 +58,8 @@ from tflint_nan.value import Op, Value
 
 #: Beyond this distance from 0 at most two of seven digits are lost.
 _NEAR = 0.01
+#: What takes the relative size of a number near 0.
+_MAGNIFYING = ("div", "reciprocal", "sqrt", "rsqrt", "log", "pow")
 _OTHERS = ("exp", "clip", "maximum", "minimum", "prediction", "labels")
 
 
@@ -76,7 +78,7 @@ class _Form:
 def check(graph: Graph) -> Iterator[Report]:
     """Differences that have a form which keeps their digits."""
     for op in graph.ops("sub", "log"):
-        form = _difference(op) if op.name == "sub" else _log(op)
+        form = _difference(graph, op) if op.name == "sub" else _log(op)
         if form is None or form.x.dtype in INTEGERS or graph.monitored_only(op):
             continue
         yield Report(
@@ -89,13 +91,16 @@ def check(graph: Graph) -> Iterator[Report]:
         )
 
 
-def _difference(op: Op) -> _Form | None:
+def _difference(graph: Graph, op: Op) -> _Form | None:
     left, right = op.arg("x"), op.arg("y")
     power = left.op
     if power is not None and power.name == "exp" and number(right) == 1 and _may_be_near_0(power.arg("x")):
         return _Form("exp(x) - 1", "expm1", power.arg("x"))
     turned = right.op
-    if turned is not None and turned.name == "cos" and number(left) == 1 and _may_be_near_0(turned.arg("x")):
+    small = (
+        turned is not None and turned.name == "cos" and number(left) == 1 and _may_be_near_0(turned.arg("x"))
+    )
+    if turned is not None and small and _counts_relatively(graph, op):
         return _Form("1 - cos(x)", "sin", turned.arg("x"))
     mean, inner = left.op, _square(right)
     outer = inner.op if inner is not None else None
@@ -111,6 +116,17 @@ def _difference(op: Op) -> _Form | None:
     if not all(mean.arg(name).literal == outer.arg(name).literal for name in ("axis", "keepdims")):
         return None
     return _Form("the mean of squares minus the square of the mean", "variance", base, axis=mean)
+
+
+def _counts_relatively(graph: Graph, op: Op) -> bool:
+    """Whether digits that are lost near 0 may be missed: in a quotient, a root, a log, or by who gets it.
+
+    In a sum, as of a rotation, or in a window they are under the digits of the other terms.
+    """
+    if graph.escapes(op):
+        return True
+    through = ("mul", "neg", "mean", "sum", "expand_dims", "cast", "square")
+    return any(taker.name in _MAGNIFYING for taker in onward(graph, op, lambda step: step.name in through))
 
 
 def _square(value: Value) -> Value | None:
