@@ -6,6 +6,7 @@ import json
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 
 import pytest
 from lint import check, check_files, command, fix
@@ -14,7 +15,9 @@ from tflint_nan import engine
 from tflint_nan.finding import Applicability, Finding
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import Rule, rules
+from tflint_nan.source import Source
 from tflint_nan.suppress import Suppressions
+from tflint_nan.unused import unused as unused_in
 
 
 @pytest.mark.parametrize(
@@ -49,37 +52,37 @@ from tflint_nan.suppress import Suppressions
     ],
 )
 def test_comment_behind_code(comment: str, silenced: bool) -> None:
-    assert bool(Suppressions(f"x = 1  {comment}\n").silencing("NAN101", (1, 1))) is silenced
+    assert Suppressions(f"x = 1  {comment}\n").silences("NAN101", (1, 1)) is silenced
 
 
 def test_any_row_of_the_statement_counts_and_no_other() -> None:
     text = "x = f(\n    1,  # noqa\n    2,\n)\ny = 2\n"
-    assert Suppressions(text).silencing("NAN101", (1, 4))
-    assert not Suppressions(text).silencing("NAN101", (5, 5))
-    assert not Suppressions(text).silencing("NAN101", (3, 4))
+    assert Suppressions(text).silences("NAN101", (1, 4))
+    assert not Suppressions(text).silences("NAN101", (5, 5))
+    assert not Suppressions(text).silences("NAN101", (3, 4))
 
 
 @pytest.mark.parametrize("tool", ["tflint-nan", "ruff", "flake8", "Flake8"])
 def test_a_row_of_its_own_silences_the_file(tool: str) -> None:
-    assert Suppressions(f"import x\n# {tool}: noqa\ny = 1\n").silencing("NAN101", (3, 3))
+    assert Suppressions(f"import x\n# {tool}: noqa\ny = 1\n").silences("NAN101", (3, 3))
     named = Suppressions(f"import x\n   # {tool}: noqa: NAN101\ny = 1\n")
-    assert named.silencing("NAN101", (3, 3))
-    assert not named.silencing("NAN102", (3, 3))
+    assert named.silences("NAN101", (3, 3))
+    assert not named.silences("NAN102", (3, 3))
 
 
 def test_plain_noqa_on_a_row_of_its_own_does_not_silence_the_file() -> None:
-    assert not Suppressions("# noqa\nx = 1\n").silencing("NAN101", (2, 2))
+    assert not Suppressions("# noqa\nx = 1\n").silences("NAN101", (2, 2))
 
 
 @pytest.mark.parametrize("text", ['x = "# noqa"\n', 'x = """\n# tflint-nan: noqa\n"""\n', "x = '#' 'noqa'\n"])
 def test_strings_are_no_comments(text: str) -> None:
-    assert not Suppressions(text).silencing("NAN101", (1, 3))
+    assert not Suppressions(text).silences("NAN101", (1, 3))
 
 
 def test_rows_are_counted_in_every_kind_of_line_break() -> None:
     for newline in ("\n", "\r\n", "\r"):
         text = newline.join(["a = 1", "b = 2  # noqa", "c = '\x0c\u2028'", "d = 4  # noqa", ""])
-        rows = [row for row in range(1, 6) if Suppressions(text).silencing("NAN101", (row, row))]
+        rows = [row for row in range(1, 6) if Suppressions(text).silences("NAN101", (row, row))]
         assert rows == [2, 4]
 
 
@@ -87,7 +90,7 @@ def test_a_tokenizer_that_stops_does_not_lose_comments() -> None:
     # The bracket never closes, as syntax looks that is newer than the running Python.
     text = "a = 1  # noqa\nb = (\nc = 2  # noqa: NAN101\nd = 3  # noqa: NAN102\n  ?? $ \n"
     found = Suppressions(text)
-    assert [row for row in range(1, 5) if found.silencing("NAN101", (row, row))] == [1, 3]
+    assert [row for row in range(1, 5) if found.silences("NAN101", (row, row))] == [1, 3]
 
 
 # ---- NAN902: what silences nothing
@@ -223,6 +226,44 @@ def test_a_rule_that_failed_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(engine, "rules", lambda: broken)
     found = check(f"{HEAD}y = 1  # noqa: NAN101\nz = 1  # noqa: NAN102\n", select=UNUSED)
     assert [(f.code, f.span.start.row) for f in found] == [("NAN901", 1), ("NAN902", 4)]
+
+
+def test_the_first_comment_for_the_file_has_the_work() -> None:
+    text = f"# tflint-nan: noqa: NAN101\n# ruff: noqa: NAN101\n{HEAD}{LOG}\n{LOG}  # noqa: NAN101\n"
+    assert [f.span.start.row for f in unused(text)] == [2, 6]
+
+
+@pytest.mark.parametrize(
+    ("rows", "inside"),
+    [([(2, 4), (3, 3), (4, 6), (9, 9)], {2, 3, 4, 5, 6, 9}), ([(1, 9), (2, 3)], {*range(1, 10)})],
+)
+def test_rows_of_reports(rows: list[tuple[int, int]], inside: set[int]) -> None:
+    """Statements in one another, and side by side: every row of one of them is covered, no other."""
+    comments = "".join("x = 1  # noqa: NAN101\n" for _ in range(12))
+    source = Source("a.py", comments)
+    found = list(unused_in(source, Suppressions(comments), {"NAN101": rows}, {"NAN101"}, {"NAN101"}))
+    assert {f.span.start.row for f in found} == set(range(1, 13)) - inside
+
+
+def test_many_comments_and_findings_of_one_statement_take_no_time() -> None:
+    many = 10_000
+    text = "x = [\n" + "1,  # noqa: NAN101\n" * many + "]\n" + "# tflint-nan: noqa: NAN102\n" * many
+    suppressions = Suppressions(text)
+    rows = (1, many + 2)
+    start = process_time()
+    assert all(suppressions.silences("NAN101", rows) for _ in range(many))
+    found = list(
+        unused_in(
+            Source("a.py", text),
+            suppressions,
+            {"NAN101": [rows] * many},
+            {"NAN101", "NAN102"},
+            {"NAN101", "NAN102"},
+        )
+    )
+    assert len(found) == many
+
+    assert process_time() - start < 10
 
 
 def test_faults_cannot_be_silenced() -> None:

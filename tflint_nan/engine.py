@@ -17,7 +17,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import Rule, nothing, rules
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
-from tflint_nan.suppress import Directive, Suppressions
+from tflint_nan.suppress import Suppressions
 from tflint_nan.unused import UNUSED, unused
 from tflint_nan.value import Op
 
@@ -162,16 +162,16 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
 
     if reports or judged:
         suppressions = Suppressions(source.text)
-        used: set[tuple[Directive, str]] = set()
+        reported: dict[str, list[tuple[int, int]]] = {}
         for (code, span), same in reports.items():
             rows = _rows(source, same[0].report.op, span)
-            silencing = suppressions.silencing(code, rows)
-            used.update((directive, code) for directive in silencing)
-            if not silencing and _strongest(same) <= RANK[settings.shown[code]]:
+            reported.setdefault(code, []).append(rows)
+            shown = _strongest(same) <= RANK[settings.shown[code]]
+            if shown and not suppressions.silences(code, rows):
                 findings += _best(same, span, rows)
         if judged:
             known = OWN.keys() | {rule.code for rule in rules()}
-            findings += unused(source, suppressions, used, seen, known)
+            findings += unused(source, suppressions, reported, seen, known)
     return sorted(findings, key=lambda finding: finding.sort_key)
 
 

@@ -16,12 +16,13 @@ import tokenize
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
 
 _CODES = r"(?P<colon>\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*)?)?(?![\w:-])"
 _ROW = re.compile(rf"#\s*(?:tflint-nan\s*:\s*)?(?i:noqa){_CODES}")
 _FILE = re.compile(rf"#\s*(?i:tflint-nan|ruff|flake8)\s*:\s*(?i:noqa){_CODES}")
 _CODE = re.compile(r"[A-Z]+[0-9]+")
+#: Stands for every code.
+_ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +55,33 @@ class Directive:
     whole: bool
     certain: bool
 
-    def names(self, code: str) -> bool:
-        """Whether it silences `code`."""
-        return self.codes is None or any(own.text == code for own in self.codes)
-
 
 class Suppressions:
     """The `noqa` comments of one text: `directives`, in its order."""
 
     def __init__(self, text: str) -> None:
         self.directives = tuple(_directives(text)) if mentioned(text) else ()
-        self._of_file = [directive for directive in self.directives if directive.whole]
-        self._of_rows = [directive for directive in self.directives if not directive.whole]
+        #: Code -> the first comment for the file that names it.
+        self._of_file: dict[str, Directive] = {}
+        #: Code -> the rows with a comment that names it, sorted.
+        self._of_rows: dict[str, list[int]] = {}
+        for directive in self.directives:
+            for code in [_ALL] if directive.codes is None else [code.text for code in directive.codes]:
+                if directive.whole:
+                    self._of_file.setdefault(code, directive)
+                else:
+                    self._of_rows.setdefault(code, []).append(directive.row)
 
-    def silencing(self, code: str, rows: tuple[int, int]) -> list[Directive]:
-        """What silences `code` on a statement's rows (first, last).
+    def silences(self, code: str, rows: tuple[int, int]) -> bool:
+        """True where a comment on one of the rows (first, last) or for the file names `code` or all codes."""
+        if self.of_file(code) is not None:
+            return True
+        known = [self._of_rows.get(name, []) for name in (code, _ALL)]
+        return any(bisect_left(found, rows[0]) < bisect_right(found, rows[1]) for found in known)
 
-        Where the whole file is silent, what speaks for the rows has nothing left to do, as in Ruff.
-        """
-        whole = [directive for directive in self._of_file if directive.names(code)]
-        if whole:
-            return whole
-        first = bisect_left(self._of_rows, rows[0], key=attrgetter("row"))
-        last = bisect_right(self._of_rows, rows[1], key=attrgetter("row"))
-        return [directive for directive in self._of_rows[first:last] if directive.names(code)]
+    def of_file(self, code: str) -> Directive | None:
+        """The comment that silences `code` in the whole file; those behind it have nothing left to do."""
+        return self._of_file.get(_ALL) or self._of_file.get(code)
 
 
 def mentioned(text: str) -> bool:

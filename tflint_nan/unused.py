@@ -45,7 +45,8 @@ remains, and whatever else was written behind it stays.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from tflint_nan.finding import Applicability, Edit, Finding, Fix, Level, Position, Severity, Span
@@ -62,7 +63,7 @@ _JOINT = re.compile(r"(?:\s*[,;:-]+(?=\s))?\s*")
 def unused(
     source: Source,
     suppressions: Suppressions,
-    used: Container[tuple[Directive, str]],
+    reported: Mapping[str, Sequence[tuple[int, int]]],
     seen: Container[str],
     known: Container[str],
 ) -> Iterator[Finding]:
@@ -71,15 +72,22 @@ def unused(
     Args:
         source: where they stand.
         suppressions: the comments.
-        used: which comment silenced a report of which code, reports that are not shown included.
+        reported: code -> the rows (first, last) of the statement of each report, hidden ones included.
         seen: the codes whose reports of this source are all known.
         known: the codes that rules have.
     """
+    covered = {code: _Rows(rows) for code, rows in reported.items()}
+
+    def works(directive: Directive, code: str) -> bool:
+        of_file = suppressions.of_file(code)
+        if directive.whole:
+            return of_file is directive and code in covered
+        return of_file is None and code in covered and directive.row in covered[code]
+
     for directive in suppressions.directives:
-        rows = (directive.row, directive.row)
         if directive.codes is None or not directive.certain or source.is_masked(directive.row):
             continue
-        if suppressions.silencing(UNUSED.code, rows):
+        if suppressions.silences(UNUSED.code, (directive.row, directive.row)):
             continue
         idle: list[Code] = []
         unknown: list[Code] = []
@@ -92,7 +100,7 @@ def unused(
                 twice.append(code)
             elif code.text not in known:
                 unknown.append(code)
-            elif code.text in seen and (directive, code.text) not in used:
+            elif code.text in seen and not works(directive, code.text):
                 idle.append(code)
             before.add(code.text)
         if idle or unknown or twice:
@@ -106,6 +114,24 @@ def unused(
             if twice:
                 words.append(f"named twice: {_listed(twice)}")
             yield _finding(source, directive, {*idle, *unknown, *twice}, "; ".join(words))
+
+
+class _Rows:
+    """Tells whether a row lies in one of many spans, each (first, last)."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        self._first: list[int] = []
+        self._last: list[int] = []
+        for first, last in sorted(spans):
+            if self._last and first <= self._last[-1]:
+                self._last[-1] = max(self._last[-1], last)
+            else:
+                self._first.append(first)
+                self._last.append(last)
+
+    def __contains__(self, row: int) -> bool:
+        index = bisect_right(self._first, row) - 1
+        return index >= 0 and row <= self._last[index]
 
 
 def _listed(codes: Sequence[Code]) -> str:
