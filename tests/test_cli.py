@@ -360,7 +360,7 @@ error[NAN201]: a sqrt
 help: none
 
 Found 2 errors.
-1 fixable with --fix.
+1 fixable with --fix, 1 needs you.
 """
     )
 
@@ -429,15 +429,14 @@ def test_fix_writes_what_is_safe(run) -> None:
     assert ran.out == (
         "a.py:3:5: NAN102 a exp\n"
         "a.py:4:5: NAN201 a sqrt\n"
-        "Found 3 errors (1 fixed, 2 remaining).\n"
-        "1 fixable with --fix --unsafe-fixes.\n"
+        "Found 3 errors: fixed 1, 1 more with --unsafe-fixes, 1 needs you.\n"
     )
 
 
 def test_unsafe_fixes(run) -> None:
     path = _write("a.py", SAFE, UNSAFE)
     ran = run("check", "--fix", "--unsafe-fixes")
-    assert (ran.status, ran.out) == (0, "Found 2 errors (2 fixed, 0 remaining).\n")
+    assert (ran.status, ran.out) == (0, "Found 2 errors: fixed 2.\n")
     assert path.read_text() == HEAD + "a = tf.math.log1p(2.0)\nb = tf.math.expm1(2.0)\n"
 
 
@@ -540,7 +539,7 @@ def test_a_file_is_written_once_whatever_it_is_called(run) -> None:
     Path("link.py").symlink_to("a.py")
     Path("sub").mkdir()
     ran = run("check", "--fix", "a.py", "./a.py", "sub/../a.py", str(path.absolute()), "link.py", ".")
-    assert (ran.status, ran.out) == (0, "Found 1 error (1 fixed, 0 remaining).\n")
+    assert (ran.status, ran.out) == (0, "Found 1 error: fixed 1.\n")
     assert path.read_text() == HEAD + SAFE.replace("log", "log1p")
 
 
@@ -665,7 +664,7 @@ def test_fixes_do_not_depend_on_which_file_comes_first(run, names: tuple[str, st
     library, script = names
     _write(f"{library}.py", "def f(x):\n    return tf.math.log(x)\n")
     _write(f"{script}.py", f"import {library}\nx = {library}.f(tf.math.sin(2.0))\n")
-    assert run("check", "--fix").out.endswith("Found 2 errors (1 fixed, 1 remaining).\n")
+    assert run("check", "--fix").out.endswith("Found 2 errors: fixed 1, 1 needs you.\n")
     assert run("check").out == "All checks passed!\n"
 
 
@@ -731,7 +730,7 @@ def test_standard_input_is_fixed_to_standard_output(run) -> None:
     ran = run("check", "-", "--fix", "--stdin-filename", "a.py", stdin=HEAD + SAFE + NONE)
     assert ran.status == 1
     assert ran.out == HEAD + "a = tf.math.log1p(2.0)\n" + NONE
-    assert "Found 2 errors (1 fixed, 1 remaining)." in ran.err
+    assert "Found 2 errors: fixed 1, 1 needs you." in ran.err
     assert not Path("a.py").exists()
 
 

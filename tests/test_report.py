@@ -22,6 +22,7 @@ from tflint_nan.finding import (
     Severity,
     Span,
 )
+from tflint_nan.fix import risks
 from tflint_nan.report import Report, render, statistics
 from tflint_nan.report.text import changed_rows
 
@@ -213,7 +214,7 @@ def test_concise() -> None:
         "train.py:5:27: NAN101 the log of a softmax output is -inf\n"
         "n.ipynb:cell 2:5:27: NAN101 the log of a softmax output is -inf\n"
         "Found 2 errors.\n"
-        "1 fixable with --fix.\n"
+        "1 fixable with --fix, 1 needs you.\n"
     )
 
 
@@ -224,29 +225,34 @@ DISPLAY = Fix(Applicability.DISPLAY, "m", ())
 @pytest.mark.parametrize(
     ("fixes", "fixed", "applied", "expected"),
     [
-        ((), {}, False, "All checks passed!\n"),
-        ((), {}, True, "All checks passed!\n"),
-        ((None,), {}, False, "Found 1 error.\n"),
-        ((DISPLAY,), {}, False, "Found 1 error.\n"),
-        ((UNSAFE,), {}, False, "Found 1 error.\n1 fixable with --fix --unsafe-fixes.\n"),
+        ((), {}, (), "All checks passed!\n"),
+        ((), {}, risks(True), "All checks passed!\n"),
+        ((None,), {}, (), "Found 1 error.\n"),
+        ((DISPLAY,), {}, (), "Found 1 error.\n"),
+        ((UNSAFE,), {}, (), "Found 1 error.\n1 fixable with --fix --unsafe-fixes.\n"),
         (
             (FINDING.fix, FINDING.fix, UNSAFE),
             {},
-            False,
+            (),
             "Found 3 errors.\n2 fixable with --fix, 1 more with --unsafe-fixes.\n",
         ),
+        ((FINDING.fix, None), {}, (), "Found 2 errors.\n1 fixable with --fix, 1 needs you.\n"),
         (
-            (None, UNSAFE),
-            {"NAN101": 1},
-            True,
-            "Found 3 errors (1 fixed, 2 remaining).\n1 fixable with --fix --unsafe-fixes.\n",
+            (None, UNSAFE, UNSAFE),
+            {"NAN101": 5, "NAN102": 2},
+            risks(False),
+            "Found 10 errors: fixed 7, 2 more with --unsafe-fixes, 1 needs you.\n",
         ),
+        ((None, DISPLAY), {}, risks(False), "Found 2 errors: fixed 0, 2 need you.\n"),
         # What was not applied although it was asked for cannot be.
-        ((FINDING.fix,), {"NAN101": 1}, True, "Found 2 errors (1 fixed, 1 remaining).\n"),
-        ((), {"NAN101": 2}, True, "Found 2 errors (2 fixed, 0 remaining).\n"),
+        ((FINDING.fix,), {"NAN101": 1}, risks(False), "Found 2 errors: fixed 1, 1 needs you.\n"),
+        ((UNSAFE,), {"NAN101": 1}, risks(True), "Found 2 errors: fixed 1, 1 needs you.\n"),
+        ((), {"NAN101": 2}, risks(True), "Found 2 errors: fixed 2.\n"),
     ],
 )
-def test_summary(fixes: tuple[Fix | None, ...], fixed: dict[str, int], applied: bool, expected: str) -> None:
+def test_summary(
+    fixes: tuple[Fix | None, ...], fixed: dict[str, int], applied: tuple[Applicability, ...], expected: str
+) -> None:
     findings = [replace(FINDING, fix=fix) for fix in fixes]
     text = render("concise", Report(findings, fixed, applied=applied))
     assert text.endswith(expected)

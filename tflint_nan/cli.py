@@ -264,7 +264,7 @@ def _print(
         {key: text for result in results for key, text in result.lines.items()},
         {key: rows for result in results for key, rows in result.rows.items()},
         colour=output_file is None and _colour(stream),
-        applied=mode.fix,
+        applied=mode.applied,
     )
     if diff:
         click.echo("".join(result.diff for result in results), nl=False)

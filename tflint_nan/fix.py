@@ -179,6 +179,11 @@ def _outermost(node: cst.CSTNode) -> Iterator[cst.FunctionDef]:
             yield from _outermost(child)
 
 
+def risks(unsafe: bool) -> tuple[Applicability, ...]:
+    """The risks of the fixes that are applied."""
+    return (Applicability.SAFE, Applicability.UNSAFE) if unsafe else (Applicability.SAFE,)
+
+
 def fix_source(source: Source, lint: Lint, unsafe: bool) -> FixResult:
     """Apply the fixes of what `lint` finds, the unsafe ones too where `unsafe`.
 
@@ -190,9 +195,7 @@ def fix_source(source: Source, lint: Lint, unsafe: bool) -> FixResult:
     Raises:
         SourceError: `source` is not Python.
     """
-    fixing = _Fixing(
-        source, lint, (Applicability.SAFE, Applicability.UNSAFE) if unsafe else (Applicability.SAFE,)
-    )
+    fixing = _Fixing(source, lint, risks(unsafe))
     for _ in range(MAX_ROUNDS):
         if not fixing.round():
             break

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tflint_nan.finding import Finding, Lines, Related, Rows
+from tflint_nan.finding import Applicability, Finding, Lines, Related, Rows
 
 #: What `--output-format` takes: each is a module of this package, by that name, with a function `render`.
 FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit")
@@ -22,7 +22,7 @@ class Report:
         lines: the texts that the findings are about.
         rows: where the cells are written that they stand in.
         colour: True where ANSI colours are wanted.
-        applied: True where fixes were asked for.
+        applied: the risks of the fixes that were asked for, none where nothing was to be changed.
     """
 
     findings: Sequence[Finding]
@@ -30,7 +30,7 @@ class Report:
     lines: Lines = field(default_factory=dict)
     rows: Rows = field(default_factory=dict)
     colour: bool = False
-    applied: bool = False
+    applied: Collection[Applicability] = ()
 
     def document_rows(self, where: Finding | Related) -> tuple[int, int]:
         """First and last row in the file; a cell of a notebook that is not known counts from its top."""
