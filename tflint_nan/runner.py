@@ -23,8 +23,8 @@ from tflint_nan.baseline import Baseline
 from tflint_nan.build import Project
 from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
 from tflint_nan.files import File, Screen
-from tflint_nan.finding import Finding, Lines, Place, Rows, Span
-from tflint_nan.fix import fix_source, unified_diff
+from tflint_nan.finding import Applicability, Finding, Lines, Place, Rows, Span
+from tflint_nan.fix import fix_source, risks, unified_diff
 from tflint_nan.source import Source, SourceError
 from tflint_nan.suppress import mentioned
 from tflint_nan.unused import UNUSED
@@ -48,6 +48,11 @@ class Mode:
     fix: bool = False
     unsafe: bool = False
     baseline: Baseline | None = None
+
+    @property
+    def applied(self) -> tuple[Applicability, ...]:
+        """The risks of the fixes that are made."""
+        return risks(self.unsafe) if self.fix else ()
 
 
 @dataclass(frozen=True, slots=True)
