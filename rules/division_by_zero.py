@@ -37,7 +37,9 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 `divide_no_nan` is safe where the dividend is 0 whenever the divisor is, which is so for a deviation from the
 mean over the standard deviation of data: the same value wherever the original is finite, 0 where it was
 `0 / 0`. Elsewhere an epsilon is added to the divisor (inside of its root, since the root has no gradient
-at 0), or the variable is bounded from below: unsafe, since the values change.
+at 0), or the variable is bounded from below: unsafe, since the values change. So is `divide_no_nan` for a
+count, and for a divisor of either sign, which an epsilon would not keep off 0; NumPy has no such function,
+and there a divisor of either sign is left to you.
 
 ## References
 * [tf.math.divide_no_nan](https://www.tensorflow.org/api_docs/python/tf/math/divide_no_nan)
@@ -79,6 +81,10 @@ from tflint_nan.value import Const, Op, Witness
 
 #: 0 where a feature is constant.
 _SPREADS = frozenset({"std", "variance"})
+#: What is 0 or 1.
+_TESTS = frozenset(
+    "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not".split()
+)
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
 _STRONG = _SPREADS | {"relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
@@ -200,6 +206,19 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
         r.replace(root.nodes["x"], "{x} + {low}", x=root.nodes["x"], low=low)
     elif producer.name == "variable" and bound is not None:
         r.replace(node, "{f}({x}, {low})", f=bound, x=node, low=low)
-    else:
+    elif not _is_count(trail) and sink.arg(name).interval.lo >= 0:
         r.replace(node, "{x} + {low}", x=node, low=low)
+    elif safe is not None and "x" in sink.nodes:
+        r.replace(sink.node, "{f}({x}, {y})", f=safe, x=sink.nodes["x"], y=node)
+        return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")
+    elif _is_count(trail) and bound is not None:
+        r.replace(node, "{f}({x}, 1)", f=bound, x=node)
+    else:
+        return r.decline("the divisor may have either sign")
     return r.fix(Applicability.UNSAFE, "Keep the divisor away from 0")
+
+
+def _is_count(trail: Trail) -> bool:
+    """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
+    counted = [step for step in trail.steps if not step.flow]
+    return trail.producer.name in _TESTS and [step.name for step in counted] == ["sum"]

@@ -90,7 +90,9 @@ def same_text(actual: str, expected: str | None, case: Case) -> None:
 
 
 def is_strict(case: Case) -> bool:
-    """Whether the rule of the case's file is shown by `--strict` only."""
+    """Whether `--strict` shows more of a case, or its rule is shown by `--strict` only."""
+    if any(e.level == "strict" for e in case.expectations):
+        return True
     return any(rule.name == case.rule and rule.level is Level.STRICT for rule in rules())
 
 
