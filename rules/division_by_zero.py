@@ -83,8 +83,11 @@ from tflint_nan.value import Const, Op, Witness
 _SPREADS = frozenset({"std", "variance"})
 #: What is 0 or 1.
 _TESTS = frozenset(
-    "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not".split()
-)
+    {
+        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+        "logical_and", "logical_or", "logical_not",
+    }
+)  # fmt: skip
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
 _STRONG = _SPREADS | {"relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
