@@ -73,8 +73,8 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.precision import MIXED, Policies, unscaled
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.steps import Step, steps
-from tflint_nan.value import NONE, Object, Op, sources
+from tflint_nan.steps import Step, steps, taped
+from tflint_nan.value import NONE, Object, sources
 
 _NAME = "scaled_loss"
 
@@ -115,33 +115,17 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _fix(step: Step, wrapped: bool, r: Rewriter) -> Fix | None:
     """Scale the loss where the tape sees it, and wrap the optimizer where it is made."""
-    taken, optimizer = step.taken, step.optimizer
-    loss, call = taken.nodes.get("loss"), step.op.node
-    if (
-        not isinstance(loss, cst.Name)
-        or not isinstance(call, cst.Call)
-        or not isinstance(call.func, cst.Attribute)
-    ):
+    taken, call, found = step.taken, step.op.node, taped(step)
+    if found is None or not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
         return None
-    made = [b for b in taken.scope.history if b.name == loss.value and b.serial <= taken.serial]
-    statement = made[-1].statement if made else None
-    if (
-        statement is None
-        or _NAME in taken.source.names_in(taken.scope.node)
-        or not _in_tape(taken, statement)
-    ):
+    name, statement = found
+    if _NAME in taken.source.names_in(taken.scope.node):
         return None
-    r.insert_after(statement, f"{_NAME} = {r.text(call.func.value)}.scale_loss({loss.value})")
-    r.replace(loss, _NAME)
+    r.insert_after(statement, f"{_NAME} = {r.text(call.func.value)}.scale_loss({name})")
+    r.replace(taken.nodes["loss"], _NAME)
     if not wrapped:
-        wrapper = r.api("keras.mixed_precision.LossScaleOptimizer")
-        if wrapper is None or not optimizer.api.startswith(("keras.", "tf.optimizers.")):
+        made, wrapper = step.optimizer, r.api("keras.mixed_precision.LossScaleOptimizer")
+        if wrapper is None or not made.api.startswith(("keras.", "tf.optimizers.")):
             return None
-        r.replace(optimizer.node, "{wrapper}({inner})", wrapper=wrapper, inner=optimizer.node)
+        r.replace(made.node, "{wrapper}({inner})", wrapper=wrapper, inner=made.node)
     return r.fix(Applicability.UNSAFE, "Scale the loss")
-
-
-def _in_tape(taken: Op, statement: cst.CSTNode) -> bool:
-    """Whether a statement stands directly in a `with`, and the gradient is taken in or after it."""
-    block = taken.source.parent(statement)
-    return isinstance(block, cst.IndentedBlock) and isinstance(taken.source.parent(block), cst.With)

@@ -8,6 +8,7 @@ from functools import cache
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tflint_nan.graph import Report
@@ -123,6 +124,27 @@ def rounded(report: Report) -> None:
     assert half == 0 < single
 
 
+@cache
+def epochs(*guards: type) -> int:
+    """How many of ten epochs are run on data with an inf in it."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    callbacks = [guard() for guard in guards]
+    return len(model.fit(np.full([4, 1], np.inf), np.ones([4, 1]), 1, 10, 0, callbacks).history["loss"])
+
+
+def unguarded(report: Report) -> None:
+    """`fit` goes on with NaN, and so does a loop; what is recommended ends them at once."""
+    if "ends this training" in report.message:
+        assert (epochs(), epochs(keras.callbacks.TerminateOnNaN)) == (10, 1)
+        return
+    w = keras.Variable(1.0)
+    keras.optimizers.SGD(0.1).apply([tf.constant(np.nan)], [w])
+    assert np.isnan(w.numpy())
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.debugging.check_numerics(tf.constant(np.nan), "loss")
+
+
 def underflowing(report: Report) -> None:
     """A gradient under the number is 0 in float16, unless scaled; what expects a scale divides by it."""
     gradient = _number(report, "under")
@@ -148,6 +170,7 @@ OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN404": unclipped,
     "NAN405": exploding,
     "NAN406": out_of_range,
+    "NAN407": unguarded,
     "NAN601": vanished,
     "NAN602": rounded,
     "NAN603": underflowing,

@@ -228,3 +228,44 @@ def test_clipping_keeps_the_weights_of_a_recurrent_net() -> None:
     assert before["largest"] > 1e4 > 10 > after["largest"]
     saturated, alive = (float(np.mean(np.abs(names["hidden"]) == 1)) for names in (before, after))
     assert saturated > 0.9 > 0.1 > alive
+
+
+DIVERGING = """
+import tensorflow as tf
+w = tf.Variable(2.0)
+optimizer = tf.keras.optimizers.SGD(0.5)
+for step in range(200):
+    with tf.GradientTape() as tape:
+        loss = tf.square(tf.square(w))
+    gradients = tape.gradient(loss, [w])
+    optimizer.apply_gradients(zip(gradients, [w]))
+print(w.numpy())
+"""
+FIT = """
+import keras
+import tensorflow as tf
+model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+history = model.fit(1e20 * tf.ones([4, 1]), tf.ones([4, 1]), epochs=10, verbose=0, callbacks=[
+    keras.callbacks.ReduceLROnPlateau("loss"),
+])
+"""
+
+
+def test_a_check_raises_before_weights_are_nan() -> None:
+    import tensorflow as tf
+
+    assert [finding.code for finding in check(DIVERGING, select=("NAN407",))] == ["NAN407"]
+    assert math.isnan(run(DIVERGING)["w"].numpy())
+    with pytest.raises(tf.errors.InvalidArgumentError, match="loss"):
+        run(fix(DIVERGING, unsafe=True, select=("NAN407",)))
+
+
+def test_the_callback_ends_fit() -> None:
+    found = check(FIT, select=("NAN407",))
+    assert [finding.code for finding in found if finding.code == "NAN407"]
+    lost = run(FIT)["history"].history["loss"]
+    assert (len(lost), math.isfinite(lost[-1])) == (10, False)
+    repaired = fix(FIT, unsafe=True, select=("NAN407",))
+    assert not [finding for finding in check(repaired, select=("NAN407",)) if finding.code == "NAN407"]
+    assert len(run(repaired)["history"].history["loss"]) == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import libcst as cst
+
 from tflint_nan.graph import Graph
 from tflint_nan.value import Const, Op, Value, sources
 
@@ -77,3 +79,20 @@ def _differentiating(op: Op) -> Iterator[tuple[Op, bool]]:
             inner = [further for value in source.args.values() for further in sources(value)]
             todo += [(further, clipped or source.name in _CLIPS) for further in inner]
     yield from found.values()
+
+
+def taped(step: Step) -> tuple[str, cst.CSTNode] | None:
+    """The name of the loss that a tape differentiates, and the statement in a `with` that gives it that name.
+
+    None where it has no name, or gets it elsewhere.
+    """
+    taken = step.taken
+    loss = taken.nodes.get("loss")
+    if not isinstance(loss, cst.Name):
+        return None
+    bindings = [b for b in taken.scope.history if b.name == loss.value and b.serial <= taken.serial]
+    statement = bindings[-1].statement if bindings else None
+    block = None if statement is None else taken.source.parent(statement)
+    if not isinstance(block, cst.IndentedBlock) or not isinstance(taken.source.parent(block), cst.With):
+        return None
+    return None if statement is None else (loss.value, statement)
