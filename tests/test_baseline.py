@@ -146,7 +146,7 @@ def git(*words: str) -> None:
 
 @pytest.fixture
 def repository(found: Found) -> Found:
-    """`found` in a repository whose first commit, `old`, has a finding in `a.py` and the helper `guard.py`."""
+    """`found` in a repository whose commit `old` has a finding in `a.py`, and a helper `guard.py`."""
     git("init", "--quiet", ".")
     Path("a.py").write_text(BUG)
     Path("guard.py").write_text("import tensorflow as tf\ndef keep(p):\n    return tf.maximum(p, 1e-7)\n")

@@ -84,7 +84,7 @@ class Result:
         return any(finding.code in FAULTS for finding in self.findings)
 
 
-class _Surroundings:
+class Surroundings:
     """The files that the files of one run import, each read once."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ def run(files: Sequence[File], mode: Mode) -> list[Result]:
 def _checked(jobs: Sequence[_Job]) -> list[Result]:
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers < 2 or len(jobs) < FEW:
-        surroundings = _Surroundings()
+        surroundings = Surroundings()
         return [_check_file(job, surroundings) for job in jobs]
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(log.level,)) as pool:
         futures = [pool.submit(_check_in_pool, job) for job in jobs]
@@ -173,18 +173,18 @@ def _check_in_pool(job: _Job) -> Result:
 
 
 @cache
-def _surroundings() -> _Surroundings:
+def _surroundings() -> Surroundings:
     """Those of a process of the pool, which lives for one run."""
-    return _Surroundings()
+    return Surroundings()
 
 
-def _check_file(job: _Job, surroundings: _Surroundings) -> Result:
+def _check_file(job: _Job, surroundings: Surroundings) -> Result:
     try:
         source = Source.read(job.file)
     except SourceError as error:
         return Result(job.name, [_unreadable(job.name, error)])
     source.filename = job.name
-    result = _check(source, job.settings, job.mode, surroundings)
+    result = check_source(source, job.settings, job.mode, surroundings)
     return replace(result, before=source.data) if result.diff else result
 
 
@@ -195,7 +195,7 @@ def _written(job: _Job, result: Result) -> Result:
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         refused = fault(UNREADABLE, job.name, message, "the file is as it was")
-        unfixed = _check_file(replace(job, mode=Mode(baseline=job.mode.baseline)), _Surroundings())
+        unfixed = _check_file(replace(job, mode=Mode(baseline=job.mode.baseline)), Surroundings())
         return replace(unfixed, findings=[refused, *unfixed.findings])
     return result
 
@@ -206,10 +206,18 @@ def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Resul
         source = Source.from_bytes(name, data)
     except SourceError as error:
         return Result(name, [_unreadable(name, error)], data=data)
-    return _check(source, settings, mode, _Surroundings())
+    return check_source(source, settings, mode, Surroundings())
 
 
-def _check(source: Source, settings: Settings, mode: Mode, surroundings: _Surroundings) -> Result:
+def check_source(source: Source, settings: Settings, mode: Mode, surroundings: Surroundings) -> Result:
+    """The result for a text; nothing is written.
+
+    Args:
+        source: the text; imports are looked for beside the file that it is called.
+        settings: what is looked for.
+        mode: what is done with what is found.
+        surroundings: the files that it imports; what was read before is not read again.
+    """
     try:
         judged = UNUSED.code in settings.shown and mentioned(source.text)
         if not judged and surroundings.screen.leaves_out(source):
