@@ -116,6 +116,7 @@ def unused(text: str, *, strict: bool = False, select: tuple[str, ...] = UNUSED)
         ("y = 1  # noqa: NAN101 the input is bounded", "y = 1  # the input is bounded"),
         ("y = 1  # noqa: NAN101 - the input is bounded", "y = 1  # the input is bounded"),
         ("y = 1  # noqa: NAN101; the input is bounded", "y = 1  # the input is bounded"),
+        ("y = 1  # noqa: NAN101,", "y = 1"),
         ("y = 1  # noqa: NAN101 -1 is impossible", "y = 1  # -1 is impossible"),
         ("y = 1  # type: ignore # noqa: NAN101", "y = 1  # type: ignore"),
         ("y = 1  # noqa: NAN101  # type: ignore", "y = 1  # type: ignore"),

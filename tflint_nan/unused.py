@@ -57,7 +57,7 @@ from tflint_nan.suppress import Code, Directive, Suppressions
 UNUSED = Rule("NAN902", "unused-suppression", Level.OPTIONAL, __doc__ or "", nothing, {})
 _OURS = re.compile(r"NAN\d+")
 #: What joins a `noqa` to the words behind it, which then stand alone.
-_JOINT = re.compile(r"(?:\s*[,;:-]+(?=\s))?\s*")
+_JOINT = re.compile(r"(?:\s*[,;:-]+(?=\s|$))?\s*")
 
 
 def unused(
