@@ -54,6 +54,7 @@ from dataclasses import replace
 from functools import partial
 
 from tflint_nan.evidence import (
+    BINARY,
     Trail,
     ancestors,
     at,
@@ -224,4 +225,4 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
 def _is_count(trail: Trail) -> bool:
     """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
     counted = [step for step in trail.steps if not step.flow]
-    return trail.producer.name in _TESTS and [step.name for step in counted] == ["sum"]
+    return trail.producer.name in BINARY and [step.name for step in counted] == ["sum"]

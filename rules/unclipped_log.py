@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import Trail, is_made_up
+from tflint_nan.evidence import BINARY, Trail, is_made_up
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
@@ -52,8 +52,8 @@ from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
 
-#: Reach 0 only where the data does not vary, or is empty.
-_WEAK = frozenset({"std", "variance", "norm", "max", "min", "count_nonzero", "sub"})
+#: Reach 0 only where the data does not vary, or has none of what is counted.
+_WEAK = frozenset({"std", "variance", "norm", "max", "min", "count", "count_nonzero", "sub"})
 #: Positive, and 0 only by underflow.
 _POSITIVE = frozenset({"exp", "softplus"})
 _SUMS = frozenset({"sum", "mean"})
@@ -86,7 +86,11 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
     """
     if trail.chain[0].name == "variable" and not graph.differentiated(trail.sink):
         return False
-    underflow = trail.producer.name in _POSITIVE and not any(step.name in _SUMS for step in trail.steps)
+    summed = any(step.name in _SUMS for step in trail.steps)
+    alone = all(step.name in _SUMS or step.flow == ("x",) for step in trail.steps)
+    if trail.producer.name in BINARY and summed and alone:
+        return False  # how often something occurs in the data
+    underflow = trail.producer.name in _POSITIVE and not summed
     return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
 
 

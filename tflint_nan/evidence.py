@@ -42,7 +42,15 @@ _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "
 _GIVEN = frozenset(
     {"constant", "zeros", "ones", "range", "linspace", "random_normal", "random_uniform"}
     | {"random_positive", "random_counts", "random_real", "random_integers", "rng", "generator"}
+    | {"initial_values", "sample"}
 )
+#: What is 0 or 1: tests, and classes written as such.
+BINARY = frozenset(
+    {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"}
+    | {"logical_and", "logical_or", "logical_not"}
+)
+#: What says how many of these numbers there are, and by whom they are drawn.
+_ABOUT = frozenset({"shape", "size", "seed", "dtype", "self", "initializer"})
 #: Ops that are 0 where all elements of a row are.
 _REDUCTIONS = frozenset({"sum", "mean", "max", "norm"})
 #: How many ops are looked at around one op: what matters to it is near, and a file may be of any length.
@@ -410,12 +418,17 @@ def is_trained(op: Op) -> bool:
 def is_made_up(op: Op) -> bool:
     """Whether `op` computes from literals and random samples alone: its numbers are what its author gave.
 
-    Python's counters, joins of numbers, are such numbers too.
+    Python's counters, joins of numbers, are such numbers too. How many are drawn may be anything.
     """
-    for source, leaf in ancestors(op):
-        counted = source.name == "join" and all(number(value) is not None for value in source.args.values())
-        given = source.name in _GIVEN or counted or not leaf
-        # A shape may be anything, and the numbers are still given.
-        if not given or (source.name not in _GIVEN and any(map(is_lost, source.args.values()))):
+    todo, seen = [op], {op.serial}
+    for current in islice(todo, NEAR):
+        given = current.name in _GIVEN
+        args = {} if current.name == "variable" else current.args
+        values = [value for name, value in args.items() if not (given and name in _ABOUT)]
+        operands = {source.serial: source for value in values for source in sources(value)}
+        counted = current.name == "join" and all(number(value) is not None for value in args.values())
+        if not given and not counted and (not operands or any(map(is_lost, args.values()))):
             return False
+        todo += [operand for serial, operand in operands.items() if serial not in seen]
+        seen |= operands.keys()
     return True
