@@ -81,7 +81,7 @@ def _chosen(total: Op, squashed: Op) -> str | None:
     Not where a logit may be -inf: 0 times its share is 0, and 0 times its log is not.
     """
     product = total.arg("x").op
-    if product is None or product.name != "mul" or axis_of(total, product.value.shape) != -1:
+    if product is None or product.name != "mul":
         return None
     if axis_of(squashed, squashed.value.shape) != -1 or _shuts_out(squashed.arg("x")):
         return None
@@ -91,7 +91,10 @@ def _chosen(total: Op, squashed: Op) -> str | None:
             hot = hot.arg("x").op
         if hot is None or hot.name != "one_hot" or hot.arg("axis").literal not in (None, -1):
             continue
-        if hot.arg("on_value").literal is None and hot.arg("off_value").literal is None:
+        ids, shares = hot.arg("x").shape, product.arg(name).shape
+        shape = shares if ids is not None and shares is not None and len(ids) == len(shares) - 1 else None
+        one = hot.arg("on_value").literal is None and hot.arg("off_value").literal is None
+        if one and axis_of(total, shape) == -1:
             return name
     return None
 
@@ -124,5 +127,6 @@ def _written(r: Rewriter, value: Value, squashed: Op, log: str) -> str | None:
     inner = _written(r, op.arg(name), squashed, log)
     if inner is None or node is None or not r.holds_around(op, node):
         return None
+    r.spare(op.statement, op.scope)
     before, after = r.pieces(op.node, node)
     return assemble([(before, False), (inner, True), (after, False)])

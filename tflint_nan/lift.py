@@ -54,9 +54,9 @@ class _Activated:
     index: int | None = None
 
     @property
-    def node(self) -> cst.Call:
+    def node(self) -> cst.BaseExpression:
         """The expression: a call of the activation itself, or of a function that returns its output."""
-        assert isinstance(self.op.node, cst.Call)
+        assert isinstance(self.op.node, cst.BaseExpression)
         return self.op.node
 
     @property
@@ -156,8 +156,12 @@ def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _
     for other in calls:
         if other is not call and not _apply_at(r, source, other, found, element):
             return None
-    op = replace(found.op, node=call, statement=_statement(source, call), scope=scope, nodes={})
-    return replace(found, op=op, logits=r.text(call), index=element)
+    node: cst.BaseExpression = call
+    around = source.parent(call)
+    if isinstance(around, cst.Subscript) and around.value is call and _literal_index(around) == element:
+        node, element = around, None
+    op = replace(found.op, node=node, statement=_statement(source, call), scope=scope, nodes={})
+    return replace(found, op=op, logits=r.text(node), index=element)
 
 
 def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _Activated) -> int | None:
@@ -543,7 +547,7 @@ def _is_imported(path: Path) -> bool:
 def _stays(source: Source, found: _Activated, places: list[cst.Call] | list[cst.FunctionDef]) -> bool:
     """Whether the text of the activation means the same at other places: every name in it is an import."""
     head, tail = found.around
-    written = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?!\s*=[^=])", f"{head}{tail}"))
+    written = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*\b(?!\s*=[^=])", f"{head}{tail}"))
     for name in written - {"None", "True", "False"}:
         for node in occurrences(source).get(name, ()):
             parent = source.parent(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
@@ -26,6 +26,19 @@ _SHORT: Final = 40
 _DEFERRED = (cst.Lambda, cst.GeneratorExp, cst.ListComp, cst.SetComp, cst.DictComp)
 _SIMPLE = (cst.Name, cst.Attribute, cst.Subscript, cst.BaseNumber, cst.SimpleString, cst.Tuple, cst.List)
 _WORD = re.compile(r"\w")
+#: Operators that move numbers about, and nothing else.
+_MOVING = (
+    "one_hot",
+    "cast",
+    "reshape",
+    "range",
+    "constant",
+    "stack",
+    "concat",
+    "expand_dims",
+    "squeeze",
+    "gather",
+)
 #: Functions that read variables by their names.
 _READERS = frozenset({"locals", "vars", "eval", "exec", "globals"})
 
@@ -311,7 +324,7 @@ class Rewriter:
         return self._source.text[ends[0] : ends[1]], self._source.text[ends[2] : ends[3]]
 
     def holds_around(self, site: Op, part: cst.BaseExpression) -> bool:
-        """Whether the expression of `site`, but for `part` of it, means the same at the op, without calls."""
+        """Whether the expression of `site`, but for `part` of it, can be computed at the op just as well."""
         if not isinstance(site.node, cst.BaseExpression) or not any(n is part for n in within(site.node)):
             return False
         if site.statement is self._op.statement:
@@ -321,12 +334,18 @@ class Rewriter:
             node = todo.pop()
             if node is part:
                 continue
-            if isinstance(node, _DEFERRED) or (isinstance(node, cst.Call) and node is not site.node):
+            if isinstance(node, _DEFERRED) or (isinstance(node, cst.Call) and not self._is_still(node, site)):
                 return False
             if isinstance(node, cst.Name) and not self._means_the_same(node, site):
                 return False
             todo.extend([node.value] if isinstance(node, (cst.Attribute, cst.Arg)) else node.children)
         return True
+
+    def _is_still(self, call: cst.Call, site: Op) -> bool:
+        """Whether a call gives the same numbers later on: it is `site`'s own, or moves numbers about."""
+        if call is site.node:
+            return True
+        return any(op.node is call and op.scope is site.scope for op in self.graph.ops(*_MOVING))
 
     def _hoistable(self, node: cst.BaseExpression, site: Op) -> cst.SimpleStatementLine | None:
         """The statement before which `node` can be computed just as well."""
@@ -514,8 +533,9 @@ class Rewriter:
 
     def fix(self, applicability: Applicability, message: str) -> Fix | None:
         """The fix with all edits so far, None where this place does not allow one of them."""
-        self._place_hoists()
-        self._place_names()
+        gone = self._unread()
+        self._place_hoists(gone)
+        self._place_names(gone)
         for replacement in self._draft.replacements:
             self._place(replacement)
         written = [edit.content for edit in self._draft.edits]
@@ -533,7 +553,7 @@ class Rewriter:
             return None
         return Fix(applicability, message, tuple(edits))
 
-    def _place_hoists(self) -> None:
+    def _place_hoists(self, gone: Set[cst.CSTNode]) -> None:
         """Give names to moved expressions, or put them straight into the one place that uses them."""
         for hoist in sorted(self._draft.hoists.values(), key=lambda hoist: self._source.span(hoist.node)):
             word = re.compile(rf"\b{hoist.name}\b")
@@ -552,47 +572,56 @@ class Rewriter:
                     self._refuse("the new text does not fit in its place")
                 continue
             text = hoist.text if parse_expression(hoist.text) is not None else f"({hoist.text})"
-            if hoist.statement is not None and self._is_spared(hoist.statement, hoist.node):
-                assign = only_assignment(hoist.statement)
-                if assign is not None:
-                    self._draft.replacements.append(_Replacement(assign.targets[0].target, hoist.name))
-                    self._draft.replacements.append(_Replacement(assign.value, text))
+            assign = only_assignment(hoist.statement) if hoist.statement in gone else None
+            if assign is not None:
+                self._draft.replacements.append(_Replacement(assign.targets[0].target, hoist.name))
+                self._draft.replacements.append(_Replacement(assign.value, text))
                 continue
             self._insert_before(hoist.statement, f"{hoist.name} = {text}")
             if around is None:
                 rest = assemble([(hoist.rest[0], False), (hoist.name, True), (hoist.rest[1], False)])
                 self._draft.replacements.append(_Replacement(hoist.node, rest or hoist.name))
 
-    def _is_spared(self, statement: cst.SimpleStatementLine, node: cst.CSTNode | None) -> bool:
-        """Whether an assignment is left out: it binds a variable that nothing reads any more.
+    def _unread(self) -> set[cst.CSTNode]:
+        """The assignments that are left out: nothing reads any more what they bind."""
+        gone: set[cst.CSTNode] = set()
+        for _ in self._draft.spare:
+            more = {statement for statement in self._draft.spare if self._is_spared(statement, gone)}
+            if more <= gone:
+                break
+            gone |= more
+        return gone
 
-        `node` is the part of it that stays. An op with a name of its own can be asked for by that, and a
-        function that reads its variables by their names may read any.
+    def _is_spared(self, statement: cst.SimpleStatementLine, gone: Set[cst.CSTNode]) -> bool:
+        """Whether an assignment can be left out together with what is `gone`.
+
+        An op with a name of its own can be asked for by that, and a function that reads its variables by
+        their names may read any.
         """
-        function, assign = self._draft.spare.get(statement), only_assignment(statement)
-        if function is None or assign is None or not isinstance(assign.targets[0].target, cst.Name):
+        function, assign = self._draft.spare[statement], only_assignment(statement)
+        if assign is None or not isinstance(assign.targets[0].target, cst.Name) or comments_in(statement):
             return False
-        moved = [hoist for hoist in self._draft.hoists.values() if hoist.statement is statement]
-        if any(hoist.node is not node for hoist in moved) or not isinstance(assign.value, cst.Call):
+        if sum(hoist.statement is statement for hoist in self._draft.hoists.values()) > 1:
             return False
-        if any(arg.keyword is not None and arg.keyword.value == "name" for arg in assign.value.args):
+        args = assign.value.args if isinstance(assign.value, cst.Call) else ()
+        if any(arg.keyword is not None and arg.keyword.value == "name" for arg in args):
             return False
-        if comments_in(statement) or not _READERS.isdisjoint(self._source.names_in(function)):
+        if not _READERS.isdisjoint(self._source.names_in(function)):
             return False
-        return not self._is_read(assign.targets[0].target.value, function, assign.targets[0].target)
+        return not self._is_read(assign.targets[0].target.value, function, {*gone, assign.targets[0].target})
 
-    def _is_read(self, name: str, around: cst.CSTNode, binding: cst.CSTNode | None = None) -> bool:
-        """Whether a variable is read in what the fix leaves of `around`, or bound at a second place."""
+    def _is_read(self, name: str, around: cst.CSTNode, gone: Set[cst.CSTNode] = frozenset()) -> bool:
+        """Whether a variable is read, or bound, in what the fix leaves of `around` without what is `gone`."""
         word = re.compile(rf"\b{name}\b")
         texts = [replacement.text for replacement in self._draft.replacements]
         texts += [hoist.text for hoist in self._draft.hoists.values()]
         if any(word.search(text) for text in [*texts, *(edit.content for edit in self._draft.edits)]):
             return True
-        gone = {id(replacement.node) for replacement in self._draft.replacements}
+        replaced = {id(replacement.node) for replacement in self._draft.replacements}
         todo = [around]
         while todo:
             node = todo.pop()
-            if id(node) in gone or node is binding:
+            if id(node) in replaced or node in gone:
                 continue
             if isinstance(node, cst.Name):
                 parent = self._source.parent(node)
@@ -603,11 +632,11 @@ class Rewriter:
             todo.extend(node.children)
         return False
 
-    def _place_names(self) -> None:
+    def _place_names(self, gone: Set[cst.CSTNode]) -> None:
         """Leave out what nothing reads any more, and bind again what something still reads."""
         moved = {id(hoist.statement) for hoist in self._draft.hoists.values()}
         for statement in self._draft.spare:
-            if id(statement) not in moved and self._is_spared(statement, None):
+            if statement in gone and id(statement) not in moved:
                 self.remove_statement(statement)
         for kept in self._draft.kept:
             if not isinstance(kept.around, cst.FunctionDef):
