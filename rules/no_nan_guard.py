@@ -57,6 +57,7 @@ from functools import partial
 
 import libcst as cst
 
+from tflint_nan.descent import is_trained
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -89,8 +90,8 @@ def check(graph: Graph) -> Iterator[Report]:
         losses = list(sources(step.loss))
         if step.optimizer.serial in compiled or step.op.api.endswith("create_train_op"):
             continue  # fit's business; a train op that checks
-        if not losses or any(graph.escapes(loss) for loss in losses):
-            continue  # who gets it may look
+        if not is_trained(step.loss) or any(graph.escapes(loss) for loss in losses):
+            continue  # who gives it, or gets it, may look
         if not specified & {op.serial for op in (step.op, *losses)}:
             yield Report(
                 op=step.taken,
