@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from time import process_time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lint import check, check_files, command, fix
 
 from tflint_nan import engine
@@ -141,6 +144,37 @@ def test_only_what_is_unused_goes(before: str, after: str) -> None:
         fixed = fix(text, unsafe=False, select=UNUSED)
         assert fixed == f"import tensorflow as tf\n{after}{end}"
         assert not unused(fixed)
+
+
+CODES = st.sampled_from(["NAN101", "NAN102", "NAN111", "NAN401", "NAN999", "NAN1", "E501", "F401", "NAN902"])
+NOQA = st.builds(
+    lambda before, codes, between, behind: f"# {before}noqa: {between.join(codes)}{behind}",
+    st.sampled_from(["", "tflint-nan: ", "ruff: "]),
+    st.lists(CODES, min_size=1, max_size=4),
+    st.sampled_from([", ", ",", " "]),
+    st.sampled_from(["", " ", " why", "  # why", " - so, why"]),
+)
+COMMENT = st.one_of(
+    st.just(""), st.lists(st.one_of(NOQA, st.just("# type: ignore"), st.just("# noqa"))).map("  ".join)
+)
+
+
+@given(rows=st.lists(COMMENT, min_size=4, max_size=4), newline=st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=50)
+def test_a_fix_takes_what_does_nothing_and_leaves_the_rest(rows: list[str], newline: str) -> None:
+    code = ["import tensorflow as tf", "", "x = tf.placeholder(tf.float32, [None, 784])", LOG]
+    text = newline.join(f"{statement}  {row}" for statement, row in zip(code, rows, strict=True))
+    fixed = fix(text, unsafe=False, select=(*UNUSED, "NAN111"))
+    assert unused(fixed, select=(*UNUSED, "NAN111")) == []
+    # The log itself may have been mended, where nothing silences it.
+    silenced = "NAN101" not in [finding.code for finding in check(text)]
+    assert "NAN101" not in [finding.code for finding in check(fixed)]
+    assert (LOG in fixed) is silenced
+    for pattern in (r"\b[EF]\d+", r"# type: ignore", r"\bwhy\b", r"noqa(?![\w:])", r"NAN902"):
+        assert re.findall(pattern, fixed) == re.findall(pattern, text)
+    left = [statement for line in fixed.splitlines() if (statement := line.partition("#")[0].strip())]
+    assert left[:2] == [code[0], code[2]]
+    assert len(left) == 3
 
 
 @pytest.mark.parametrize(
