@@ -31,7 +31,7 @@ from tflint_nan.graph import Report
 from tflint_nan.registry import Rule, rules
 from tflint_nan.source import Source
 from tflint_nan.trace import Trace
-from tflint_nan.value import Op
+from tflint_nan.value import Op, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,9 +403,12 @@ def named(op: Op, trace: Trace, names: set[str]) -> str | None:
     """The input of the program whose numbers the op has, as they are."""
     for made in op.value.producers():
         for step, _ in (*trace.inputs, *trace.steps):
-            for name in names & step.scope.names.keys():
-                if step.scope.names[name].op is made:
-                    return name
+            scope: Scope | None = step.scope
+            while scope is not None:
+                for name in names & scope.names.keys():
+                    if scope.names[name].op is made:
+                        return name
+                scope = scope.parent
     return None
 
 
@@ -434,6 +437,9 @@ def give(op: Op, row: Row, trace: Trace, values: dict[str, np.ndarray], axis: in
     elif op.name == "sub":
         give(operand(op, "x"), row, trace, values)
         give(operand(op, "y"), partial(head, 0.0, 0.0), trace, values)
+    elif op.name == "one_hot" and not any(row(1)):
+        # An id that is none of the classes.
+        give(operand(op, "x"), lambda n: [-1.0] * n, trace, values)
     elif op.name in ("relu", "sigmoid"):
         # -1 for a 0, and far out for a sigmoid.
         far = 104.0 if op.name == "sigmoid" else 1.0
