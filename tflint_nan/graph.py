@@ -33,10 +33,12 @@ _WEIGHTS = frozenset(
 )
 #: Ops through which numbers go into training without a gradient.
 _SETTING = ("fit", "feed", "assign", "optimizer", "apply_gradients", "variable")
+#: Libraries that draw.
+PLOTS = ("matplotlib.", "seaborn.")
 #: Library calls that show a value to a human and nothing else.
 MONITORS = (
     *("tf.summary.", "tf.metrics.", "tf.contrib.metrics.", "metric.", "tf.Print", "tf.print", "print"),
-    *("logging.", "matplotlib.", "seaborn.", "wandb.", "mlflow."),
+    *("logging.", *PLOTS, "wandb.", "mlflow."),
 )
 
 
@@ -246,14 +248,22 @@ class Graph:
         set_by = [source for op in self.ops(*_SETTING) for source in _operands(op)]
         return self._back((*self._losses, *self._away, *set_by), _operands)
 
+    @cached_property
+    def _drawn(self) -> frozenset[int]:
+        plots = [op for op in self.ops("unknown_call") if op.api.startswith(PLOTS)]
+        return self._back([source for op in plots for source in _operands(op)], _operands)
+
     def is_taken(self, op: Op) -> bool:
         """False where it is shown that nothing but monitoring takes the output of `op`."""
         takers = (taker for taker in self.consumers(op) if not taker.api.startswith(MONITORS))
         return any(True for _ in takers) or op.serial in self._possible
 
     def monitored_only(self, op: Op) -> bool:
-        """True where it is shown that training does not see the output of `op`, as a number or otherwise."""
-        return self._trains_what_it_shows and op.serial not in self._settings
+        """True where it is shown that training does not see the output of `op`, as a number or otherwise.
+
+        It is in a program that shows what it trains, and where the output is drawn.
+        """
+        return op.serial not in self._settings and (self._trains_what_it_shows or op.serial in self._drawn)
 
     @cached_property
     def _states(self) -> frozenset[int]:

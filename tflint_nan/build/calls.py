@@ -11,6 +11,7 @@ from tflint_nan.build import standard
 from tflint_nan.build.attributes import Arguments, bind_method, kind_of
 from tflint_nan.build.records import Records
 from tflint_nan.build.state import Frame
+from tflint_nan.graph import PLOTS
 from tflint_nan.ops.table import APIS, BASES, Api, Call
 from tflint_nan.source import Source
 from tflint_nan.value import (
@@ -141,7 +142,7 @@ class Calls(Records):
             return self._call_object(function, given)
         if isinstance(function, OneOf):
             return self.either([self.apply(choice, given) for choice in function.choices if choice != NONE])
-        return self._unknown_call("call", given)
+        return self._unknown_call(_plotting(function) or "call", given)
 
     def _unknown_call(self, api: str, given: Arguments) -> Value:
         """What nobody knows keeps its arguments: gradients may flow through it."""
@@ -312,6 +313,16 @@ def _identity(value: Value) -> object:
     """What makes two arguments the same: the literal, or being one value."""
     literal = value.literal
     return id(value) if literal is UNSET else (type(literal), literal)
+
+
+def _plotting(function: Value) -> str | None:
+    """The call of a plotting library that a value comes from: what a figure or its axes are told is drawn."""
+    op = function.op
+    for _ in range(MAX_CALLS):
+        if op is None or op.api.startswith(PLOTS):
+            return None if op is None else op.api
+        op = next((value.op for name, value in op.args.items() if name in ("0", "x")), None)
+    return None
 
 
 def _bind(api: Api, given: Arguments) -> Call:

@@ -36,6 +36,7 @@ for _operator, _short in entries("div div:truediv mul mul:multiply add sub sub:s
 api("tensor.reshape", shapes.reshape, "self:x shape")
 api("tensor.transpose", shapes.transpose, "self:x perm")
 api("tensor.T", "transpose", "self:x")
+api("tensor.flat", "gather", "self:x")
 api("tensor.flatten tensor.ravel", "gather", "self:x order")
 api("tensor.squeeze", "squeeze", "self:x axis")
 api("tensor.repeat", "tile", "self:x repeats axis")
