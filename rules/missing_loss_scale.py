@@ -83,6 +83,8 @@ _NAME = "scaled_loss"
 def check(graph: Graph) -> Iterator[Report]:
     """Steps along gradients of float16 that nothing scaled."""
     policies = Policies(graph)
+    if not any(map(policies.computes_half, graph.ops())):
+        return
     by_name = {op.serial for wrap in graph.ops("loss_scale") for op in sources(wrap.arg("optimizer"))}
     by_compile = {
         op.serial

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tflint_nan.architecture import is_trained
 from tflint_nan.graph import Graph
 from tflint_nan.training import ancestors, made_only_by
-from tflint_nan.value import Object, Op, Value, sources
+from tflint_nan.value import NONE, Object, Op, Value, sources
 
 #: Calls that say in which format layers that come after them compute and keep their weights.
 _SETTERS = ("set_global_policy", "set_policy", "set_dtype_policy", "set_floatx")
@@ -23,13 +24,13 @@ class Policies:
     def __init__(self, graph: Graph) -> None:
         """Those of all the calls in `graph`."""
         self._setters = [
-            op for op in graph.ops("unknown_call") if op.api.rpartition(".")[2] in _SETTERS and "0" in op.args
+            op for op in graph.ops("unknown_call") if op.api.rpartition(".")[2] in _SETTERS and op.args
         ]
 
     def at(self, place: Op) -> str | None:
         """The policy in force where `place` stands: `float16`, `mixed_float16`; None where none was set."""
         before = [op for op in self._setters if op.serial < place.serial]
-        return _name(before[-1].arg("0")) if before else None
+        return _name(next(iter(before[-1].args.values()))) if before else None
 
     def of(self, layer: Object) -> str | None:
         """The policy of a layer or model: its own `dtype`, else the one that is in force where it is made."""
@@ -40,26 +41,27 @@ class Policies:
 
     def keeps_half(self, op: Op) -> bool:
         """Whether `op` is a weight in float16, or a layer that keeps its weights so."""
-        layer = op.arg("layer")
         if op.name == "variable":
             return op.value.dtype in HALF and op.arg("trainable").literal is not False
-        return isinstance(layer, Object) and op.name in _LAYERS and self.of(layer) in HALF
+        return self._of_weights(op) in HALF
 
     def computes_half(self, op: Op) -> bool:
-        """Whether `op` computes in float16 with weights, of float16 or cast to it."""
-        layer = op.arg("layer")
+        """Whether `op` computes in float16 with weights that are trained, of float16 or cast to it."""
         if op.name == "cast":
             weight = made_only_by(op.arg("x"), "variable") if op.value.dtype in HALF else None
             return weight is not None and weight.arg("trainable").literal is not False
-        if isinstance(layer, Object) and op.name in _LAYERS and self.of(layer) == MIXED:
-            return True
-        return self.keeps_half(op)
+        return self._of_weights(op) == MIXED or self.keeps_half(op)
+
+    def _of_weights(self, op: Op) -> str | None:
+        """The policy of the layer that `op` is, where it has weights that are trained."""
+        layer = op.arg("layer")
+        return self.of(layer) if isinstance(layer, Object) and op.name in _LAYERS and is_trained(op) else None
 
 
 def _name(value: Value) -> str | None:
     """The name of a policy: a string, or what an object was made with."""
     made = value.op
-    given = value.literal if made is None else made.arg("0").literal
+    given = value.literal if made is None else next(iter(made.args.values()), NONE).literal
     return given if isinstance(given, str) else None
 
 
