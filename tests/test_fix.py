@@ -121,6 +121,20 @@ def test_what_a_fix_brings_must_be_mended_without_more_risk() -> None:
     assert fixed("bad = 1\n", lint, unsafe=True).source.text == "good = 1\n"
 
 
+@pytest.mark.parametrize("level", [Level.DEFAULT, Level.STRICT])
+@pytest.mark.parametrize("row", [0, 1])
+def test_what_breaks_is_worth_a_weaker_finding(level: Level, row: int) -> None:
+    """In its place or in another row, as long as it is weaker."""
+
+    def lint(source: Source) -> list[Finding]:
+        brought = [found(source, 7 * row, 7 * row + 1, "NAN009", [], SAFE)] if "good" in source.text else []
+        return [*words({"bad": "good"})(source), *(replace(finding, level=level) for finding in brought)]
+
+    result = fixed("bad =1\nx = 2\n", lint)
+    assert result.source.text == ("good =1\nx = 2\n" if level is Level.STRICT else "bad =1\nx = 2\n")
+    assert [finding.code for finding in result.remaining] == ["NAN009" if level is Level.STRICT else "NAN003"]
+
+
 def test_what_a_fix_mends_besides_its_own_is_counted() -> None:
     def lint(source: Source) -> list[Finding]:
         both = words({"bad": "good"})(source)

@@ -279,12 +279,12 @@ def test_names_as_the_file_spells_them(imports: str, call: str, expected: str) -
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        # After the docstring, the future and the comments; before the first import.
+        # After the docstring, the future and the comments; in the order of the others.
         (
             '# Licence\n"""Doc."""\nfrom __future__ import division\n\n# numbers\nimport numpy as np\n'
             "from tensorflow import math\ny = math.log(x)\n",
-            '# Licence\n"""Doc."""\nfrom __future__ import division\n\n# numbers\nimport tensorflow as tf\n'
-            "import numpy as np\nfrom tensorflow import math\ny = tf.nn.log_softmax(x)\n",
+            '# Licence\n"""Doc."""\nfrom __future__ import division\n\n# numbers\nimport numpy as np\n'
+            "import tensorflow as tf\nfrom tensorflow import math\ny = tf.nn.log_softmax(x)\n",
         ),
         # The name is taken: nothing can be done.
         ("from tensorflow import math\ntf = 1\ny = math.log(x)\n", None),

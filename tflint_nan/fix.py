@@ -18,8 +18,9 @@ from functools import cached_property
 
 import libcst as cst
 
-from tflint_nan.engine import CRASH, fault
+from tflint_nan.engine import CRASH, RANK, fault
 from tflint_nan.finding import Applicability, Edit, Finding
+from tflint_nan.imports import unused
 from tflint_nan.source import Source, SourceError
 
 Lint = Callable[[Source], Sequence[Finding]]
@@ -199,6 +200,7 @@ def fix_source(source: Source, lint: Lint, unsafe: bool) -> FixResult:
     for _ in range(MAX_ROUNDS):
         if not fixing.round():
             break
+    fixing.tidy()
     return fixing.result()
 
 
@@ -206,7 +208,7 @@ class _Fixing:
     """The state between two rounds."""
 
     def __init__(self, source: Source, lint: Lint, wanted: Sequence[Applicability]) -> None:
-        self._source = source
+        self._source = self._first = source
         self._lint = lint
         self._wanted = wanted
         self._findings = self._found = list(lint(source))
@@ -238,6 +240,16 @@ class _Fixing:
         else:
             self._most = len(chosen) // 2
         return True
+
+    def tidy(self) -> None:
+        """Take out the imports that the fixes left without a use, if nothing comes of it."""
+        edits = unused(self._first, self._source) if self._fixed else []
+        if not edits:
+            return
+        after = self._source.edit(edits)
+        findings = list(self._lint(after))
+        if sorted(finding.code for finding in findings) == sorted(f.code for f in self._findings):
+            self._source, self._findings = after, findings
 
     def _keyed(self) -> Iterator[tuple[Finding, object]]:
         """The findings, each with what is the same for its fix wherever in the text it has moved."""
@@ -300,15 +312,18 @@ class _Fixing:
         )
         now: Counter[tuple[int, str]] = Counter()
         unmended: Counter[tuple[int, str]] = Counter()
+        # What breaks is worth a weaker finding: a guard in place of a log of 0 may stop a gradient.
+        ranks = [RANK[candidate.finding.level] for candidate in chosen]
         for finding in remaining:
             offset = places.origin(_offset(after, finding))
             covering = places.covering(offset)
             mended = finding.fix is not None and finding.fix.applicability in self._wanted
-            if not (covering or mended or (finding.code, offset) in there):
+            known = (finding.code, offset) in there
+            if not (covering or mended or known or RANK[finding.level] > max(ranks)):
                 return f"it brings {finding.code} in row {finding.span.start.row}"
             for number in covering:
                 now[number, finding.code] += 1
-                unmended[number, finding.code] += not mended
+                unmended[number, finding.code] += not mended and RANK[finding.level] <= ranks[number]
         for number, candidate in enumerate(chosen):
             own = (number, candidate.finding.code)
             if now[own] >= before[own]:

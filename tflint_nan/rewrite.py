@@ -16,6 +16,7 @@ from tflint_nan.build import builtins
 from tflint_nan.expression import assemble, comments_in, fill, meaning, names_in, within
 from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.graph import Graph
+from tflint_nan.imports import insertion
 from tflint_nan.parse import is_statement, parse_expression
 from tflint_nan.spelling import Spelling
 from tflint_nan.value import Const, Items, Op, Scope, Symbol, Value
@@ -542,9 +543,7 @@ class Rewriter:
         for line, spelled in self._draft.imports.items():
             # What a rule asked for and then did without needs no import.
             if any(name in content for name in spelled for content in written):
-                rest, self._draft.edits = self._draft.edits, []
-                self.insert_before(self._spelling.first_import(), line)
-                self._draft.edits += rest
+                self._draft.edits.insert(0, insertion(self._source, line))
         edits = sorted(self._draft.edits, key=lambda edit: edit.span)
         overlap = any(before.span.end > after.span.start for before, after in pairwise(edits))
         if overlap:

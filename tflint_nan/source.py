@@ -236,6 +236,15 @@ class Source:
         return self._parsed[1]
 
     @property
+    def masked_lines(self) -> list[str]:
+        """The lines that the tree does without, or has in another form."""
+        return [
+            line
+            for line, parsed in zip(_NEWLINE.split(self.text), self._parsed[0].split("\n"), strict=True)
+            if line != parsed
+        ]
+
+    @property
     def broken_cells(self) -> tuple[int, ...]:
         """The numbers of the code cells that are not Python; the tree does without them."""
         return self._parsed[2]

@@ -325,30 +325,6 @@ class Spelling:
             return None
         return f"{bound}.{rest}", line
 
-    def first_import(self) -> cst.CSTNode | None:
-        """The top-level import before which a new one goes: TensorFlow's in a notebook, else the first."""
-        module = self._source.tree
-        of_library = {
-            id(binding.statement)
-            for scope in self.scopes()
-            for name in self._index.names(scope).symbols
-            for binding in self._index.names(scope).bindings[name]
-            if isinstance(binding.value, Symbol) and binding.value.name.split(".")[0] in _IMPORTS
-        }
-        imports = [
-            statement
-            for statement in module.body
-            if isinstance(statement, cst.SimpleStatementLine)
-            and any(isinstance(part, (cst.Import, cst.ImportFrom)) for part in statement.body)
-            and not _is_future(statement)
-        ]
-        if self._source.is_notebook:
-            imports = [statement for statement in imports if id(statement) in of_library] or imports
-        if imports:
-            return imports[0]
-        rest = [statement for statement in module.body if not _is_preamble(statement)]
-        return rest[0] if rest else None
-
 
 def _denotes(op: Op) -> bool:
     """Whether the value of the op's expression is its output; a layer's ops stand at its constructor."""
@@ -360,26 +336,6 @@ def _denotes(op: Op) -> bool:
 
 def _serial(binding: Binding) -> int:
     return binding.serial
-
-
-def _is_future(statement: cst.CSTNode) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and any(
-        isinstance(part, cst.ImportFrom)
-        and isinstance(part.module, cst.Name)
-        and part.module.value == "__future__"
-        for part in statement.body
-    )
-
-
-def _is_preamble(statement: cst.CSTNode) -> bool:
-    """Whether it is a docstring, or an import from `__future__`."""
-    if _is_future(statement):
-        return True
-    return (
-        isinstance(statement, cst.SimpleStatementLine)
-        and isinstance(statement.body[0], cst.Expr)
-        and isinstance(statement.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
-    )
 
 
 def _stored_attribute(statement: cst.CSTNode) -> str | None:
