@@ -79,6 +79,7 @@ def check(graph: Graph) -> Iterator[Report]:
             f"{side} inputs, so this {sink.name} is {bad.result}",
             help="compute the log from the logits: log_sigmoid, or the fused cross entropy",
             fix=partial(_fix, graph, bad),
+            level=bad.level,
         )
 
 

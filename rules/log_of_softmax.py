@@ -83,6 +83,7 @@ def check(graph: Graph) -> Iterator[Report]:
             f"or more above another, so this {sink.name} is {bad.result}",
             help="compute the log from the logits: log_softmax, or the fused cross entropy",
             fix=partial(_fix, graph, bad),
+            level=bad.level,
         )
 
 

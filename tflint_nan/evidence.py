@@ -49,6 +49,8 @@ BINARY = frozenset(
     {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"}
     | {"logical_and", "logical_or", "logical_not"}
 )
+#: Ops that hand numbers of a model to Python.
+_READ_OUT = frozenset({"predict", "stop_gradient"})
 #: What says how many of these numbers there are, and by whom they are drawn.
 _ABOUT = frozenset({"shape", "size", "seed", "dtype", "self", "initializer"})
 #: Ops that are 0 where all elements of a row are.
@@ -372,6 +374,11 @@ def monitored_only(graph: Graph, op: Op) -> bool:
     """
     taken = bool(graph.consumers(op)) or library(op) not in ("np", "pd")
     return taken and graph.monitored_only(op)
+
+
+def is_looked_at(trail: Trail) -> bool:
+    """Whether Python computes with what a model gave: scores, plots, beam search, and no training sees it."""
+    return library(trail.sink) == "np" and any(op.name in _READ_OUT for op in trail.chain)
 
 
 def library(op: Op) -> str:

@@ -12,6 +12,7 @@ from tflint_nan.evidence import (
     at,
     guard,
     is_epsilon,
+    is_looked_at,
     library,
     monitored_only,
     number,
@@ -21,6 +22,7 @@ from tflint_nan.evidence import (
     squasher,
     trails,
 )
+from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
 from tflint_nan.targets import swapped_logs
@@ -43,6 +45,11 @@ class BadLog:
     outside: Op | None = None
     lost: Op | None = None
     product: Op | None = None
+
+    @property
+    def level(self) -> Level:
+        """By default, unless the log is of a prediction that Python looks at."""
+        return Level.STRICT if is_looked_at(self.trail) else Level.DEFAULT
 
 
 @lru_cache(maxsize=1)
