@@ -51,7 +51,9 @@ def train_step(x, y):
 ## Fix safety
 
 Unsafe: gradients that were 0 move weights now, and a step whose gradients overflow is left out. Written for
-Keras 3. In Keras 2 `scale_loss` is `get_scaled_loss`, and the gradients go through `get_unscaled_gradients`.
+Keras 3, where nothing in the file is of Keras 2: there `scale_loss` is `get_scaled_loss`, and the gradients
+go through `get_unscaled_gradients`. Not written where gradients are clipped on their way, as they would be
+clipped at their scale.
 
 ## References
 
@@ -77,6 +79,8 @@ from tflint_nan.steps import Step, steps, taped
 from tflint_nan.value import NONE, Object, sources
 
 _NAME = "scaled_loss"
+#: Names that Keras 3 has no more; a file that has them writes the rest of Keras 2 as well.
+_KERAS_2 = ("keras.mixed_precision.experimental.", "optimizer.get_scaled_loss")
 
 
 @rule("NAN603", "missing-loss-scale")
@@ -110,18 +114,19 @@ def check(graph: Graph) -> Iterator[Report]:
                 (half, f"{half.name}: computed in float16"),
                 (step.op, f"{step.op.name}: moves the weights"),
             ),
-            fix=None if step.clipped else partial(_fix, step, wrapped),
+            fix=None if step.clipped else partial(_fix, graph, step, wrapped),
             severity=Severity.WARNING,
         )
 
 
-def _fix(step: Step, wrapped: bool, r: Rewriter) -> Fix | None:
+def _fix(graph: Graph, step: Step, wrapped: bool, r: Rewriter) -> Fix | None:
     """Scale the loss where the tape sees it, and wrap the optimizer where it is made."""
     taken, call, found = step.taken, step.op.node, taped(step)
     if found is None or not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
         return None
     name, statement = found
-    if _NAME in taken.source.names_in(taken.scope.node):
+    old = any(api.startswith(_KERAS_2) for api in graph.apis(taken.source))
+    if old or _NAME in taken.source.names_in(taken.scope.node):
         return None
     r.insert_after(statement, f"{_NAME} = {r.text(call.func.value)}.scale_loss({name})")
     r.replace(taken.nodes["loss"], _NAME)
