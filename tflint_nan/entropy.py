@@ -60,8 +60,7 @@ class CrossEntropy:
     """A cross entropy written by hand.
 
     `root` computes it from `labels` and `logits`, its negative where `sign` is 1; `outer` is the API name of
-    the reduction over the whole of it that stands inside `root`. `weight` is a factor of the term for the
-    label 1 alone.
+    the reduction over the whole of it that stands inside `root`.
     """
 
     root: Op
@@ -69,7 +68,6 @@ class CrossEntropy:
     labels: Value
     logits: Value
     outer: str | None = None
-    weight: Value | None = None
 
 
 def sigmoid_cross_entropy(graph: Graph, log: Op) -> CrossEntropy | None:
@@ -189,19 +187,18 @@ def _above(graph: Graph, op: Op, names: tuple[str, ...]) -> Iterator[Op]:
 def _pair(op: Op) -> CrossEntropy | None:
     """`op` as the cross entropy of a sigmoid's two outcomes."""
     parts = terms(op.value)
-    if len(parts) != 2 or parts[0][0] != parts[1][0]:
+    # Terms of weights stay: the gradient of weighted_cross_entropy_with_logits is wrong where a logit is 0.
+    if len(parts) != 2 or parts[0][0] != parts[1][0] or any(len(factors) != 2 for _, factors in parts):
         return None
     for (sign, ones), (_, zeros) in (parts, parts[::-1]):
-        if len(ones) not in (2, 3) or len(zeros) != 2:
-            continue
-        for log_s, y, *weights in permutations(ones):
+        for log_s, y in permutations(ones):
             for rest, log_rest in permutations(zeros):
                 s, one_minus = _operand(log_s, "log"), _operand(log_rest, "log")
                 if s is None or one_minus is None or s.op is None or s.op.name != "sigmoid":
                     continue
                 other = complement(one_minus)
                 if other is not None and same(other, s) and _is_complement(rest, y):
-                    return CrossEntropy(op, sign, y, s.op.arg("x"), weight=weights[0] if weights else None)
+                    return CrossEntropy(op, sign, y, s.op.arg("x"))
     return None
 
 
@@ -216,16 +213,9 @@ def _is_complement(value: Value, of: Value) -> bool:
 
 def cross_entropy_text(r: Rewriter, whole: CrossEntropy, form: str, near: Op, logits: str) -> str | None:
     """The fused call that computes what `whole.root` does from `logits`, in the library of `near`."""
-    fused, labels = (
-        spelled(r, near, form if whole.weight is None else "weighted_cross_entropy"),
-        r.spell(whole.labels),
-    )
-    weight = "" if whole.weight is None else r.spell(whole.weight)
+    fused, labels = spelled(r, near, form), r.spell(whole.labels)
     outer = r.api(whole.outer) if whole.outer else ""
-    if fused is None or labels is None or outer is None or weight is None:
+    if fused is None or labels is None or outer is None:
         return None
-    # Old releases call the labels of the weighted one targets.
-    text = (
-        f"{fused}({labels}, {logits}, {weight})" if weight else f"{fused}(labels={labels}, logits={logits})"
-    )
+    text = f"{fused}(labels={labels}, logits={logits})"
     return ("-" if whole.sign > 0 else "") + (f"{outer}({text})" if outer else text)

@@ -12,12 +12,13 @@ from tflint_nan.graph import Graph
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Items, Op, Shape, Value
 
-#: form -> library -> name. A library that is not there has no such function.
+#: form -> library -> name. A library that is not there has no such function; what not every release of
+#: `keras.backend` has is TensorFlow's.
 NAMES: dict[str, dict[str, str]] = {
     form: dict(zip(("tf", "keras.ops", "keras.backend", "np"), names, strict=False))
     for form, names in {
         "softmax": ("tf.nn.softmax", "keras.ops.softmax", "keras.backend.softmax"),
-        "log_softmax": ("tf.nn.log_softmax", "keras.ops.log_softmax"),
+        "log_softmax": ("tf.nn.log_softmax", "keras.ops.log_softmax", "tf.nn.log_softmax"),
         "tanh": ("tf.tanh", "keras.ops.tanh", "keras.backend.tanh", "np.tanh"),
         "exp": ("tf.exp", "keras.ops.exp", "keras.backend.exp", "np.exp"),
         "sqrt": ("tf.sqrt", "keras.ops.sqrt", "keras.backend.sqrt", "np.sqrt"),
@@ -25,11 +26,10 @@ NAMES: dict[str, dict[str, str]] = {
         "where": ("tf.where", "keras.ops.where", "", "np.where"),
         "l2_normalize": ("tf.math.l2_normalize", "", "keras.backend.l2_normalize"),
         "sigmoid": ("tf.sigmoid", "keras.ops.sigmoid", "keras.backend.sigmoid"),
-        "log_sigmoid": ("tf.math.log_sigmoid", "keras.ops.log_sigmoid"),
+        "log_sigmoid": ("tf.math.log_sigmoid", "keras.ops.log_sigmoid", "tf.math.log_sigmoid"),
         "softmax_cross_entropy": ("tf.nn.softmax_cross_entropy_with_logits",),
         "sigmoid_cross_entropy": ("tf.nn.sigmoid_cross_entropy_with_logits",),
-        "weighted_cross_entropy": ("tf.nn.weighted_cross_entropy_with_logits",),
-        "logsumexp": ("tf.reduce_logsumexp", "keras.ops.logsumexp", "keras.backend.logsumexp"),
+        "logsumexp": ("tf.reduce_logsumexp", "keras.ops.logsumexp", "tf.reduce_logsumexp"),
         "softplus": ("tf.nn.softplus", "keras.ops.softplus", "keras.backend.softplus"),
         "expm1": ("tf.math.expm1", "keras.ops.expm1", "", "np.expm1"),
         "log1p": ("tf.math.log1p", "keras.ops.log1p", "", "np.log1p"),
