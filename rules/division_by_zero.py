@@ -59,6 +59,7 @@ from tflint_nan.evidence import (
     ancestors,
     at,
     guard,
+    is_asked_about,
     is_counted,
     is_epsilon,
     is_made_up,
@@ -127,7 +128,7 @@ def check(graph: Graph) -> Iterator[Report]:
             message=f"the divisor, made by {trail.producer.name}, {what}",
             help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, trail, name),
-            level=Level.DEFAULT if strong else Level.STRICT,
+            level=Level.DEFAULT if strong and not is_asked_about(graph, trail) else Level.STRICT,
         )
 
 

@@ -367,6 +367,27 @@ def shielded(graph: Graph, trail: Trail) -> bool:
     return False
 
 
+def is_asked_about(graph: Graph, trail: Trail) -> bool:
+    """Whether a test around the sink is computed from what makes its operand: a guard, whatever it asks."""
+    source, tests = trail.sink.source, set[int]()
+    node, parent = trail.sink.node, trail.sink.source.parent(trail.sink.node)
+    while parent is not None and not isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
+        if isinstance(parent, (cst.If, cst.IfExp)) and node is not parent.test:
+            tests.add(id(parent.test))
+        node, parent = parent, source.parent(parent)
+    made = (trail.producer, *trail.steps) if tests else ()
+    return any(_stands_in(asking, tests) for op in made for asking in onward(graph, op, lambda _: True))
+
+
+def _stands_in(op: Op, expressions: set[int]) -> bool:
+    node: cst.CSTNode | None = op.node
+    while isinstance(node, (cst.BaseExpression, cst.Arg)):
+        if id(node) in expressions:
+            return True
+        node = op.source.parent(node)
+    return False
+
+
 def monitored_only(graph: Graph, op: Op) -> bool:
     """Whether the graph shows that training does not see `op`.
 
