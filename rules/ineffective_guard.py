@@ -37,10 +37,10 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-Safe where the guard then does what it was written for: `maximum(1 - p, 1e-10)` for an epsilon that is lost to
-another constant, and bounds and epsilons of 1e-7 (1e-4 and 1e-3 in float16) for those that round away.
-Unsafe where a bound of 0 becomes positive, an epsilon that is added to numbers of either sign becomes a
-`maximum`, an epsilon goes into the log, or the result of a clip that was thrown away is kept.
+Safe where nothing that was finite changes: `maximum(1 - p, 1e-10)` for an epsilon that is lost to another
+constant, and the number next to 1 (`1 - 6e-8` in float32) for an upper bound that rounds to 1. Unsafe where
+a bound or an epsilon that is 0 becomes 1e-7 (1e-4 in float16), an epsilon that is added to numbers of either
+sign becomes a `maximum`, an epsilon goes into the log, or the result of a clip that was thrown away is kept.
 
 ## References
 * `ConstantPushDown` in TensorFlow's `grappler/optimizers/constant_folding.cc` adds constants first;
@@ -68,6 +68,10 @@ from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, spelled, written
 from tflint_nan.trace import explained
 from tflint_nan.value import Op
+
+#: dtype -> how far the next number below 1 is, rounded up to a digit that rounds to it (IEEE 754-2008).
+_NEXT = {"float16": "5e-4", "bfloat16": "4e-3", "float64": "1e-16"}
+_NEXT_OF_SINGLE = "6e-8"
 
 
 @rule("NAN104", "ineffective-guard")
@@ -142,7 +146,7 @@ def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
 
 
 def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
-    low, gap = bounds(bad.trail.value)
+    low = bounds(bad.trail.value)[0]
     op, node = guard.op, guard.op.nodes.get(guard.name)
     if guard.kind == "swallowed" and guard.name == "x":
         rest = op.nodes.get("y")
@@ -164,9 +168,11 @@ def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
             return None
         r.replace(op.node, "{f}({x}, {low})", f=f, x=other, low=node)
         return r.fix(Applicability.UNSAFE, "Bound the operand from below")
-    size = guard.stored != guard.given
-    r.replace(node, "{number}", number=f"1 - {gap}" if guard.kind == "upper" else low)
-    return r.fix(Applicability.SAFE if size else Applicability.UNSAFE, "Use a bound that holds in this dtype")
+    upper = guard.kind == "upper"
+    gap = _NEXT.get(bad.trail.value.dtype or DEFAULT_FORMAT, _NEXT_OF_SINGLE)
+    r.replace(node, "{number}", number=f"1 - {gap}" if upper else low)
+    risk = Applicability.SAFE if upper else Applicability.UNSAFE
+    return r.fix(risk, "Use a bound that holds in this dtype")
 
 
 def _bounded(
