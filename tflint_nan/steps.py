@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from tflint_nan.graph import Graph
-from tflint_nan.value import Const, Op, Value, sources
+from tflint_nan.value import Op, Value, sources
 
 #: What clips gradients, and what else hands them to the optimizer at the scale that they have.
 _CLIPS = frozenset({"clip", "clip_by_norm"})
@@ -58,7 +58,7 @@ def _settings(op: Op, optimizer: Op) -> list[Value]:
 
 def _is_set(limit: Value) -> bool:
     """Whether a limit is given that may clip: libraries clip where it is above 0."""
-    return not isinstance(limit, Const) or (limit.literal is not None and limit.interval.hi > 0)
+    return limit.literal is not None and limit.interval.hi > 0
 
 
 def _differentiating(op: Op) -> Iterator[tuple[Op, bool]]:
