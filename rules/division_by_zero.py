@@ -95,6 +95,9 @@ _STRONG = _SPREADS | {"relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
 _WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
 
+#: dtype -> what is added to a divisor where `bounds` is too little: the gradient, 1 / low ** 2, has to fit.
+_ADDENDS = {"float16": "1e-2"}
+
 
 @rule("NAN105", "division-by-zero")
 def check(graph: Graph) -> Iterator[Report]:
@@ -212,7 +215,7 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
     elif producer.name == "variable" and bound is not None:
         r.replace(node, "{f}({x}, {low})", f=bound, x=node, low=low)
     elif not _is_count(trail) and sink.arg(name).interval.lo >= 0:
-        r.replace(node, "{x} + {low}", x=node, low=low)
+        r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
     elif safe is not None and "x" in sink.nodes:
         r.replace(sink.node, "{f}({x}, {y})", f=safe, x=sink.nodes["x"], y=node)
         return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")
