@@ -53,6 +53,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+import libcst as cst
+
 from tflint_nan.evidence import (
     BINARY,
     Trail,
@@ -74,6 +76,7 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import INTEGERS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.roots import infinite_roots
@@ -204,9 +207,12 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
     low = bounds(trail.value)[0]
     # The root of a variance has no gradient at 0, whatever is done afterwards.
     trained = producer.name in _SPREADS and is_trained(producer)
-    safe = spelled(r, sink, "divide_no_nan")
-    if _is_spread(trail) and not trained and safe is not None and "x" in sink.nodes:
-        r.replace(sink.node, "{f}({x}, {y})", f=safe, x=sink.nodes["x"], y=node)
+    divisor = sink.arg(name)
+    whole = divisor.dtype in INTEGERS
+    counted = _is_count(trail) or (whole and divisor.interval.lo >= 0)
+    safe = spelled(r, sink, "divide_no_nan") if "x" in sink.nodes and not whole else None
+    if _is_spread(trail) and not trained and safe is not None:
+        _divide(r, sink, node, safe)
         return r.fix(Applicability.SAFE, f"Use {safe}: 0 where it was 0 / 0")
     root = next((step for step in trail.steps if step.name == "sqrt" and step.scope is sink.scope), None)
     bound = spelled(r, sink, "maximum")
@@ -214,16 +220,24 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
         r.replace(root.nodes["x"], "{x} + {low}", x=root.nodes["x"], low=low)
     elif producer.name == "variable" and bound is not None:
         r.replace(node, "{f}({x}, {low})", f=bound, x=node, low=low)
-    elif not _is_count(trail) and sink.arg(name).interval.lo >= 0:
-        r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
-    elif safe is not None and "x" in sink.nodes:
-        r.replace(sink.node, "{f}({x}, {y})", f=safe, x=sink.nodes["x"], y=node)
-        return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")
-    elif _is_count(trail) and bound is not None:
+    elif counted and safe is None and bound is not None:
         r.replace(node, "{f}({x}, 1)", f=bound, x=node)
+    elif not counted and divisor.interval.lo >= 0:
+        r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
+    elif safe is not None:
+        _divide(r, sink, node, safe)
+        return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")
     else:
         return r.decline("the divisor may have either sign")
     return r.fix(Applicability.UNSAFE, "Keep the divisor away from 0")
+
+
+def _divide(r: Rewriter, sink: Op, divisor: cst.CSTNode, function: str) -> None:
+    """Divide by another function."""
+    if isinstance(sink.node, cst.Call):
+        r.replace(sink.node.func, function)  # it takes the same arguments
+    else:
+        r.replace(sink.node, "{f}({x}, {y})", f=function, x=sink.nodes["x"], y=divisor)
 
 
 def _is_count(trail: Trail) -> bool:

@@ -313,7 +313,8 @@ class Expressions(Guards):
         self.refine(node.left, conjunction)
         right = self.evaluate(node.right)
         self.merge([self.rewind(mark), {}])
-        if isinstance(left, Tensor) and isinstance(right, Tensor):
+        # In a graph AutoGraph writes these functions for tests; of other values it is one of the two.
+        if all(isinstance(side, Tensor) and side.dtype == "bool" for side in (left, right)):
             return self.emit("logical_and" if conjunction else "logical_or", {"x": left, "y": right})
         return self.join(left, right)
 
