@@ -32,8 +32,8 @@ def looks_for_nan(graph: Graph) -> bool:
 
 
 def _is_given(x: Value) -> bool:
-    """Whether a value is a gradient, or what a function gets from callers that are not seen."""
-    return any(op.name in ("gradients", "parameter") for op in ancestors(x).values())
+    """Whether a value is made of what a function gets from callers that are not seen."""
+    return any(op.name == "parameter" for op in ancestors(x).values())
 
 
 def callbacks(fit: Op) -> list[Value] | None:
