@@ -160,8 +160,8 @@ def _shifted(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:
         return None
     options = f", axis={axis}, keepdims=True" if axis else ""
     for op in {op.serial: op for op in (exp, total.arg("x").op) if op is not None}.values():
-        x = op.nodes.get("x")
-        if x is None:
+        node, x = op.nodes.get("x"), r.spell(op.arg("x"), "scores")
+        if node is None or x is None:
             return None
-        r.replace(x, "{x} - {f}({x}{options})", f=f, x=x, options=options)
+        r.replace(node, "{x} - {f}({x}{options})", f=f, x=x, options=options)
     return r.fix(Applicability.SAFE, "Subtract the largest element first")

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -90,24 +90,44 @@ def lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
 
 
 def _lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
-    if any(source is not place.source for source, _ in (*squashed.calls, *place.calls)):
+    sources_on_the_way = [squashed.source, *(source for source, _ in (*squashed.calls, *place.calls))]
+    if any(source is not place.source for source in sources_on_the_way):
         return None
     shared = len(
         list(takewhile(lambda pair: pair[0][1] is pair[1][1], zip(squashed.calls, place.calls, strict=False)))
     )
-    stored = _beside(r, squashed, place)
-    if stored is not None:
-        return stored
-    if len(place.calls) > shared:
-        return _through_parameter(r, squashed, place)
+    kept = _kept(r, squashed, place)
+    if kept is not None:
+        return kept
+    trial = r.trial()
+    text = _out(trial, squashed, place, shared)
+    if text is not None:
+        r.adopt(trial)
+    elif len(place.calls) > shared:
+        text = _through_parameter(r, squashed, place)
+    return text
+
+
+def _out(r: Rewriter, squashed: Op, place: Op, shared: int) -> str | None:
+    """Through what is returned, as far as `place`, or to where an attribute keeps it for `place`.
+
+    The first `shared` calls lead to both.
+    """
     found = activated(r, squashed)
-    for number in range(len(squashed.calls) - 1, shared - 1, -1):
-        call = squashed.calls[number][1]
-        scope = _scopes(r.graph).get(tuple(id(node) for _, node in squashed.calls[:number]))
-        if found is None or scope is None or not isinstance(call, cst.Call):
+    for number in range(len(squashed.calls), -1, -1):
+        if found is None:
+            return None
+        beside = _beside(r, found, squashed, place)
+        if beside is not None:
+            return beside
+        if number == shared:
+            return _named(r, found, squashed, place) if len(place.calls) == shared else None
+        call = squashed.calls[number - 1][1]
+        scope = _scopes(r.graph).get(tuple(id(node) for _, node in squashed.calls[: number - 1]))
+        if scope is None or not isinstance(call, cst.Call):
             return None
         found = _returned(r, found, call, scope)
-    return None if found is None else _named(r, found, squashed, place)
+    return None
 
 
 # What gives the activation.
@@ -146,22 +166,27 @@ def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _
     if not isinstance(function, cst.FunctionDef):
         return None
     source = scope.source
-    calls = known_calls(r.graph, source, function)
-    if calls is None or call not in calls or not _stays(source, found, calls):
-        return None
-    index = _give_back(r, source, function, found)
-    if index is None:
-        return None
-    element = None if index < 0 else index
-    for other in calls:
-        if other is not call and not _apply_at(r, source, other, found, element):
+    element = r.lifted.get(function)
+    if element is None:
+        calls = known_calls(r.graph, source, function)
+        if calls is None or call not in calls or not _stays(source, found, calls):
             return None
+        element = _give_back(r, source, function, found)
+        if element is None:
+            return None
+        r.lifted[function] = element
+        for other in calls:
+            if other is not call and not _apply_at(r.trial(), source, other, found, element):
+                return None
+            r.pending[other] = partial(_apply_at, source=source, call=other, found=found, index=element)
+    r.pending.pop(call, None)
     node: cst.BaseExpression = call
     around = source.parent(call)
-    if isinstance(around, cst.Subscript) and around.value is call and _literal_index(around) == element:
-        node, element = around, None
+    index = None if element < 0 else element
+    if isinstance(around, cst.Subscript) and around.value is call and _literal_index(around) == index:
+        node, index = around, None
     op = replace(found.op, node=node, statement=_statement(source, call), scope=scope, nodes={})
-    return replace(found, op=op, logits=r.text(node), index=element)
+    return replace(found, op=op, logits=r.text(node), index=index)
 
 
 def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _Activated) -> int | None:
@@ -194,9 +219,9 @@ def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _A
     return matching[0] if isinstance(value, cst.Tuple) else -1
 
 
-def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, index: int | None) -> bool:
+def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, index: int) -> bool:
     """Apply the activation where another call takes what is returned."""
-    if index is None:
+    if index < 0:
         text = found.applied(r.text(call))
         if text is not None:
             r.replace(call, "{text}", text=text)
@@ -215,9 +240,11 @@ def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, in
         return False
     written = r.text(target)
     if set(written) != {"_"}:
-        text = found.applied(written)
+        given = r.free_name("logits", call)
+        text = found.applied(given)
         if text is None:
             return False
+        r.replace_target(statement, target, given)
         r.insert_after(statement, f"{written} = {text}")
     return True
 
@@ -301,8 +328,9 @@ def logits_at(r: Rewriter, squashed: Op, place: Op) -> str | None:
     hold the logits of this caller only. From anywhere else they are fetched, see `lift`.
     """
     logits = squashed.arg("x")
-    if is_asked_for(r.graph, squashed):
-        return None
+    given = r.given_name(logits, place.scope)
+    if given is not None or is_asked_for(r.graph, squashed):
+        return given
     if squashed.scope is place.scope:
         if logits.op is None or logits.op.node is not squashed.node:
             text = r.spell(logits, "logits")
@@ -347,13 +375,36 @@ def _unblanked(r: Rewriter, bound: Binding, place: Op) -> str | None:
 # Beside an attribute.
 
 
-def _beside(r: Rewriter, squashed: Op, place: Op) -> str | None:
+def _kept(r: Rewriter, squashed: Op, place: Op) -> str | None:
+    """The attribute that keeps the logits where another of the same object keeps the activation's output.
+
+    Each is set at one place only.
+    """
+    here = r.at(place)
+    for holder, attribute in here.attributes_of(squashed.arg("x")):
+        for other, output in here.attributes_of(squashed.value):
+            if other == holder and all(_is_set_once(place.source, name) for name in (attribute, output)):
+                return f"{holder}.{attribute}"
+    return None
+
+
+def _is_set_once(source: Source, attribute: str) -> bool:
+    found = [node for node in occurrences(source).get(attribute, ()) if _is_stored(source, node)]
+    return len(found) == 1
+
+
+def _is_stored(source: Source, node: cst.Name) -> bool:
+    """Whether a name is that of an attribute that is set there."""
+    parent = source.parent(node)
+    return isinstance(parent, cst.Attribute) and parent.attr is node and _is_bound(source, parent)
+
+
+def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
     """The attribute for the logits beside the one that holds the activation's output."""
-    found, source = activated(r, squashed), place.source
-    target = _only_target(squashed.statement)
-    if found is None or not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Name):
-        return None
-    if _assigned_value(squashed.statement) is not squashed.node:
+    source, statement = place.source, found.statement
+    whole = _assigned_value(statement) is found.node and found.index is None
+    target = _only_target(statement) if whole else _element_target(statement, found.node, found.index)
+    if not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Name):
         return None
     holder = r.at(place).holder(target.attr.value, squashed.value)
     if holder is None or "__slots__" in occurrences(source):
@@ -361,16 +412,20 @@ def _beside(r: Rewriter, squashed: Op, place: Op) -> str | None:
     if len(list(_stores(source, target.attr))) != 1:
         return None
     number, name = 0, "logits"
-    while any(_is_member(source, node) for node in occurrences(source).get(name, ())):
+    taken = {given.partition(".")[2] for given in r.given_names()}
+    while name in taken or any(_is_member(source, node) for node in occurrences(source).get(name, ())):
         number += 1
         name = f"logits_{number}"
     given = f"{r.text(target.value)}.{name}"
     text = found.applied(given)
     if text is None:
         return None
-    logits = found.logits
-    r.insert_before(squashed.statement, f"{given} = {logits}")
-    r.replace(squashed.node, "{text}", text=text)
+    if whole:
+        r.insert_before(statement, f"{given} = {found.logits}")
+        r.replace(found.node, "{text}", text=text)
+    else:
+        r.replace_target(statement, target, given)
+        r.insert_after(statement, f"{r.text(target)} = {text}")
     r.give_name(squashed.arg("x"), place.scope, f"{holder}.{name}")
     return f"{holder}.{name}"
 
@@ -379,8 +434,7 @@ def _stores(source: Source, attr: cst.Name) -> Iterator[cst.Name]:
     """Where attributes of this name are set, in the same class or outside of any."""
     own = _class_of(source, attr)
     for node in occurrences(source).get(attr.value, ()):
-        parent = source.parent(node)
-        if isinstance(parent, cst.Attribute) and parent.attr is node and _is_bound(source, parent):
+        if _is_stored(source, node):
             around = _class_of(source, node)
             if around is own or around is None:
                 yield node
@@ -419,7 +473,9 @@ def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | Non
         if text is None:
             return None
         r.replace_target(found.statement, target, given)
-        if set(written) != {"_"}:
+        if isinstance(target, cst.Attribute):
+            r.insert_after(found.statement, f"{written} = {text}")
+        elif set(written) != {"_"}:
             r.keep_name(written, f"{written} = {text}", found.scope.node, found.statement)
     if given is not None:
         r.give_name(squashed.arg("x"), place.scope, given)
@@ -624,11 +680,15 @@ def _assigned_name(found: _Activated) -> str | None:
 
 
 def _element_target(
-    statement: cst.CSTNode | None, node: cst.CSTNode, index: int
+    statement: cst.CSTNode | None, node: cst.CSTNode, index: int | None
 ) -> cst.BaseExpression | None:
     """What an element of a tuple is assigned to."""
     target = _only_target(statement)
-    if _assigned_value(statement) is not node or not isinstance(target, (cst.Tuple, cst.List)):
+    if (
+        _assigned_value(statement) is not node
+        or not isinstance(target, (cst.Tuple, cst.List))
+        or index is None
+    ):
         return None
     elements = target.elements
     if index >= len(elements) or any(isinstance(element, cst.StarredElement) for element in elements):

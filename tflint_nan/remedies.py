@@ -165,7 +165,9 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
     `function` is the loss's name as a function; with `arguments` it becomes an object. False where the
     place cannot be rewritten: it has settings of its own.
     """
-    given = loss.arg("loss")
+    given, node = loss.arg("loss"), _own_place(loss)
+    if node is None:
+        return False
     if given.op is not None:
         made = _class(r, function) if not given.op.nodes else None
         if made is not None:
@@ -181,12 +183,27 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
         text = _class(r, function)
         text = f"{text}({arguments})" if text is not None else None
     elif isinstance(given.literal, str):
-        text = quoted_as(r.text(loss.node), function)
+        text = quoted_as(r.text(node), function)
     else:
         text = r.api(f"keras.losses.{function}")
     if text is not None:
-        r.replace(loss.node, text)
+        r.replace(node, text)
     return text is not None
+
+
+def _own_place(loss: Op) -> cst.CSTNode | None:
+    """Where a loss is written: its own place in a list or dict of one loss for each output.
+
+    None where several, or none, are written like it.
+    """
+    if not isinstance(loss.node, (cst.Dict, cst.List, cst.Tuple)) or loss.arg("loss").op is not None:
+        return loss.node
+    name = loss.arg("loss").literal
+    places = [element.value for element in loss.node.elements]
+    same = [
+        place for place in places if isinstance(place, cst.SimpleString) and place.evaluated_value == name
+    ]
+    return same[0] if len(same) == 1 else None
 
 
 def rename_loss(r: Rewriter, loss: Op, function: str) -> bool:

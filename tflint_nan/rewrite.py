@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Final
 
 import libcst as cst
@@ -97,6 +97,10 @@ class _Draft:
     spare: dict[cst.SimpleStatementLine, cst.FunctionDef] = field(default_factory=dict)
     #: Names that still need a value where something reads them.
     kept: list[_Kept] = field(default_factory=list)
+    #: Functions that return something else now -> which element of what they return, -1 for all of it.
+    lifted: dict[cst.FunctionDef, int] = field(default_factory=dict)
+    #: Calls of these -> what to do with each that no way of the fix goes through.
+    pending: dict[cst.Call, Callable[[Rewriter], bool]] = field(default_factory=dict)
     failed: bool = False
 
     def copy(self) -> _Draft:
@@ -217,8 +221,32 @@ class Rewriter:
             return "a value that it needs is made in another function"
         return "a value that it needs has no name here"
 
-    def free_name(self, wanted: str) -> str:
-        """`wanted`, numbered where the function around the op, or the fix itself, uses it."""
+    @property
+    def lifted(self) -> dict[cst.FunctionDef, int]:
+        """Functions that the fix has return something else -> which element of it, -1 for all."""
+        return self._draft.lifted
+
+    @property
+    def pending(self) -> dict[cst.Call, Callable[[Rewriter], bool]]:
+        """Calls of these functions -> what `fix` does with those that are left."""
+        return self._draft.pending
+
+    def given_name(self, value: Value, scope: Scope) -> str | None:
+        """The name that the fix itself makes hold `value` in `scope`."""
+        return self._draft.names.get((id(value), id(scope)))
+
+    def given_names(self) -> Iterable[str]:
+        """All names that the fix makes hold something."""
+        return self._draft.names.values()
+
+    def free_name(self, wanted: str, near: cst.CSTNode | None = None) -> str:
+        """`wanted`, numbered where the function around the op (or `near`), or the fix itself, uses it."""
+        if near is not None:
+            around: cst.CSTNode | None = near
+            while around is not None and not isinstance(around, (cst.FunctionDef, cst.Module)):
+                around = self._source.parent(around)
+            used = self._source.names_in(around or self._source.tree)
+            return next(name for name in numbered(wanted) if name not in used)
         here = self._op.scope
         taken = {hoist.name for hoist in self._draft.hoists.values() if hoist.scope is here}
         taken |= {name for (_, scope), name in self._draft.names.items() if scope == id(here)}
@@ -226,12 +254,15 @@ class Rewriter:
 
     def known_name(self, value: Value) -> str | None:
         """A name or attribute that holds `value` where the op stands."""
-        given = self._draft.names.get((id(value), id(self._op.scope)))
-        return self._spelling.name_of(value) if given is None else given
+        return self.given_name(value, self._op.scope) or self._spelling.name_of(value)
 
     def holder(self, attribute: str, value: Value) -> str | None:
         """The name of an object that holds `value` in an attribute, where the op stands."""
         return self._spelling.holder(attribute, value)
+
+    def attributes_of(self, value: Value) -> Iterator[tuple[str, str]]:
+        """The attributes that hold `value` where the op stands, each with a name of their object."""
+        return self._spelling.attributes_of(value)
 
     def is_before(self, statement: cst.CSTNode | None) -> bool:
         """Whether the op is only reached through `statement`."""
@@ -288,7 +319,9 @@ class Rewriter:
         literal = value.value
         if isinstance(literal, float) and not math.isfinite(literal):
             return f'float("{literal}")'
-        simple = literal is None or isinstance(literal, (bool, int, float, str, bytes))
+        if literal is None:
+            self._obstacles.append("a value that it needs is None here")
+        simple = isinstance(literal, (bool, int, float, str, bytes))
         return repr(literal) if simple else None
 
     def _items(self, value: Items) -> str | None:
@@ -309,7 +342,10 @@ class Rewriter:
                 yield node, op
 
     def _means_the_same(self, node: cst.BaseExpression, site: Op) -> bool:
-        """Whether every name in `node` holds at the op what it held at `site`."""
+        """Whether every name in `node` holds at the op what it held at `site`, and its attributes as well."""
+        for part in within(node):
+            if isinstance(part, cst.Attribute) and self._is_set_since(part.attr.value, site):
+                return False
         for name in names_in(node):
             then = self._spelling.value_at(name, site.scope, site.serial)
             if not self._spelling.still_holds(name, then, site) or (
@@ -347,6 +383,16 @@ class Rewriter:
         if call is site.node:
             return True
         return any(op.node is call and op.scope is site.scope for op in self.graph.ops(*_MOVING))
+
+    def _is_set_since(self, attribute: str, site: Op) -> bool:
+        """Whether an attribute of this name is set in the function of `site`, there or behind it."""
+        function, start = site.scope.node, self._source.span(site.statement or site.node).start
+        if site.scope is not self._op.scope or site.statement is self._op.statement:
+            return False
+        for target in self._spelling.attribute_targets(function):
+            if target.attr.value == attribute and self._source.span(target).start >= start:
+                return True
+        return False
 
     def _hoistable(self, node: cst.BaseExpression, site: Op) -> cst.SimpleStatementLine | None:
         """The statement before which `node` can be computed just as well."""
@@ -534,6 +580,9 @@ class Rewriter:
 
     def fix(self, applicability: Applicability, message: str) -> Fix | None:
         """The fix with all edits so far, None where this place does not allow one of them."""
+        for apply in self._draft.pending.values():
+            if not apply(self):
+                self._refuse("what a function returns is taken where it cannot be changed")
         gone = self._unread()
         self._place_hoists(gone)
         self._place_names(gone)
@@ -708,6 +757,13 @@ class Rewriter:
 
 def _indented(lines: str, indent: str) -> str:
     return lines.replace("\n", "\n" + indent)
+
+
+def numbered(name: str) -> Iterator[str]:
+    """`name`, `name_1`, `name_2` ..."""
+    yield name
+    for number in count(1):
+        yield f"{name}_{number}"
 
 
 def only_assignment(statement: cst.CSTNode | None) -> cst.Assign | None:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import libcst as cst
 
 from tflint_nan.build.state import unrefined
+from tflint_nan.expression import within
 from tflint_nan.graph import Graph
 from tflint_nan.ops.generations import is_v1_only, is_v2_only
 from tflint_nan.ops.table import APIS
@@ -59,6 +60,7 @@ class _Index:
     def __init__(self, graph: Graph) -> None:
         self._names: dict[Scope, _Names] = {}
         self._code: dict[cst.CSTNode, str] = {}
+        self._targets: dict[cst.CSTNode, tuple[cst.Attribute, ...]] = {}
         #: Scope, identity of a value -> the expressions there whose value it is, each with an op beside it.
         self.expressions: dict[tuple[Scope, int], list[tuple[cst.BaseExpression, Op]]] = {}
         for op in graph.ops():
@@ -72,6 +74,17 @@ class _Index:
         found = self._names.get(scope)
         if found is None:
             found = self._names[scope] = _Names(scope)
+        return found
+
+    def targets(self, function: cst.CSTNode) -> tuple[cst.Attribute, ...]:
+        """The attributes that stand on the left of an assignment in a function."""
+        found = self._targets.get(function)
+        if found is None:
+            kinds = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
+            sides = [part.target for part in within(function) if isinstance(part, kinds)]
+            parts = [part for side in sides for part in within(side)]
+            found = tuple(part for part in parts if isinstance(part, cst.Attribute))
+            self._targets[function] = found
         return found
 
     def code(self, source: Source, statement: cst.CSTNode | None) -> str:
@@ -222,6 +235,18 @@ class Spelling:
                 if isinstance(held, Object) and held.attrs.get(attribute) is value:
                     return name
         return None
+
+    def attribute_targets(self, function: cst.CSTNode) -> tuple[cst.Attribute, ...]:
+        """The attributes that a function (or a module) sets."""
+        return self._index.targets(function)
+
+    def attributes_of(self, value: Value) -> Iterator[tuple[str, str]]:
+        """The attributes that hold `value`, each with a name of their object."""
+        for scope in self.scopes():
+            for attribute, held in self._index.names(scope).attributes:
+                holder = self.holder(attribute, value) if held == id(value) else None
+                if holder is not None:
+                    yield holder, attribute
 
     def free_name(self, wanted: str, taken: set[str]) -> str:
         """`wanted`, with a number where the function around the op (the file, outside of one) uses it."""
