@@ -93,6 +93,7 @@ _TESTS = frozenset(
         "logical_and", "logical_or", "logical_not",
     }
 )  # fmt: skip
+_COUNTS = frozenset({"count", "count_nonzero"})
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
 _STRONG = _SPREADS | {"relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
@@ -228,7 +229,8 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
         _divide(r, sink, node, safe)
         return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")
     else:
-        return r.decline("the divisor may have either sign")
+        r.decline("the divisor may have either sign")
+        return None
     return r.fix(Applicability.UNSAFE, "Keep the divisor away from 0")
 
 
@@ -243,4 +245,7 @@ def _divide(r: Rewriter, sink: Op, divisor: cst.CSTNode, function: str) -> None:
 def _is_count(trail: Trail) -> bool:
     """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
     counted = [step for step in trail.steps if not step.flow]
-    return trail.producer.name in BINARY and [step.name for step in counted] == ["sum"]
+    names = [step.name for step in counted]
+    if trail.producer.name in _COUNTS:
+        return not set(names) - {"sum"}
+    return trail.producer.name in BINARY and names == ["sum"]

@@ -50,6 +50,9 @@ def cross_entropy(r: Rewriter, pair: Pair) -> str | None:
 
 def train_with_cross_entropy(graph: Graph, op: Op, pair: Pair, r: Rewriter) -> Fix | None:
     """Write the cross entropy in the place of the squared error `op`; unsafe, as the loss is another one."""
+    if _is_rooted(graph, op):
+        r.decline("the loss is the root of the squared error")
+        return None
     if is_keras(op):
         return r.fix(Applicability.UNSAFE, _TRAIN) if replace_loss(r, op, _PLAIN[pair.kind]) else None
     fix = _from_logits(graph, op, pair, r)
@@ -104,6 +107,19 @@ def _reduced(graph: Graph, op: Op, rows: bool) -> Op | None:
         return whole
     inner = axis_of(above, whole.value.shape) == -1 and above.arg("keepdims") is NONE
     return _halved(graph, above) if inner else None
+
+
+def _is_rooted(graph: Graph, op: Op) -> bool:
+    """Whether the root is taken of a squared error, or of its mean: of a cross entropy it means nothing."""
+    todo = [op]
+    for step in todo:
+        for taker in graph.consumers(step):
+            if taker.name == "sqrt":
+                return True
+            epsilon = taker.name == "add" and number(taker.arg("y")) is not None
+            if taker.flow or epsilon or taker.name in ("mean", "sum"):
+                todo.append(taker)
+    return False
 
 
 def _halved(graph: Graph, op: Op) -> Op:
