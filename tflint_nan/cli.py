@@ -343,6 +343,19 @@ def write_baseline(
     return FAILED if errors or faults else CLEAN
 
 
+@cli.command("server")
+def language_server() -> int:
+    """Be a language server, on standard input and output, for an editor that starts it."""
+    try:
+        from tflint_nan.server.server import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("pygls", "lsprotocol"):
+            raise
+        raise _Failure("the server needs pygls: pip install 'tflint-nan[server]'") from error
+    serve()
+    return CLEAN
+
+
 @cli.command("rule")
 @click.argument("code", required=False)
 @click.option("--all", "every", is_flag=True, help="List every rule.")
@@ -380,7 +393,8 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(args=argv, prog_name="tflint-nan", standalone_mode=False)
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # The server's editor has gone, and its pipe with it.
+            sys.stdout.flush()
         return int(status or CLEAN)
     except click.Abort:
         click.echo("interrupted", err=True)

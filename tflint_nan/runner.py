@@ -91,6 +91,11 @@ class Surroundings:
         self.project = Project()
         self.screen = Screen(self.project)
 
+    def forget(self, path: Path) -> None:
+        """Read the file at `path` (absolute) again when it is wanted next."""
+        self.project.forget(path)
+        self.screen = Screen(self.project)
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:

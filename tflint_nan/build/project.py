@@ -100,6 +100,14 @@ class Project:
             oldest = next(iter(self._sources))
             self._kept -= len(self._sources.pop(oldest).text)
 
+    def forget(self, path: Path) -> None:
+        """Drop what was read of the file at `path` (absolute)."""
+        source = self._sources.pop(path, None)
+        if source is not None:
+            self._kept -= len(source.text)
+        self._unreadable.discard(path)
+        self._exists.pop(path, None)
+
     def _search_path(self, folder: Path) -> tuple[Path, ...]:
         """The script's own folder, as Python has it, then those above it up to the project's top."""
         if folder not in self._tops:
