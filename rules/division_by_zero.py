@@ -94,6 +94,8 @@ _TESTS = frozenset(
     }
 )  # fmt: skip
 _COUNTS = frozenset({"count", "count_nonzero"})
+#: One number of many.
+_STATISTICS = _SPREADS | {"sum", "mean", "max", "min"}
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
 _STRONG = _SPREADS | {"relu", "variable"}
 #: Steps after which the 0 needs several elements to agree.
@@ -187,10 +189,23 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
             return False
         if step.name == "sub" and number(step.arg("x")) != 1:
             return False
+    if trail.producer.name in _SPREADS and _measures(trail):
+        return False
     # What is computed from predictions in NumPy is looked at only.
     if library(trail.producer) == "np" and any(op.name == "predict" for op, _ in ancestors(trail.producer)):
         return False
     return trail.producer.name in _STRONG or squasher(trail.producer) is not None
+
+
+def _measures(trail: Trail) -> bool:
+    """Whether the dividend is a statistic itself, not what the spread is of: the quotient scales no data."""
+    made = trail.sink.arg("x").op if trail.sink.name == "div" else None
+    while made is not None and (made.name in ("mul", "div", "neg") or made.flow == ("x",)):
+        scaled = made.name == "mul" and number(made.arg("x")) is not None
+        made = made.arg("y" if scaled else "x").op
+    if made is None or made.name not in _STATISTICS:
+        return False
+    return all(op is not made for op, _ in ancestors(trail.producer))
 
 
 def _is_spread(trail: Trail) -> bool:
