@@ -61,7 +61,7 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
 from tflint_nan.training import made_only_by
-from tflint_nan.value import Op, Value
+from tflint_nan.value import Op, Value, sources
 
 
 @rule("NAN112", "guard-kills-gradient", level=Level.STRICT)
@@ -74,7 +74,7 @@ def check(graph: Graph) -> Iterator[Report]:
         squashed = None if clip is None else _squashed(clip)
         if clip is None or squashed is None or not graph.differentiated(log):
             continue
-        if squashed.serial in seen or _is_entropy(graph, log, (squashed, clip)):
+        if squashed.serial in seen or _is_entropy(graph, log, clip):
             continue
         seen.add(squashed.serial)
         what = f"1 - {squashed.name}" if inner is not None else squashed.name
@@ -116,8 +116,9 @@ def _squashed(clip: Op) -> Op | None:
     return None
 
 
-def _is_entropy(graph: Graph, log: Op, shares: tuple[Op, ...]) -> bool:
+def _is_entropy(graph: Graph, log: Op, clip: Op) -> bool:
     """Whether the log is weighted with what it is taken of: no fused loss computes that."""
+    shares = [clip, *(source for value in clip.args.values() for source in sources(value))]
     for taker in onward(graph, log, lambda op: op.name == "neg" or bool(op.flow)):
         if taker.name == "mul" and any(value.op in shares for value in taker.args.values()):
             return True
