@@ -21,7 +21,7 @@ x = tf.placeholder(tf.float32, [None, 784])
 labels = tf.placeholder(tf.float32, [None, 10])
 y = tf.nn.softmax(tf.layers.dense(x, 10))
 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=y))
-train = tf.train.AdamOptimizer(0.001).minimize(loss)
+train = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
 ```
 
 ## Use instead
@@ -34,7 +34,7 @@ labels = tf.placeholder(tf.float32, [None, 10])
 logits = tf.layers.dense(x, 10)
 y = tf.nn.softmax(logits)
 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-train = tf.train.AdamOptimizer(0.001).minimize(loss)
+train = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
 ```
 
 ## Fix safety
@@ -62,7 +62,9 @@ from functools import partial
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
+from tflint_nan.lift import logits_at
 from tflint_nan.registry import rule
+from tflint_nan.remedies import remove_activation
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.training import Entropy, compiled, entropies, guarded, made_only_by, units
 from tflint_nan.value import NONE, Op
@@ -108,6 +110,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 help="apply one of them",
                 because=((first, f"softmax: values in {first.value.interval}"),),
                 witness=_witness("softmax", first),
+                fix=partial(_fix_twice, op, first),
             )
 
 
@@ -143,11 +146,20 @@ def _least(n: int) -> float:
 
 
 def _fix_fused(op: Op, activation: Op, r: Rewriter) -> Fix | None:
-    node, logits = op.nodes.get("logits"), r.spell(activation.arg("x"), "logits")
-    if node is None or logits is None:
+    node = op.nodes.get("logits" if "logits" in op.nodes else "x")
+    logits = logits_at(r, activation, op) if node is not None else None
+    if node is not None and logits is not None:
+        r.replace(node, "{logits}", logits=logits)
+        return r.fix(Applicability.UNSAFE, f"Pass the logits, before the {activation.name}")
+    if "layer" not in activation.args or not remove_activation(r, activation):
         return None
-    r.replace(node, logits)
-    return r.fix(Applicability.UNSAFE, f"Pass the logits, before the {activation.name}")
+    return r.fix(Applicability.UNSAFE, f"Drop the {activation.name} of the layer")
+
+
+def _fix_twice(op: Op, first: Op, r: Rewriter) -> Fix | None:
+    if "x" in op.nodes:
+        return _fix_fused(op, first, r)
+    return r.fix(Applicability.UNSAFE, "Drop the second softmax") if remove_activation(r, op) else None
 
 
 def _fix_keras(graph: Graph, op: Op, activation: Op, r: Rewriter) -> Fix | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import takewhile
@@ -123,9 +123,9 @@ def _out(r: Rewriter, squashed: Op, place: Op, shared: int) -> str | None:
         if number == shared:
             return _named(r, found, squashed, place) if len(place.calls) == shared else None
         call = squashed.calls[number - 1][1]
-        scope = _scopes(r.graph).get(tuple(id(node) for _, node in squashed.calls[: number - 1]))
-        if scope is None or not isinstance(call, cst.Call):
+        if not isinstance(call, cst.Call):
             return None
+        scope = _scope_around(r.graph, place.source, call, squashed.calls[: number - 1])
         found = _returned(r, found, call, scope)
     return None
 
@@ -301,9 +301,7 @@ def _pass_logits(
     if given is None or len(makers) != 1:
         return False
     made, op = next(iter(makers.values()))
-    scope = _scopes(r.graph).get(tuple(id(node) for _, node in op.calls[:-1]))
-    if scope is None:
-        return False
+    scope = _scope_around(r.graph, place.source, call, op.calls[:-1])
     at = replace(
         op,
         node=given.value,
@@ -495,8 +493,24 @@ def occurrences(source: Source) -> Mapping[str, tuple[cst.Name, ...]]:
     return {name: tuple(nodes) for name, nodes in found.items()}
 
 
+def _scope_around(
+    graph: Graph, source: Source, call: cst.Call, calls: Sequence[tuple[Source, cst.CSTNode]]
+) -> Scope:
+    """The variables of the function that `call` stands in, as it was reached through `calls`.
+
+    A function that computes nothing itself is in no op: of its variables nothing is known.
+    """
+    path = tuple(id(node) for _, node in calls)
+    found = _scopes(graph).get(path)
+    if found is None:
+        kinds = (cst.FunctionDef, cst.Lambda, cst.Module)
+        node = next(node for node in _ancestors(source, call) if isinstance(node, kinds))
+        found = _scopes(graph)[path] = Scope(node, source, None)
+    return found
+
+
 @lru_cache(maxsize=2)
-def _scopes(graph: Graph) -> Mapping[tuple[int, ...], Scope]:
+def _scopes(graph: Graph) -> dict[tuple[int, ...], Scope]:
     """The calls through which a function was reached, by identity -> its variables then."""
     found: dict[tuple[int, ...], Scope] = {}
     for op in graph.ops():

@@ -261,6 +261,11 @@ def replace_activation(r: Rewriter, activation: Op, name: str) -> bool:
         return False
     if node is not None:
         r.replace(node, function)
+    elif activation.api == "keras.layers.Softmax":
+        layer = r.api("keras.layers.Activation")
+        if layer is None:
+            return False
+        r.replace(activation.node, f'{layer}("{name}")')
     elif activation.nodes.keys() == {"x"}:
         logits = r.spell(activation.arg("x"), "logits")
         r.replace(activation.node, "{f}({x})", f=function, x=logits or activation.nodes["x"])
@@ -276,11 +281,14 @@ def quoted_as(text: str, word: str) -> str:
 
 
 def remove_activation(r: Rewriter, op: Op) -> bool:
-    """Take an activation out: a layer's own, or a function's call. False where it is a layer by itself."""
+    """Take an activation out: a layer's own, a function's call, or a layer that is nothing else.
+
+    False where it is none of these.
+    """
     if op.nodes.keys() == {"x"}:
         r.replace(op.node, "{x}", x=op.nodes["x"])
         return True
-    if op.nodes.keys() <= {"activation", "x"}:
-        return False
+    if op.nodes.keys() <= {"activation", "x", "axis"}:
+        return isinstance(op.node, cst.Call) and r.remove_layer(op.node)
     r.remove_argument(op.node, "activation")
     return "activation" in op.nodes

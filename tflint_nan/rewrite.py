@@ -511,6 +511,38 @@ class Rewriter:
             self._refuse("a comment would be lost")
         self._draft.edits.append(Edit(Span(start, end), ""))
 
+    def remove_layer(self, made: cst.Call) -> bool:
+        """Take a layer out where its constructor stands: in a list of layers, `model.add(...)`, or `...(x)`.
+
+        False where it stands anywhere else, or would leave nothing.
+        """
+        parent = self._source.parent(made)
+        if isinstance(parent, cst.Call) and parent.func is made and len(parent.args) == 1:
+            self.replace(parent, "{x}", x=parent.args[0].value)
+            return True
+        if isinstance(parent, cst.Element):
+            holder = self._source.parent(parent)
+            elements = list(holder.elements) if isinstance(holder, cst.List) else []
+            index = next((place for place, other in enumerate(elements) if other is parent), 0)
+            if not index or comments_in(parent) or comments_in(elements[index - 1]):
+                return False
+            start = self._source.outer_span(elements[index - 1].value).end
+            self._draft.edits.append(Edit(Span(start, self._source.outer_span(made).end), ""))
+            return True
+        added = self._source.parent(parent) if isinstance(parent, cst.Arg) else None
+        expression = self._source.parent(added) if isinstance(added, cst.Call) else None
+        line = self._source.parent(expression) if isinstance(expression, cst.Expr) else None
+        if (
+            not isinstance(added, cst.Call)
+            or not isinstance(line, cst.SimpleStatementLine)
+            or len(line.body) > 1
+        ):
+            return False
+        if not isinstance(added.func, cst.Attribute) or added.func.attr.value != "add" or comments_in(line):
+            return False
+        self.remove_statement(line)
+        return True
+
     def _argument(self, call: cst.CSTNode, name: str, position: int | None) -> cst.Arg | None:
         if not isinstance(call, cst.Call) or not self._here(call):
             self._refuse("what takes the argument is no call here")
@@ -619,6 +651,9 @@ class Rewriter:
                 if moved is None:
                     self._refuse("the new text does not fit in its place")
                 continue
+            if hoist.statement is not None and self._is_used_above(word, hoist.statement):
+                self._refuse("a value that it needs is made further below")
+                continue
             text = hoist.text if parse_expression(hoist.text) is not None else f"({hoist.text})"
             assign = only_assignment(hoist.statement) if hoist.statement in gone else None
             if assign is not None:
@@ -629,6 +664,19 @@ class Rewriter:
             if around is None:
                 rest = assemble([(hoist.rest[0], False), (hoist.name, True), (hoist.rest[1], False)])
                 self._draft.replacements.append(_Replacement(hoist.node, rest or hoist.name))
+
+    def _is_used_above(self, word: re.Pattern[str], statement: cst.CSTNode) -> bool:
+        """Whether new text before a statement, in the same function, has a word."""
+        start, around = self._source.span(statement).start, self._function_of(statement)
+        above = [other for other in self._draft.replacements if self._source.span(other.node).start < start]
+        return any(word.search(other.text) and self._function_of(other.node) is around for other in above)
+
+    def _function_of(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """The function around a node, None for the module."""
+        current = self._source.parent(node)
+        while current is not None and not isinstance(current, (cst.FunctionDef, cst.Lambda)):
+            current = self._source.parent(current)
+        return current
 
     def _unread(self) -> set[cst.CSTNode]:
         """The assignments that are left out: nothing reads any more what they bind."""
