@@ -37,9 +37,9 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 `divide_no_nan` is safe where the dividend is 0 whenever the divisor is, which is so for a deviation from the
 mean over the standard deviation of data: the same value wherever the original is finite, 0 where it was
 `0 / 0`. Elsewhere an epsilon is added to the divisor (inside of its root, since the root has no gradient
-at 0), or the variable is bounded from below: unsafe, since the values change. So is `divide_no_nan` for a
-count, and for a divisor of either sign, which an epsilon would not keep off 0; NumPy has no such function,
-and there a divisor of either sign is left to you.
+at 0), the variable is bounded from below, or a count by 1: unsafe, since the values change. So is
+`divide_no_nan` for a divisor of either sign, which an epsilon would not keep off 0; NumPy has no such
+function, and there such a divisor is left to you.
 
 ## References
 * [tf.math.divide_no_nan](https://www.tensorflow.org/api_docs/python/tf/math/divide_no_nan)
@@ -76,7 +76,7 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
-from tflint_nan.interval import INTEGERS
+from tflint_nan.interval import FORMATS, INTEGERS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.roots import infinite_roots
@@ -236,8 +236,11 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
         r.replace(root.nodes["x"], "{x} + {low}", x=root.nodes["x"], low=low)
     elif producer.name == "variable" and bound is not None:
         r.replace(node, "{f}({x}, {low})", f=bound, x=node, low=low)
-    elif counted and safe is None and bound is not None:
-        r.replace(node, "{f}({x}, 1)", f=bound, x=node)
+    elif counted and bound is not None and (safe is None or not isinstance(sink.node, cst.Call)):
+        one = "1.0" if divisor.dtype in FORMATS else "1"
+        r.replace(node, "{f}({x}, {one})", f=bound, x=node, one=one)
+    elif not counted and divisor.interval.hi <= 0:
+        r.replace(node, "{x} - {low}", x=node, low=low)
     elif not counted and divisor.interval.lo >= 0:
         r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
     elif safe is not None:
@@ -262,5 +265,5 @@ def _is_count(trail: Trail) -> bool:
     counted = [step for step in trail.steps if not step.flow]
     names = [step.name for step in counted]
     if trail.producer.name in _COUNTS:
-        return not set(names) - {"sum"}
+        return not set(names) - {"sum", "max"}
     return trail.producer.name in BINARY and names == ["sum"]
