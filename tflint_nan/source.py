@@ -10,24 +10,20 @@ import stat
 import sys
 import tokenize
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 
 import libcst as cst
-from libcst.metadata import (
-    MetadataWrapper,
-    ParentNodeProvider,
-    PositionProvider,
-    WhitespaceInclusivePositionProvider,
-)
+from libcst.metadata import CodeRange
 
 from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import Cell, cell_rows, read_cells, write_cells
 from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
+from tflint_nan.places import Places
 
 #: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
 MAX_TEXT = 4_000_000
@@ -89,7 +85,6 @@ class Source:
         self._encoding = encoding
         self._document = document
         self._cells = cells
-        self._metadata: dict[type, Mapping[cst.CSTNode, object]] = {}
         self._names: dict[cst.CSTNode, frozenset[str]] = {}
         #: The row of each cell's first line.
         self._first_rows: list[int] = []
@@ -250,33 +245,26 @@ class Source:
         return self._parsed[2]
 
     @cached_property
-    def _wrapper(self) -> MetadataWrapper:
-        # Positions cost more than the parse: they are made only for a file that has a finding.
-        return MetadataWrapper(self.tree, unsafe_skip_copy=True)
-
-    def _resolved(self, provider: type) -> Mapping[cst.CSTNode, object]:
-        known = self._metadata.get(provider)
-        if known is None:
-            with deep_recursion():
-                known = self._metadata[provider] = self._wrapper.resolve(provider)
-        return known
+    def _places(self) -> Places:
+        # They cost as much as the parse: they are made only for a file that has a finding.
+        with deep_recursion():
+            return Places(self.tree)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`, None for the module."""
-        parent = self._resolved(ParentNodeProvider).get(node)
-        return parent if isinstance(parent, cst.CSTNode) else None
+        return self._places.parents.get(node)
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, without its own parentheses."""
-        return self._span(self._resolved(PositionProvider)[node])
+        return self._span(self._places.inner[node])
 
     def holds(self, node: cst.CSTNode) -> bool:
         """Whether `node` is of this source's tree."""
-        return node in self._resolved(PositionProvider)
+        return node in self._places.inner
 
     def outer_span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, its own parentheses included: what a replacement replaces."""
-        return self._span(self._resolved(WhitespaceInclusivePositionProvider)[node])
+        return self._span(self._places.outer[node])
 
     def names_in(self, node: cst.CSTNode) -> frozenset[str]:
         """The variables that a part of the tree reads or binds; every fix of a file asks."""
@@ -294,8 +282,8 @@ class Source:
         with deep_recursion():
             return self.tree.code_for_node(node)
 
-    def _span(self, range_: object) -> Span:
-        start, end = range_.start, range_.end  # type: ignore[attr-defined]
+    def _span(self, range_: CodeRange) -> Span:
+        start, end = range_.start, range_.end
         lost = self._lost_columns
         return Span(
             Position(start.line, start.column + 1 + lost.get(start.line, 0)),

@@ -1,0 +1,74 @@
+"""How long the language server takes to answer a change of a file: `python benchmarks/latency.py`.
+
+The file has a thousand lines, put together from the programs in `examples/`; the time is from the change to the
+diagnostics, the server's own moment of quiet included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from lsprotocol import types as lsp
+from pygls.lsp.client import LanguageClient
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+LINES, CHANGES = 1000, 20
+
+
+def program() -> str:
+    """The first thousand lines of the examples, one after the other, each in a function of its own."""
+    lines: list[str] = []
+    while len(lines) < LINES:
+        for path in sorted(EXAMPLES.glob("*.py")):
+            body = path.read_text(encoding="utf-8").splitlines()
+            lines += [f"def program_{len(lines)}():", *(f"    {line}" if line else "" for line in body), ""]
+    return "\n".join(lines) + "\n"
+
+
+async def measure() -> list[float]:
+    """Seconds of each change, the first ones left out."""
+    client = LanguageClient("latency", "1")
+    told = asyncio.Event()
+    version = 1
+
+    @client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+    def publish(params: lsp.PublishDiagnosticsParams) -> None:
+        if params.version == version:
+            told.set()
+
+    await client.start_io(sys.executable, "-m", "tflint_nan", "server")
+    await client.initialize_async(lsp.InitializeParams(lsp.ClientCapabilities()))
+    client.initialized(lsp.InitializedParams())
+    uri, text = (Path.cwd() / "latency.py").as_uri(), program()
+    client.text_document_did_open(lsp.DidOpenTextDocumentParams(lsp.TextDocumentItem(uri, "python", 1, text)))
+    await told.wait()
+    taken = []
+    for version in range(2, CHANGES + 4):
+        told.clear()
+        begun = time.perf_counter()
+        client.text_document_did_change(
+            lsp.DidChangeTextDocumentParams(
+                lsp.VersionedTextDocumentIdentifier(version, uri),
+                [lsp.TextDocumentContentChangeWholeDocument(f"{text}# {version}\n")],
+            )
+        )
+        await told.wait()
+        taken.append(time.perf_counter() - begun)
+    await client.shutdown_async(None)
+    client.exit(None)
+    return taken[2:]
+
+
+def main() -> None:
+    """Print the median and the slowest."""
+    taken = asyncio.run(measure())
+    lines = len(program().splitlines())
+    print(f"{lines} lines: median {statistics.median(taken) * 1000:.0f} ms, slowest {max(taken) * 1000:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
