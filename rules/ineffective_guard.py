@@ -57,7 +57,7 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.evidence import Guard
+from tflint_nan.evidence import Guard, complement
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
@@ -141,7 +141,12 @@ def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
     log, x = r.api(sink.api), sink.nodes.get("x")
     if bad.outside is None or log is None or x is None:
         return None
-    r.replace(bad.outside.node, "{f}({x} + {low})", f=log, x=x, low=bounds(bad.trail.value)[0])
+    low, bound = bounds(bad.trail.value)[0], spelled(r, sink, "maximum")
+    # What is added to `1 - p` may be added to the 1 first, and is lost there in float16.
+    template = (
+        "{f}({x} + {low})" if bound is None or complement(sink.arg("x")) is None else "{f}({max}({x}, {low}))"
+    )
+    r.replace(bad.outside.node, template, f=log, x=x, low=low, max=bound)
     return r.fix(Applicability.UNSAFE, "Add the epsilon inside the log")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import libcst as cst
 
@@ -252,8 +252,10 @@ class Guard:
 def guard(trail: Trail) -> Guard | None:
     """The guard that the bad number passes, the nearest to the sink; None where none was tried."""
     dtype = trail.value.dtype
-    for op in reversed(trail.steps):
+    for before, op in reversed(list(pairwise((trail.producer, *trail.steps)))):
         found = None
+        if op.name == "div" and op.arg("y").op is before:
+            return None  # What keeps a divisor off 0 does not keep the quotient off it.
         if op.name in ("add", "sub"):
             found = _added(op, "x", dtype) or _added(op, "y", dtype)
         elif op.name in ("clip", "maximum", "minimum"):
