@@ -252,6 +252,37 @@ def test_a_parameter_is_not_frozen_to_one_caller_s_number() -> None:
     assert Rewriter(graph, log).spell(softmax.arg("axis")) == "axis - 1"
 
 
+@pytest.mark.parametrize(
+    ("string", "new", "fits"),
+    [
+        ("f'{@}'", "x", True),
+        ("f'{@}'", "f(x, 'a')", False),
+        ("f'{@}'", 'f(x, "a")', True),
+        ('f"{@}"', 'f(x, "a")', False),
+        ("rf'{1} {@:>{w}} {2!r}'", "x['a']", False),
+        ('f"""{@}"""', 'f(x, "a")', True),
+        ('f"""{@}"""', 'f(x, """a""")', False),
+        ('f"""{@}"""', "f(x,\n1)", True),
+        ("f'{@}'", "f(x,\n1)", False),
+        ("f'{@}'", 'f(x, "\\t")', False),
+        ("f'{@}'", 'f(x, "#")', False),
+        # Not in the string.
+        ("@, f'{1}'", "f(x, 'a')", True),
+        ("'{@}'.format(@)", "f(x, 'a')", True),
+        ("f'{1}' + @", "f(x, 'a')", True),
+    ],
+)
+def test_old_pythons_read_what_is_put_into_an_f_string(string: str, new: str, fits: bool) -> None:
+    def change(r: Rewriter, op: Op) -> None:
+        r.replace(op.node, new)
+
+    before, after = (HEAD + f"y = {string}\n".replace("@", part) for part in ("tf.log(x)", new))
+    got = rewritten(before, "log", change)
+    assert (got is not None) == fits
+    if fits and "format" not in string:
+        assert got == after
+
+
 # Library names.
 
 

@@ -18,7 +18,7 @@ from functools import cached_property
 import libcst as cst
 from libcst.metadata import CodeRange
 
-from tflint_nan.expression import names_in
+from tflint_nan.expression import names_in, within
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import Cell, cell_rows, read_cells, write_cells
@@ -33,6 +33,7 @@ MAX_FILE = 128_000_000
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 #: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
+_UNQUOTABLE = re.compile(r"""["'\\#\n]""")
 #: Python frames that LibCST's providers need for one level of nesting.
 _FRAMES_A_LEVEL = 20
 #: Frames for what is long, and nested only in LibCST's tree: a thousand adjacent strings.
@@ -378,6 +379,26 @@ class Source:
         above = self._first_rows[index] - 1
         start, end = span.start, span.end
         return Span(replace(start, row=start.row + above), replace(end, row=end.row + above))
+
+    @cached_property
+    def _formatted(self) -> list[tuple[Span, str]]:
+        """The f-strings, each with its quotes."""
+        strings = (node for node in within(self.tree) if isinstance(node, cst.FormattedString))
+        return [(self.span(node), node.end) for node in strings]
+
+    def breaks_string(self, edit: Edit) -> bool:
+        """Whether an edit of the text puts something into an f-string that only Python 3.12 takes there.
+
+        That is its own quotes, a backslash, a comment and, without triple quotes, a line end (PEP 701).
+        """
+        if not _UNQUOTABLE.search(edit.content):
+            return False
+        return any(
+            span.start < edit.span.start
+            and edit.span.end < span.end
+            and any(part in edit.content for part in (quotes, "\\", "#", *("\n" if len(quotes) == 1 else "")))
+            for span, quotes in self._formatted
+        )
 
     # Changes.
 
