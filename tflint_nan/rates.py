@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tflint_nan.evidence import is_made_up
 from tflint_nan.graph import Graph
 from tflint_nan.training import LINEAR, ancestors, flat, made_only_by
-from tflint_nan.value import NONE, Object, Op, Value, sources
+from tflint_nan.value import NONE, Items, Object, Op, Value, sources
 
 #: Ops that multiply with weights, and how many layers of them a gradient goes through: a recurrent layer
 #: is applied again at every step.
@@ -84,15 +85,20 @@ def depth(graph: Graph, optimizer: Op) -> int | None:
     0 where numbers are moved directly: a picture, the two coordinates of a test function. None where what
     it minimises is not seen.
     """
-    losses = [source for step in _steps(graph, optimizer) for source in sources(step.arg("loss"))]
+    steps = _steps(graph, optimizer)
+    losses = [source for step in steps for source in sources(step.arg("loss"))]
     if not losses:
         return None
     below: dict[int, int] = {}
+    moved = _moved(steps)
     computed = {serial: op for loss in losses for serial, op in ancestors(loss.value).items()}
     for serial, op in sorted(computed.items()):
         operands = [source for value in op.args.values() for source in sources(value)]
+        if moved is not None and any(source.serial in moved for source in operands):
+            moved.add(serial)
         if op.name == "unknown_call":
-            if any(source.name != "unknown_call" for source in operands):
+            hidden = any(source.name != "unknown_call" for source in operands)
+            if hidden if moved is None else serial in moved:
                 return None  # layers may be in there; what is made without tensors is data
             continue
         inner = [below.get(source.serial, 0) for source in operands]
@@ -113,6 +119,15 @@ def _is_weighted(op: Op) -> bool:
         if "variable" in names and not names & _LAYERS.keys():
             return True  # what comes out of other layers is no weight
     return False
+
+
+def _moved(steps: Sequence[Op]) -> set[int] | None:
+    """The variables that are moved, where the program names all of them; what else a loss takes is data."""
+    given = [step.arg("variables") for step in steps if step.name == "gradients"]
+    whole = len(given) == len(steps) and all(not isinstance(v, Items) or v.complete for v in given)
+    ops = [value.op for variables in given for value in flat(variables)]
+    known = whole and all(op is not None and op.name == "variable" for op in ops)
+    return {op.serial for op in ops if op is not None} if known and ops else None
 
 
 def _has_weights(op: Op) -> bool:
