@@ -8,33 +8,39 @@ sees, so it is taken only where all readers are known.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import takewhile
-from pathlib import Path
-from typing import Final
 
 import libcst as cst
 
-from tflint_nan.expression import assemble, names_in, within
+from tflint_nan.callers import (
+    ancestors,
+    argument_of,
+    assigned_value,
+    bindings_in,
+    bound_value,
+    element_target,
+    holds,
+    is_bound,
+    is_member,
+    is_set_once,
+    known_calls,
+    literal_index,
+    occurrences,
+    only_return,
+    only_target,
+    parameter_of,
+    scope_around,
+    statement_around,
+    stores,
+)
+from tflint_nan.expression import assemble
 from tflint_nan.graph import Graph
-from tflint_nan.rewrite import Rewriter, only_assignment
+from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
-from tflint_nan.value import Binding, Op, Scope, Value, sources
-
-#: What a program does that is run, and not only imported.
-_RUNS: Final = ("minimize", "gradients", "apply_gradients", "compile", "fit", "feed")
-#: Decorators under which a function still returns what it returns.
-_TRANSPARENT: Final = frozenset({"function", "staticmethod", "jit"})
-#: Files beside a script that are looked at for an import of it.
-_NEIGHBOURS: Final = 200
-#: What holds names that are bound.
-_BINDERS: Final = (cst.AssignTarget, cst.For, cst.CompFor, cst.AsName, cst.NameItem, cst.Param)
-_BINDERS_OF_TARGETS: Final = (cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.Del)
-_STACKED: Final = (cst.Tuple, cst.List, cst.Element, cst.StarredElement)
+from tflint_nan.value import Binding, Op, Scope, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ def _out(r: Rewriter, squashed: Op, place: Op, shared: int) -> str | None:
         call = squashed.calls[number - 1][1]
         if not isinstance(call, cst.Call):
             return None
-        scope = _scope_around(r.graph, place.source, call, squashed.calls[: number - 1])
+        scope = scope_around(r.graph, place.source, call, squashed.calls[: number - 1])
         found = _returned(r, found, call, scope)
     return None
 
@@ -139,19 +145,15 @@ def activated(r: Rewriter, squashed: Op) -> _Activated | None:
     if not isinstance(node, cst.Call) or not source.holds(node):
         return None
     operand = squashed.nodes.get("x")
-    if operand is not None and "activation" not in squashed.nodes and _holds(node, operand):
+    if operand is not None and "activation" not in squashed.nodes and holds(node, operand):
         pieces = r.pieces(node, operand)
         return _Activated(squashed, r.text(operand), pieces)
     option = squashed.nodes.get("activation")
     function = r.api(f"tf.nn.{squashed.name}") if option is not None else None
-    if function is None or option is None or "layer" in squashed.args or not _holds(node, option):
+    if function is None or option is None or "layer" in squashed.args or not holds(node, option):
         return None
     text = "None".join(r.pieces(node, option))
     return _Activated(squashed, text, (f"{function}(", ")"))
-
-
-def _holds(node: cst.CSTNode, part: cst.CSTNode) -> bool:
-    return any(inner is part for inner in within(node))
 
 
 # Ways out of a function and into one.
@@ -183,15 +185,15 @@ def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _
     node: cst.BaseExpression = call
     around = source.parent(call)
     index = None if element < 0 else element
-    if isinstance(around, cst.Subscript) and around.value is call and _literal_index(around) == index:
+    if isinstance(around, cst.Subscript) and around.value is call and literal_index(around) == index:
         node, index = around, None
-    op = replace(found.op, node=node, statement=_statement(source, call), scope=scope, nodes={})
+    op = replace(found.op, node=node, statement=statement_around(source, call), scope=scope, nodes={})
     return replace(found, op=op, logits=r.text(node), index=index)
 
 
 def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _Activated) -> int | None:
     """Return the logits in the place of the activation: which element they are, -1 for the whole."""
-    value = _only_return(source, function)
+    value = only_return(source, function)
     if value is None:
         return None
     parts = [element.value for element in value.elements] if isinstance(value, cst.Tuple) else [value]
@@ -208,7 +210,7 @@ def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _A
         if r.text(part) != found.logits:
             r.replace(part, "{logits}", logits=found.logits)
     else:
-        if name is None or len(_bindings(source, function, name)) != 1:
+        if name is None or len(bindings_in(source, function, name)) != 1:
             return None
         given = r.name_part(found.node, found.op, found.logits, found.around)
         if given is None:
@@ -226,16 +228,16 @@ def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, in
         if text is not None:
             r.replace(call, "{text}", text=text)
         return text is not None
-    statement, parent = _statement(source, call), source.parent(call)
+    statement, parent = statement_around(source, call), source.parent(call)
     if isinstance(parent, cst.Subscript) and parent.value is call:
-        element = _literal_index(parent)
+        element = literal_index(parent)
         if element is None:
             return False
         text = found.applied(r.text(parent)) if element == index else ""
         if text:
             r.replace(parent, "{text}", text=text)
         return text is not None
-    target = _element_target(statement, call, index)
+    target = element_target(statement, call, index)
     if target is None:
         return False
     written = r.text(target)
@@ -254,12 +256,12 @@ def _through_parameter(r: Rewriter, squashed: Op, place: Op) -> str | None:
     function, source = place.scope.node, place.source
     if not isinstance(function, cst.FunctionDef):
         return None
-    name = _parameter(function, place.scope, squashed.value)
+    name = parameter_of(function, place.scope, squashed.value)
     found = activated(r, squashed)
     calls = known_calls(r.graph, source, function)
     if name is None or found is None or calls is None or not _stays(source, found, [function]):
         return None
-    if len(_bindings(source, function, name)) != 1:
+    if len(bindings_in(source, function, name)) != 1:
         return None
     new = r.at(place).free_name("logits")
     for call in calls:
@@ -287,11 +289,11 @@ def _pass_logits(
     place: Op,
 ) -> bool:
     """Pass the logits in the place of the activation's output in one call."""
-    given = _argument(place.source, call, function, name)
+    given = argument_of(place.source, call, function, name)
     makers: dict[int, tuple[Op, Op]] = {}
     for op in r.graph.ops(place.name):
         if op.node is place.node and op.calls and op.calls[-1][1] is call:
-            value = _bound_value(op.scope, name)
+            value = bound_value(op.scope, name)
             made = None if value is None else value.op
             if made is None or made.value is not value or made.name != squashed.name:
                 return False
@@ -301,11 +303,11 @@ def _pass_logits(
     if given is None or len(makers) != 1:
         return False
     made, op = next(iter(makers.values()))
-    scope = _scope_around(r.graph, place.source, call, op.calls[:-1])
+    scope = scope_around(r.graph, place.source, call, op.calls[:-1])
     at = replace(
         op,
         node=given.value,
-        statement=_statement(place.source, call),
+        statement=statement_around(place.source, call),
         scope=scope,
         calls=op.calls[:-1],
         nodes={},
@@ -354,7 +356,7 @@ def is_asked_for(graph: Graph, op: Op) -> bool:
 
 def _unblanked(r: Rewriter, bound: Binding, place: Op) -> str | None:
     """A name in the place of the `_` that logits are unpacked to."""
-    target = _only_target(bound.statement)
+    target = only_target(bound.statement)
     if not isinstance(target, (cst.Tuple, cst.List)):
         return None
     unpacked = [other for other in place.scope.history if other.statement is bound.statement]
@@ -381,37 +383,26 @@ def _kept(r: Rewriter, squashed: Op, place: Op) -> str | None:
     here = r.at(place)
     for holder, attribute in here.attributes_of(squashed.arg("x")):
         for other, output in here.attributes_of(squashed.value):
-            if other == holder and all(_is_set_once(place.source, name) for name in (attribute, output)):
+            if other == holder and all(is_set_once(place.source, name) for name in (attribute, output)):
                 return f"{holder}.{attribute}"
     return None
-
-
-def _is_set_once(source: Source, attribute: str) -> bool:
-    found = [node for node in occurrences(source).get(attribute, ()) if _is_stored(source, node)]
-    return len(found) == 1
-
-
-def _is_stored(source: Source, node: cst.Name) -> bool:
-    """Whether a name is that of an attribute that is set there."""
-    parent = source.parent(node)
-    return isinstance(parent, cst.Attribute) and parent.attr is node and _is_bound(source, parent)
 
 
 def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
     """The attribute for the logits beside the one that holds the activation's output."""
     source, statement = place.source, found.statement
-    whole = _assigned_value(statement) is found.node and found.index is None
-    target = _only_target(statement) if whole else _element_target(statement, found.node, found.index)
+    whole = assigned_value(statement) is found.node and found.index is None
+    target = only_target(statement) if whole else element_target(statement, found.node, found.index)
     if not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Name):
         return None
     holder = r.at(place).holder(target.attr.value, squashed.value)
     if holder is None or "__slots__" in occurrences(source):
         return None
-    if len(list(_stores(source, target.attr))) != 1:
+    if len(list(stores(source, target.attr))) != 1:
         return None
     number, name = 0, "logits"
     taken = {given.partition(".")[2] for given in r.given_names()}
-    while name in taken or any(_is_member(source, node) for node in occurrences(source).get(name, ())):
+    while name in taken or any(is_member(source, node) for node in occurrences(source).get(name, ())):
         number += 1
         name = f"logits_{number}"
     given = f"{r.text(target.value)}.{name}"
@@ -428,31 +419,6 @@ def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | No
     return f"{holder}.{name}"
 
 
-def _stores(source: Source, attr: cst.Name) -> Iterator[cst.Name]:
-    """Where attributes of this name are set, in the same class or outside of any."""
-    own = _class_of(source, attr)
-    for node in occurrences(source).get(attr.value, ()):
-        if _is_stored(source, node):
-            around = _class_of(source, node)
-            if around is own or around is None:
-                yield node
-
-
-def _is_member(source: Source, node: cst.Name) -> bool:
-    """Whether a name is that of an attribute, or stands in the body of a class."""
-    parent = source.parent(node)
-    if isinstance(parent, cst.Attribute) and parent.attr is node:
-        return True
-    around = [n for n in _ancestors(source, node) if isinstance(n, (cst.FunctionDef, cst.ClassDef))]
-    if around and isinstance(around[0], cst.FunctionDef) and around[0].name is node:
-        around = around[1:]
-    return bool(around) and isinstance(around[0], cst.ClassDef)
-
-
-def _class_of(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
-    return next((n for n in _ancestors(source, node) if isinstance(n, cst.ClassDef)), None)
-
-
 # A name at the end of the way.
 
 
@@ -463,7 +429,7 @@ def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | Non
     if found.index is None:
         given = r.at(place).name_part(found.node, found.op, found.logits, found.around)
     else:
-        target = _element_target(found.statement, found.node, found.index)
+        target = element_target(found.statement, found.node, found.index)
         if target is None or not r.at(place).is_before(found.statement):
             return None
         given, written = r.at(place).free_name("logits"), r.text(target)
@@ -480,138 +446,7 @@ def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | Non
     return given
 
 
-# Functions and their calls.
-
-
-@lru_cache(maxsize=4)
-def occurrences(source: Source) -> Mapping[str, tuple[cst.Name, ...]]:
-    """Every name that is written in a file, as variable, attribute, keyword or parameter, with its places."""
-    found: dict[str, list[cst.Name]] = {}
-    for node in within(source.tree):
-        if isinstance(node, cst.Name):
-            found.setdefault(node.value, []).append(node)
-    return {name: tuple(nodes) for name, nodes in found.items()}
-
-
-def _scope_around(
-    graph: Graph, source: Source, call: cst.Call, calls: Sequence[tuple[Source, cst.CSTNode]]
-) -> Scope:
-    """The variables of the function that `call` stands in, as it was reached through `calls`.
-
-    A function that computes nothing itself is in no op: of its variables nothing is known.
-    """
-    path = tuple(id(node) for _, node in calls)
-    found = _scopes(graph).get(path)
-    if found is None:
-        kinds = (cst.FunctionDef, cst.Lambda, cst.Module)
-        node = next(node for node in _ancestors(source, call) if isinstance(node, kinds))
-        found = _scopes(graph)[path] = Scope(node, source, None)
-    return found
-
-
-@lru_cache(maxsize=2)
-def _scopes(graph: Graph) -> dict[tuple[int, ...], Scope]:
-    """The calls through which a function was reached, by identity -> its variables then."""
-    found: dict[tuple[int, ...], Scope] = {}
-    for op in graph.ops():
-        scope = op.scope
-        while scope.parent is not None and not isinstance(scope.node, (cst.FunctionDef, cst.Lambda)):
-            scope = scope.parent
-        found.setdefault(tuple(id(node) for _, node in op.calls), scope)
-        while scope.parent is not None:
-            scope = scope.parent
-        found.setdefault((), scope)
-    return found
-
-
-@lru_cache(maxsize=2)
-def _entered(graph: Graph) -> frozenset[tuple[int, int]]:
-    """Which call entered which function, by identity."""
-    return frozenset((path[-1], id(scope.node)) for path, scope in _scopes(graph).items() if path)
-
-
-def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list[cst.Call] | None:
-    """Every call of a function; None where it may be called, passed on or replaced where nobody sees it."""
-    name = function.name
-    if function.asynchronous is not None or not _is_local(graph, source, function):
-        return None
-    if any(_last_word(decorator.decorator) not in _TRANSPARENT for decorator in function.decorators):
-        return None
-    if any(isinstance(node, cst.Yield) for node in _own(function)):
-        return None
-    calls = []
-    for node in occurrences(source).get(name.value, ()):
-        if node is name:
-            continue
-        reference: cst.CSTNode = node
-        parent = source.parent(node)
-        if isinstance(parent, cst.Arg) and parent.keyword is node:
-            continue
-        if isinstance(parent, cst.Attribute) and parent.attr is node:
-            if not isinstance(source.parent(function), cst.IndentedBlock) or not _is_method(source, function):
-                continue  # another thing's attribute of this name
-            reference, parent = parent, source.parent(parent)
-            if (id(parent), id(function)) not in _entered(graph):
-                return None  # some other object's method, perhaps
-        if not isinstance(parent, cst.Call) or parent.func is not reference:
-            return None
-        if _holds(function, parent):
-            return None  # recursion
-        calls.append(parent)
-    return calls or None
-
-
-def _is_method(source: Source, function: cst.FunctionDef) -> bool:
-    block = source.parent(function)
-    return block is not None and isinstance(source.parent(block), cst.ClassDef)
-
-
-def _is_local(graph: Graph, source: Source, function: cst.FunctionDef) -> bool:
-    """Whether nothing outside of the file can know the function."""
-    name = function.name.value
-    if name.startswith("__"):
-        return False
-    around = list(_ancestors(source, function))[1:]
-    if any(isinstance(node, cst.FunctionDef) for node in around):
-        return True
-    private = any(isinstance(node, cst.ClassDef) and node.name.value.startswith("_") for node in around)
-    return name.startswith("_") or private or is_script(graph, source)
-
-
-@lru_cache(maxsize=2)
-def is_script(graph: Graph, source: Source) -> bool:
-    """Whether a file is run, not imported: it trains or has a main part, and no file beside it names it."""
-    if source.is_notebook:
-        return True
-    runs = any(
-        op.source is source and (not op.calls or isinstance(op.calls[0][1], cst.Call))
-        for op in graph.ops(*_RUNS)
-    )
-    main = any(
-        isinstance(statement, cst.If) and "__name__" in names_in(statement.test)
-        for statement in source.tree.body
-    )
-    return (runs or main) and "__all__" not in occurrences(source) and not _is_imported(Path(source.filename))
-
-
-def _is_imported(path: Path) -> bool:
-    """Whether a file in the same folder, or the one above, imports the module at `path`."""
-    if path.name == "__init__.py":
-        return True
-    importing = re.compile(rb"^[ \t]*(?:from|import)\b[^\n]*\b" + re.escape(path.stem).encode(), re.MULTILINE)
-    for folder in (path.absolute().parent, path.absolute().parent.parent):
-        try:
-            names = sorted(name for name in os.listdir(folder) if name.endswith((".py", ".ipynb")))
-        except OSError:
-            continue
-        for name in names[:_NEIGHBOURS]:
-            other = folder / name
-            try:
-                if other.name != path.name and importing.search(other.read_bytes()):
-                    return True
-            except OSError:
-                continue
-    return False
+# What may be moved.
 
 
 def _stays(source: Source, found: _Activated, places: list[cst.Call] | list[cst.FunctionDef]) -> bool:
@@ -625,7 +460,7 @@ def _stays(source: Source, found: _Activated, places: list[cst.Call] | list[cst.
                 continue
             if isinstance(parent, cst.AsName) and isinstance(source.parent(parent), cst.ImportAlias):
                 continue
-            if _is_bound(source, node) or isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
+            if is_bound(source, node) or isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
                 return False
         if name not in occurrences(source):
             return False
@@ -636,140 +471,10 @@ def _named_scopes(source: Source, found: _Activated) -> bool:
     """False where the activation has a name of its own within a name scope, which moving it would change."""
     if not re.search(r"\bname\s*=", "".join(found.around)):
         return True
-    return not any(isinstance(node, cst.With) for node in _ancestors(source, found.node))
-
-
-# Parts of the tree.
-
-
-def _ancestors(source: Source, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    current: cst.CSTNode | None = node
-    while current is not None:
-        yield current
-        current = source.parent(current)
-
-
-def _own(function: cst.FunctionDef) -> Iterator[cst.CSTNode]:
-    """What stands in a function and not in one inside of it."""
-    todo: list[cst.CSTNode] = [function.body]
-    while todo:
-        node = todo.pop()
-        yield node
-        if not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-            todo.extend(reversed(node.children))
-
-
-def _only_return(source: Source, function: cst.FunctionDef) -> cst.BaseExpression | None:
-    """What a function returns, where it does so at one place that is always reached."""
-    returns = [node for node in _own(function) if isinstance(node, cst.Return)]
-    if len(returns) != 1:
-        return None
-    for node in _ancestors(source, returns[0]):
-        if node is function:
-            return returns[0].value
-        if isinstance(node, cst.BaseCompoundStatement) and not isinstance(node, cst.With):
-            return None
-    return None
-
-
-def _statement(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
-    kinds = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
-    return next((n for n in _ancestors(source, node) if isinstance(n, kinds)), None)
-
-
-def _only_target(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
-    assign = only_assignment(statement)
-    return None if assign is None else assign.targets[0].target
-
-
-def _assigned_value(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
-    assign = only_assignment(statement)
-    return None if assign is None else assign.value
+    return not any(isinstance(node, cst.With) for node in ancestors(source, found.node))
 
 
 def _assigned_name(found: _Activated) -> str | None:
-    target = _only_target(found.statement)
-    whole = _assigned_value(found.statement) is found.node
+    target = only_target(found.statement)
+    whole = assigned_value(found.statement) is found.node
     return target.value if whole and isinstance(target, cst.Name) else None
-
-
-def _element_target(
-    statement: cst.CSTNode | None, node: cst.CSTNode, index: int | None
-) -> cst.BaseExpression | None:
-    """What an element of a tuple is assigned to."""
-    target = _only_target(statement)
-    if (
-        _assigned_value(statement) is not node
-        or not isinstance(target, (cst.Tuple, cst.List))
-        or index is None
-    ):
-        return None
-    elements = target.elements
-    if index >= len(elements) or any(isinstance(element, cst.StarredElement) for element in elements):
-        return None
-    found = elements[index].value
-    return found if isinstance(found, (cst.Name, cst.Attribute)) else None
-
-
-def _literal_index(node: cst.Subscript) -> int | None:
-    only = node.slice[0].slice if len(node.slice) == 1 else None
-    value = only.value if isinstance(only, cst.Index) else None
-    return int(value.value) if isinstance(value, cst.Integer) and value.value.isdigit() else None
-
-
-def _last_word(node: cst.BaseExpression) -> str:
-    called = node.func if isinstance(node, cst.Call) else node
-    if isinstance(called, cst.Attribute):
-        return called.attr.value
-    return called.value if isinstance(called, cst.Name) else ""
-
-
-def _is_bound(source: Source, node: cst.CSTNode) -> bool:
-    """Whether a name (or attribute) is written to where it stands."""
-    child, parent = node, source.parent(node)
-    while isinstance(parent, _STACKED):
-        child, parent = parent, source.parent(parent)
-    if isinstance(parent, (cst.For, cst.CompFor)):
-        return parent.target is child
-    if isinstance(parent, cst.Param):
-        return parent.name is child
-    if isinstance(parent, _BINDERS_OF_TARGETS):
-        return getattr(parent, "target", child) is child
-    return isinstance(parent, _BINDERS)
-
-
-def _bindings(source: Source, function: cst.FunctionDef, name: str) -> list[cst.Name]:
-    """Where a name is bound in a function, those inside of it included."""
-    found = []
-    for node in within(function):
-        if isinstance(node, cst.Name) and node.value == name and _is_bound(source, node):
-            found.append(node)
-    return found
-
-
-def _parameter(function: cst.FunctionDef, scope: Scope, value: Value) -> str | None:
-    """The one plain parameter that was given `value`."""
-    names = [param.name.value for param in function.params.params]
-    held = [name for name in names if _bound_value(scope, name) is value]
-    return held[0] if len(held) == 1 else None
-
-
-def _bound_value(scope: Scope, name: str) -> Value | None:
-    """What a name of a scope was first bound to: a parameter's argument."""
-    return next((binding.value for binding in scope.history if binding.name == name), None)
-
-
-def _argument(source: Source, call: cst.Call, function: cst.FunctionDef, name: str) -> cst.Arg | None:
-    """The argument of a call that a parameter is given."""
-    names = [param.name.value for param in function.params.params]
-    static = any(_last_word(decorator.decorator) == "staticmethod" for decorator in function.decorators)
-    if _is_method(source, function) and not static and isinstance(call.func, cst.Attribute):
-        names = names[1:]
-    if function.params.posonly_params or any(arg.star for arg in call.args):
-        return None
-    for position, arg in enumerate(call.args):
-        if arg.keyword is not None and arg.keyword.value == name:
-            return arg
-        if arg.keyword is None and position < len(names) and names[position] == name:
-            return arg
-    return None
