@@ -23,6 +23,7 @@ train.QueueRunner train.Saver train.Scaffold train.SecondOrStepTimer train.StepC
 train.StopAtStepHook train.SummarySaverHook train.batch_join train.limit_epochs train.maybe_batch
 train.maybe_batch_join train.maybe_shuffle_batch train.maybe_shuffle_batch_join
 train.noisy_linear_cosine_decay train.shuffle_batch_join train.slice_input_producer
+train.experimental.MixedPrecisionLossScaleOptimizer
 InteractiveSession Print Session accumulate_n angle arg_max arg_min assign assign_add assign_sub
 batch_gather batch_matmul batch_scatter_update batch_to_space_nd betainc bincount ceil check_numerics
 cholesky cholesky_solve clip_by_average_norm concat_v2 confusion_matrix conj count_nonzero cross cumprod
