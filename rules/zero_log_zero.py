@@ -85,4 +85,7 @@ def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
         if p is not None and q is not None:
             r.replace(product.node, "{f}({p}, {q})", f=f, p=p, q=q)
             return r.fix(Applicability.SAFE, f"Use {f}")
+    quotient = sink.arg("x").op
+    if quotient is not None and quotient.name == "div" and quotient.arg("y").reaches(lambda v: v == 0):
+        return None  # A bound of 0 / 0 is no number; the fix of NAN105 comes first.
     return log_softmax(r, sink, bad.trail.producer) or clipped(r, sink, "x")
