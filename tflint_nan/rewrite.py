@@ -246,6 +246,8 @@ class Rewriter(Naming):
         overlap = any(before.span.end > after.span.start for before, after in pairwise(edits))
         if overlap:
             self._refuse("its edits overlap")
+        if any(self._source.breaks_string(edit) for edit in edits):
+            self._refuse("Python before 3.12 does not take the new text inside of an f-string")
         if self._draft.failed or not edits:
             return None
         return Fix(applicability, message, tuple(edits))
