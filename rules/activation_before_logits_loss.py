@@ -6,7 +6,8 @@ itself.
 `*_with_logits` and `from_logits=True` apply the softmax (or sigmoid) themselves. Outputs that went
 through one already lie in [0, 1], so the second sees logits at most 1 apart: ten perfect outputs, 1 for
 the label and 0 for the rest, are read as a probability of 0.23, the loss never falls under 1.46, and the
-gradient passes through two flat activations. Training is slow and ends early, without an error.
+gradient passes through two flat activations. Gradient descent is slow, without an error; Adam, which divides
+by the size of the gradient, makes up for much of it.
 
 Keras's TensorFlow backend notices the case inside its own losses, warns, ignores the activation and takes
 the logits (measured with Keras 3.15 on TensorFlow 2.21). Other backends, and losses that are called eagerly
@@ -36,6 +37,9 @@ y = tf.nn.softmax(logits)
 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 train = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
 ```
+
+Measured on 2048 generated digits: the accuracy after 100 steps is 0.61 for the example and 0.89 with the fix
+(`pytest tests/test_training_proof.py -k NAN203`).
 
 ## Fix safety
 

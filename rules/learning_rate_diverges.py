@@ -38,6 +38,9 @@ loss = tf.reduce_mean(tf.square(w * x + b - y))
 train = tf.train.GradientDescentOptimizer(0.05).minimize(loss)
 ```
 
+Measured on the data of the example: the loss after 1000 steps is NaN for the example and 0.00 with the fix
+(`pytest tests/test_training_proof.py -k NAN402`).
+
 ## Fix safety
 
 Unsafe: training takes another course, one that converges. The rate becomes 1 / λmax, rounded down to one

@@ -5,7 +5,8 @@
 Initial weights are scaled for inputs of about unit size. With inputs up to 255 the first layer's sums are
 some hundred times too large: sigmoids and softmaxes saturate (a softmax whose logits are 104 apart gives
 exactly 0, its log -inf), gradients, which are proportional to the input, are as much too large, and the
-loss is NaN or does not move from log(n).
+loss is NaN or does not move from log(n). Adam, whose steps do not grow with the gradient, often trains a relu
+network on pixels all the same; gradient descent does not.
 
 Inputs in [0, 1] or [-1, 1], or standardised, are fine. So is a model that scales what it gets:
 `Rescaling`, `Normalization`, a batch normalisation first, a `preprocess_input`, a division in the model.
@@ -20,9 +21,10 @@ import tensorflow as tf
 model = tf.keras.Sequential([
     tf.keras.layers.Flatten(input_shape=(28, 28)),
     tf.keras.layers.Dense(128, activation="relu"),
+    tf.keras.layers.Dense(64, activation="relu"),
     tf.keras.layers.Dense(10, activation="softmax"),
 ])
-model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
 model.fit(x_train, y_train, epochs=5)
 ```
 
@@ -36,11 +38,15 @@ x_train, x_test = x_train / 255.0, x_test / 255.0
 model = tf.keras.Sequential([
     tf.keras.layers.Flatten(input_shape=(28, 28)),
     tf.keras.layers.Dense(128, activation="relu"),
+    tf.keras.layers.Dense(64, activation="relu"),
     tf.keras.layers.Dense(10, activation="softmax"),
 ])
-model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
 model.fit(x_train, y_train, epochs=5)
 ```
+
+Measured on 2048 generated digits: the accuracy after 320 steps is 0.11 for the example and 0.86 with the fix
+(`pytest tests/test_training_proof.py -k NAN301`).
 
 ## Fix safety
 

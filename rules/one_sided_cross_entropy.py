@@ -34,6 +34,9 @@ train = tf.train.AdamOptimizer(0.001).minimize(loss)
 accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.round(p), y), tf.float32))
 ```
 
+Measured on 2048 generated rows of 8 features: the accuracy after 5000 steps is 0.56 for the example and 0.90
+with the fix (`pytest tests/test_training_proof.py -k NAN209`).
+
 ## What is silent
 
 A log of a sigmoid without a label factor (the halves of a GAN's loss), a second term anywhere in what is

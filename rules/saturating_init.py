@@ -5,11 +5,12 @@
 A unit sums up its inputs times its weights. With n inputs of about unit size and weights with the
 standard deviation s, the sum has the standard deviation s * sqrt(n): with s = 2 and 784 inputs, 56. A
 sigmoid has the slope 4e-25 there, a softmax gives one class everything (its log is -inf), and relus pass
-numbers on that grow by as much from layer to layer. Usual scales keep the sum near 1: He's sqrt(2 / n)
-for relu, Glorot's sqrt(2 / (n + m)) for tanh, LeCun's sqrt(1 / n) for sigmoid and softmax.
+numbers on that grow by as much from layer to layer. Such a layer stays as it was drawn; a very wide one
+still gives the next enough to go by, a narrow one does not. Usual scales keep the sum near 1: He's
+sqrt(2 / n) for relu, Glorot's sqrt(2 / (n + m)) for tanh, LeCun's sqrt(1 / n) for sigmoid and softmax.
 
 The same happens to a single neuron: a sigmoid that starts from w = 2, b = 2 with the input 1 gets 4,
-where its slope is 0.018; with the squared error it does not move for 150 steps.
+where its slope is 0.018; with the squared error it hardly moves for 150 steps.
 
 ## Example
 
@@ -18,8 +19,8 @@ import tensorflow as tf
 
 x = tf.placeholder(tf.float32, [None, 784])
 labels = tf.placeholder(tf.float32, [None, 10])
-w1 = tf.Variable(tf.random_normal([784, 256], stddev=2.0))
-b1 = tf.Variable(tf.zeros([256]))
+w1 = tf.Variable(tf.random_normal([784, 32], stddev=2.0))
+b1 = tf.Variable(tf.zeros([32]))
 hidden = tf.nn.sigmoid(tf.matmul(x, w1) + b1)
 logits = tf.layers.dense(hidden, 10)
 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits))
@@ -33,13 +34,16 @@ import tensorflow as tf
 
 x = tf.placeholder(tf.float32, [None, 784])
 labels = tf.placeholder(tf.float32, [None, 10])
-w1 = tf.Variable(tf.random_normal([784, 256], stddev=0.036))
-b1 = tf.Variable(tf.zeros([256]))
+w1 = tf.Variable(tf.random_normal([784, 32], stddev=0.036))
+b1 = tf.Variable(tf.zeros([32]))
 hidden = tf.nn.sigmoid(tf.matmul(x, w1) + b1)
 logits = tf.layers.dense(hidden, 10)
 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits))
 train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
+
+Measured on 2048 generated digits: the accuracy after 300 steps is 0.66 for the example and 0.91 with the fix
+(`pytest tests/test_training_proof.py -k NAN502`).
 
 ## Thresholds
 

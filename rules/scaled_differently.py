@@ -3,9 +3,10 @@
 ## Why is this bad?
 
 A network that was trained on pixels in [0, 1] and is then given pixels from 0 to 255 gets inputs 255 times
-as large: its activations saturate, its loss is huge, and a cross entropy written by hand becomes NaN. The
-accuracy on the test data is that of guessing, although training went well. The other way round, a network
-that was trained on 0 to 255 takes every scaled picture for a black one.
+as large: its activations saturate, its loss is huge, and a cross entropy written by hand becomes NaN,
+although training went well. The accuracy may hide it: in a network of relus nearly all that is computed grows
+alike, and the largest output stays the largest. The other way round, a network that was trained on 0 to 255
+takes every scaled picture for a black one.
 
 ## Example
 
@@ -20,7 +21,7 @@ model = tf.keras.Sequential([
 ])
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
 model.fit(x_train, y_train)
-model.evaluate(x_test, y_test)
+loss = model.evaluate(x_test, y_test)
 ```
 
 ## Use instead
@@ -36,8 +37,11 @@ model = tf.keras.Sequential([
 ])
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
 model.fit(x_train, y_train)
-model.evaluate(x_test, y_test)
+loss = model.evaluate(x_test, y_test)
 ```
+
+Measured on 2048 generated digits: the loss on test data after 64 steps is 10.38 for the example and 1.02 with
+the fix (`pytest tests/test_training_proof.py -k NAN303`).
 
 ## Fix safety
 

@@ -40,6 +40,9 @@ model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
 model.fit(x_train, y_train)
 ```
 
+Measured on 2048 generated digits: the accuracy after 64 steps is 0.21 for the example and 0.90 with the fix
+(`pytest tests/test_training_proof.py -k NAN302`).
+
 ## Fix safety
 
 Unsafe: the model gets other numbers. A second division is taken away; which of a division and a layer is to

@@ -8,7 +8,8 @@ pixels do that in one step) every share is 1 / n, the loss stands at log(n), wit
 well-known 2.3025, and the gradient, which passes through the flat ends of all sigmoids, is 0. The answers
 of `predict` are no distribution either way. Current Keras on TensorFlow hides the half of it: it takes
 the logits that the sigmoid was made from and trains their softmax, a model that `predict` then does not
-compute (measured with Keras 3.15 on TensorFlow 2.21).
+compute (measured with Keras 3.15 on TensorFlow 2.21): the largest output is the right one as often, but the
+numbers, divided by their sum, are no probabilities.
 
 One sigmoid output, divided by its own sum, is always 1: the loss is 0 and nothing is learned.
 
@@ -19,7 +20,7 @@ from tensorflow.keras import Sequential
 from tensorflow.keras.layers import Dense
 
 model = Sequential([Dense(50, activation="relu"), Dense(10, activation="sigmoid")])
-model.compile(optimizer="sgd", loss="categorical_crossentropy")
+model.compile(optimizer="adam", loss="categorical_crossentropy")
 ```
 
 ## Use instead
@@ -29,8 +30,11 @@ from tensorflow.keras import Sequential
 from tensorflow.keras.layers import Dense
 
 model = Sequential([Dense(50, activation="relu"), Dense(10, activation="softmax")])
-model.compile(optimizer="sgd", loss="categorical_crossentropy")
+model.compile(optimizer="adam", loss="categorical_crossentropy")
 ```
+
+Measured on 2048 generated digits: the log loss of what `predict` returns after 512 steps is 1.21 for the
+example and 0.18 with the fix (`pytest tests/test_training_proof.py -k NAN205`).
 
 ## Fix safety
 

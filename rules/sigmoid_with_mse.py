@@ -40,6 +40,9 @@ loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=ys, logits=logits)
 train_step = tf.train.GradientDescentOptimizer(0.15).minimize(loss)
 ```
 
+Measured on the input 1 with the label 0: the output after 150 steps is 0.93 for the example and 0.03 with the
+fix (`pytest tests/test_training_proof.py -k NAN201`).
+
 ## Fix safety
 
 Unsafe: another loss is minimised. A squared error written by hand becomes

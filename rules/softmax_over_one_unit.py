@@ -27,6 +27,9 @@ model = Sequential([Dense(16, activation="relu"), Dense(1, activation="sigmoid")
 model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
 ```
 
+Measured on 2048 generated rows of 20 features: the accuracy after 512 steps is 0.49 for the example and 0.94
+with the fix (`pytest tests/test_training_proof.py -k NAN206`).
+
 ## Fix safety
 
 Unsafe: the model's output is no longer constant. Offered for outputs with one row for each example; where

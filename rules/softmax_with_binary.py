@@ -5,9 +5,10 @@
 The binary cross entropy treats each output as a question of its own, and takes the mean over all of them. A
 softmax has answered one question for all together. The right class is then one term among n, beside n - 1
 terms for classes that are wrong anyway, so that the loss is small from the start (0.33 for ten equal shares)
-and says little. Binary accuracy counts every share rightly below 0.5, and shows 0.9 for a model of ten
-classes that has learned nothing; Keras before 2.4 took it for `metrics=["accuracy"]` under this loss (later
-versions go by the shapes).
+and says little. So is its gradient, a mean over all outputs: gradient descent is slow (Adam, which divides by
+the size of the gradient, makes up for it). Binary accuracy counts every share rightly below 0.5, and shows
+0.9 for a model of ten classes that has learned nothing; Keras before 2.4 took it for `metrics=["accuracy"]` under
+this loss (later versions go by the shapes).
 
 Current Keras on TensorFlow takes the logits that the softmax was made from, and trains their sigmoids: a
 model that `predict` then does not compute (measured with Keras 3.15 on TensorFlow 2.21).
@@ -21,7 +22,7 @@ from tensorflow.keras import Sequential
 from tensorflow.keras.layers import Dense
 
 model = Sequential([Dense(64, activation="relu"), Dense(10, activation="softmax")])
-model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+model.compile(optimizer="sgd", loss="binary_crossentropy", metrics=["accuracy"])
 ```
 
 ## Use instead
@@ -31,8 +32,11 @@ from tensorflow.keras import Sequential
 from tensorflow.keras.layers import Dense
 
 model = Sequential([Dense(64, activation="relu"), Dense(10, activation="softmax")])
-model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+model.compile(optimizer="sgd", loss="categorical_crossentropy", metrics=["accuracy"])
 ```
+
+Measured on 2048 generated digits: the accuracy after 512 steps is 0.31 for the example and 0.91 with the fix
+(`pytest tests/test_training_proof.py -k NAN207`).
 
 ## Fix safety
 

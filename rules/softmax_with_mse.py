@@ -7,6 +7,8 @@ its own share. An output that is sure of the wrong class has p = 1 there and p =
 slopes are 0, in float32 exactly 0 once the logits are 104 apart, and the example that is most wrong teaches
 nothing. The cross entropy's gradient is p - y: it is largest where the error is. That the loss goes down
 after a change to the squared error, where the cross entropy gave NaN, shows only that 0 gradients are finite.
+From a random start the gradients are small, some hundredths of the cross entropy's, rather than 0: plain
+gradient descent stands still where Adam, which divides by their size, gets as far.
 
 Several sigmoids trained towards one-hot labels are the same mistake twice over: each is flat at both ends,
 and nothing tells them that one class excludes the others.
@@ -21,7 +23,7 @@ from tensorflow.keras import Sequential
 from tensorflow.keras.layers import Dense
 
 model = Sequential([Dense(64, activation="relu"), Dense(10, activation="softmax")])
-model.compile(optimizer="adam", loss="mse", metrics=["accuracy"])
+model.compile(optimizer="sgd", loss="mse", metrics=["accuracy"])
 ```
 
 ## Use instead
@@ -31,8 +33,11 @@ from tensorflow.keras import Sequential
 from tensorflow.keras.layers import Dense
 
 model = Sequential([Dense(64, activation="relu"), Dense(10, activation="softmax")])
-model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+model.compile(optimizer="sgd", loss="categorical_crossentropy", metrics=["accuracy"])
 ```
+
+Measured on 2048 generated digits: the accuracy after 512 steps is 0.08 for the example and 0.91 with the fix
+(`pytest tests/test_training_proof.py -k NAN202`).
 
 ## Fix safety
 

