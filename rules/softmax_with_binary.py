@@ -7,8 +7,8 @@ softmax has answered one question for all together. The right class is then one 
 terms for classes that are wrong anyway, so that the loss is small from the start (0.33 for ten equal shares)
 and says little. So is its gradient, a mean over all outputs: gradient descent is slow (Adam, which divides by
 the size of the gradient, makes up for it). Binary accuracy counts every share rightly below 0.5, and shows
-0.9 for a model of ten classes that has learned nothing; Keras before 2.4 took it for `metrics=["accuracy"]` under
-this loss (later versions go by the shapes).
+0.9 for a model of ten classes that has learned nothing; Keras before 2.4 took it for `metrics=["accuracy"]`
+under this loss (later versions go by the shapes).
 
 Current Keras on TensorFlow takes the logits that the softmax was made from, and trains their sigmoids: a
 model that `predict` then does not compute (measured with Keras 3.15 on TensorFlow 2.21).
