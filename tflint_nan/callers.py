@@ -164,6 +164,7 @@ def _is_imported(path: Path) -> bool:
 
 
 def is_set_once(source: Source, attribute: str) -> bool:
+    """Whether one place of a file sets attributes of this name."""
     found = [node for node in occurrences(source).get(attribute, ()) if _is_stored(source, node)]
     return len(found) == 1
 
@@ -203,6 +204,7 @@ def _class_of(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
 
 
 def ancestors(source: Source, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """A node and what it stands in, the innermost first."""
     current: cst.CSTNode | None = node
     while current is not None:
         yield current
@@ -233,21 +235,25 @@ def only_return(source: Source, function: cst.FunctionDef) -> cst.BaseExpression
 
 
 def statement_around(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
+    """The statement that a node stands in."""
     kinds = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
     return next((n for n in ancestors(source, node) if isinstance(n, kinds)), None)
 
 
 def only_target(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
+    """What a statement assigns to, where that is one target."""
     assign = only_assignment(statement)
     return None if assign is None else assign.targets[0].target
 
 
 def assigned_value(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
+    """What a statement assigns, where it has one target."""
     assign = only_assignment(statement)
     return None if assign is None else assign.value
 
 
 def holds(node: cst.CSTNode, part: cst.CSTNode) -> bool:
+    """Whether `part` is in `node`."""
     return any(inner is part for inner in within(node))
 
 
@@ -270,6 +276,7 @@ def element_target(
 
 
 def literal_index(node: cst.Subscript) -> int | None:
+    """The number in `x[1]`; None for anything else."""
     only = node.slice[0].slice if len(node.slice) == 1 else None
     value = only.value if isinstance(only, cst.Index) else None
     return int(value.value) if isinstance(value, cst.Integer) and value.value.isdigit() else None
