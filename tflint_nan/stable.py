@@ -169,8 +169,13 @@ def _is_tanh(above: Value, below: Value) -> bool:
 
 def _takers(graph: Graph, op: Op) -> Iterator[Op]:
     """What takes the output of `op`, reshaped or not."""
-    for consumer in graph.consumers(op):
-        if consumer.flow:
-            yield from _takers(graph, consumer)
-        else:
-            yield consumer
+    todo, seen = [op], {op}
+    for step in todo:
+        for consumer in graph.consumers(step):
+            if consumer in seen:
+                continue
+            seen.add(consumer)
+            if consumer.flow:
+                todo.append(consumer)
+            else:
+                yield consumer
