@@ -111,13 +111,14 @@ def _reduced(graph: Graph, op: Op, rows: bool) -> Op | None:
 
 def _is_rooted(graph: Graph, op: Op) -> bool:
     """Whether the root is taken of a squared error, or of its mean: of a cross entropy it means nothing."""
-    todo = [op]
+    todo, seen = [op], {op}
     for step in todo:
         for taker in graph.consumers(step):
             if taker.name == "sqrt":
                 return True
             epsilon = taker.name == "add" and number(taker.arg("y")) is not None
-            if taker.flow or epsilon or taker.name in ("mean", "sum"):
+            if taker not in seen and (taker.flow or epsilon or taker.name in ("mean", "sum")):
+                seen.add(taker)
                 todo.append(taker)
     return False
 
