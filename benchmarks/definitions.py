@@ -107,6 +107,16 @@ def stored(text: str) -> Counter[str]:
     )
 
 
+def _read_first(text: str) -> set[str]:
+    """Names that stand first in a place that reads them."""
+    places: dict[str, tuple[int, int, bool]] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name):
+            place = (node.lineno, node.col_offset, isinstance(node.ctx, ast.Load))
+            places[node.id] = min(place, places.get(node.id, place))
+    return {name for name, (_, _, read) in places.items() if read}
+
+
 def comments(text: str) -> Counter[str]:
     """Every comment, without the spaces at its end."""
     tokens = tokenize.generate_tokens(io.StringIO(text, newline="").readline)
@@ -133,6 +143,8 @@ def harm(before: str, after: str, name: str) -> Iterator[str]:
         names |= made
         if made & a.mentioned:
             yield f"{where} defines {sorted(made & a.mentioned)}, which meant something else in it"
+    if early := _read_first(after) & names:
+        yield f"{sorted(early)} is read above where it is made"
     if free := unbound(after, name) - unbound(before, name):
         yield f"nothing binds {sorted(free)}"
     again = {n for n, count in (stored(after) - stored(before)).items() if count and n not in names}

@@ -16,7 +16,9 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,12 @@ class Tally:
     imports: Counter[str] = field(default_factory=Counter)
     files: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Tally) -> None:
+        """Count what another has counted as well."""
+        for part in fields(self):
+            mine, more = getattr(self, part.name), getattr(other, part.name)
+            mine.extend(more) if isinstance(mine, list) else mine.update(more)
+
     def check(self, mode: str, check: str, path: Path, wrong: str | None) -> None:
         """Count one check of one file; `wrong` says how it failed."""
         self.checked[mode, check] += 1
@@ -90,9 +98,12 @@ def _own(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def run(folder: Path, paths: Sequence[Path], mode: Mode) -> list[Result]:
-    """The results of some files of a folder."""
-    config = strict(folder)
-    return runner.run([File(folder / path, str(folder / path), config) for path in paths], mode)
+    """The results of some files of a folder, in this process."""
+    config, results = strict(folder), list[Result]()
+    files = [File(folder / path, str(folder / path), config) for path in paths]
+    for start in range(0, len(files), runner.FEW - 1):
+        results += runner.run(files[start : start + runner.FEW - 1], mode)
+    return results
 
 
 def reason(finding: Finding) -> str:
@@ -129,9 +140,9 @@ def patched(text: str, diff: str) -> str:
     return "".join(new + old[at:])
 
 
-def check_text(tally: Tally, mode: str, path: Path, before: bytes, result: Result) -> None:
+def check_text(tally: Tally, mode: str, path: Path, before: bytes, after: bytes, diff: str) -> None:
     """What can be said of a changed text without running it."""
-    old, new = Source.from_bytes(str(path), before), Source.from_bytes(str(path), result.data)
+    old, new = Source.from_bytes(str(path), before), Source.from_bytes(str(path), after)
     if old.is_notebook:
         return
     if definitions.compiles(old.text, str(path)) is not None:
@@ -145,12 +156,12 @@ def check_text(tally: Tally, mode: str, path: Path, before: bytes, result: Resul
         for name in definitions.imports_lost(old.text, new.text, str(path)):
             tally.notes.append(f"{mode}: for information: {path}: no longer imports {name}")
     try:
-        same = patched(old.text, result.diff) == new.text
+        same = patched(old.text, diff) == new.text
     except (ValueError, IndexError) as error:
         same, wrong = False, str(error)
     tally.check(mode, "`--diff` is what is written", path, None if same else wrong or "differs")
     ends = [{*re.findall(r"\r\n|\r|\n", source.text)} for source in (old, new)]
-    marks = before[:3] == b"\xef\xbb\xbf", result.data[:3] == b"\xef\xbb\xbf"
+    marks = before[:3] == b"\xef\xbb\xbf", after[:3] == b"\xef\xbb\xbf"
     kept = ends[1] <= ends[0] and marks[0] == marks[1] and old.text[-1:] == new.text[-1:]
     tally.check(mode, "line ends and encoding", path, None if kept else "differ")
 
@@ -177,37 +188,36 @@ def measure(
             tally.files["with findings"] += bool(found)
             tally.files["with findings by default"] += any(f.level.value == "on" for f in found)
         for name, mode in MODES.items():
-            previewed = run(original, paths, mode)
-            changed = [
-                (path, old, new)
-                for path, old, new in zip(paths, before, previewed, strict=True)
-                if new.data != old.data or new.findings != old.findings
-            ]
             copy = Path(scratch) / name / folder.name
             shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
-            some = [path for path, _, _ in changed]
-            run(copy, some, Mode(write=True, fix=True, unsafe=mode.unsafe))
-            again = run(copy, some, Mode(fix=True, unsafe=mode.unsafe))
-            for (path, old, new), second in zip(changed, again, strict=True):
+            wanted = [path for path, r in zip(paths, before, strict=True) if _fixable(r, mode)]
+            old = {path: r for path, r in zip(paths, before, strict=True) if path in wanted}
+            fixed = run(copy, wanted, Mode(write=True, fix=True, unsafe=mode.unsafe))
+            again = run(copy, wanted, Mode(fix=True, unsafe=mode.unsafe))
+            for path, new, second in zip(wanted, fixed, again, strict=True):
                 tally.fixed.update({(name, code): count for code, count in new.fixed.items()})
                 tally.files[name] += bool(new.fixed)
+                shown = Path(folder.name) / path
                 written = (copy / path).read_bytes()
-                shown = folder / path
-                tally.check(name, "written as previewed", shown, None if written == new.data else "differs")
                 tally.check(name, "fixing again changes nothing", shown, second.diff or None)
-                check_text(tally, name, shown, old.data, new)
-                check_findings(tally, name, shown, old, new)
+                check_text(tally, name, shown, (original / path).read_bytes(), written, new.diff)
+                check_findings(tally, name, shown, old[path], new)
                 if diffs is not None and new.diff:
-                    to = (
-                        diffs / name.rpartition("--")[2] / f"{folder.name}@{str(path).replace('/', '@')}.diff"
-                    )
+                    to = diffs / name.rpartition("--")[2] / f"{str(shown).replace('/', '@')}.diff"
                     to.parent.mkdir(parents=True, exist_ok=True)
                     to.write_text(new.diff, encoding="utf-8", errors="backslashreplace")
                 if importer is not None and mode.unsafe and path.suffix == ".py":
                     importer.compare(tally, name, shown, original / path, copy / path)
             if mode.unsafe:
-                for result in previewed:
+                last = {**dict(zip(paths, before, strict=True)), **dict(zip(wanted, fixed, strict=True))}
+                for result in last.values():
                     tally.left.update((finding.code, reason(finding)) for finding in _own(result.findings))
+
+
+def _fixable(result: Result, mode: Mode) -> bool:
+    """Whether there is anything for a mode to apply."""
+    risks = (Applicability.SAFE, Applicability.UNSAFE) if mode.unsafe else (Applicability.SAFE,)
+    return any(finding.fix is not None and finding.fix.applicability in risks for finding in result.findings)
 
 
 class Importer:
@@ -217,19 +227,24 @@ class Importer:
         command = [sys.executable, str(Path(__file__).with_name("importing.py"))]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def _ask(self, path: Path) -> dict[str, Any]:
+    def _ask(self, path: Path, generation: str = "") -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(path, file=self._process.stdin, flush=True)
+        print(f"{generation}{path}", file=self._process.stdin, flush=True)
         return dict(json.loads(self._process.stdout.readline()))
 
     def compare(self, tally: Tally, mode: str, shown: Path, before: Path, after: Path) -> None:
         """Import a file as it was and as it is."""
-        old, new = self._ask(before), self._ask(after)
+        old, generation = self._ask(before), ""
         if "names" not in old:
-            tally.imports[f"not: {kind_of(old['error'])}"] += 1
+            first, generation = old, "v1 "
+            old = self._ask(before, generation)
+        if "names" not in old:
+            tally.imports[f"not: {kind_of(first['error'])}"] += 1
             return
-        tally.imports["with stand-ins for libraries" if old["absent"] else "as they are"] += 1
+        new = self._ask(after, generation)
+        how = "as TensorFlow 1, " if generation else ""
+        tally.imports[how + ("with stand-ins for libraries" if old["absent"] else "as they are")] += 1
         same = old["names"] == new.get("names")
         tally.check(mode, "imported with the same names", shown, None if same else new.get("error", "differ"))
 
@@ -280,16 +295,26 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="`check --strict --output-format json` of all of them")
     parser.add_argument("--diffs", type=Path, help="a folder for the diffs")
     parser.add_argument("--no-import", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    runner.collect_rarely()
     report = None if options.report is None else json.loads(options.report.read_text(encoding="utf-8"))
-    importer, tally = None if options.no_import else Importer(), Tally()
-    for folder in map(Path.resolve, options.folders):
-        paths = with_findings(folder, report)
-        if paths:
-            measure(tally, folder, paths, options.diffs, importer)
-        print(f"{folder.name}: {len(paths)}", file=sys.stderr, flush=True)
+    tally = Tally()
+    folders = [folder.resolve() for folder in options.folders]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        work = partial(one, report=report, diffs=options.diffs, importing=not options.no_import)
+        for folder, part in zip(folders, pool.map(work, folders), strict=True):
+            tally.add(part)
+            print(f"{folder.name}: {part.files['with findings']}", file=sys.stderr, flush=True)
     print("\n".join(tables(tally)))
+
+
+def one(folder: Path, report: Sequence[dict[str, Any]] | None, diffs: Path | None, importing: bool) -> Tally:
+    """What one folder comes to."""
+    runner.collect_rarely()
+    tally, paths = Tally(), with_findings(folder, report)
+    if paths:
+        measure(tally, folder, paths, diffs, Importer() if importing else None)
+    return tally
 
 
 if __name__ == "__main__":

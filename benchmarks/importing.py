@@ -2,7 +2,8 @@
 
 For each path one line of JSON is printed: {"names": {...}} or {"error": "..."}, and with either "absent", the
 libraries that are not installed here and for which an empty stand-in was imported. Each file is imported in a
-process of its own, forked from one that has imported TensorFlow, without a network, in an empty folder.
+process of its own, forked from one that has imported TensorFlow, without a network, in an empty folder. After
+`v1 ` a path is imported with `tensorflow.compat.v1` as TensorFlow, and a stand-in for its `contrib`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         top = fullname.partition(".")[0]
         here = (self._root / top).exists() or (self._root / f"{top}.py").exists()
+        if fullname.startswith("tensorflow.contrib"):
+            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         if here or top in sys.stdlib_module_names or (top in sys.modules and top not in self.absent):
             return None
         self.absent.add(top)
@@ -133,7 +136,16 @@ def imported(path: Path) -> dict[str, object]:
     return {**result, "absent": sorted(finder.absent)}
 
 
-def in_child(path: Path) -> dict[str, object]:
+def take_v1() -> None:
+    """Let `import tensorflow` mean its first generation."""
+    contrib = _Absent("tensorflow.contrib")
+    contrib.__path__ = []
+    v1 = sys.modules["tensorflow.compat.v1"]
+    setattr(v1, "contrib", contrib)  # noqa: B010
+    sys.modules.update({"tensorflow": v1, "tensorflow.contrib": contrib})
+
+
+def in_child(path: Path, v1: bool) -> dict[str, object]:
     """`imported` in a forked process."""
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "answer"
@@ -143,6 +155,8 @@ def in_child(path: Path) -> dict[str, object]:
             os.mkdir(os.path.join(scratch, "cwd"))
             os.chdir(os.path.join(scratch, "cwd"))
             os.environ["HOME"] = os.getcwd()
+            if v1:
+                take_v1()
             result = imported(path)
             answer.write_text(json.dumps(result), encoding="utf-8")
             os._exit(0)
@@ -163,7 +177,10 @@ def main() -> None:
     for library in _WARM:
         importlib.import_module(library)
     for line in sys.stdin:
-        print(json.dumps(in_child(Path(line.rstrip("\n")))), file=out, flush=True)
+        path = line.rstrip("\n")
+        print(
+            json.dumps(in_child(Path(path.removeprefix("v1 ")), path.startswith("v1 "))), file=out, flush=True
+        )
 
 
 if __name__ == "__main__":
