@@ -68,6 +68,21 @@ def findings(count: int) -> Texts:
     return {"train.py": HEAD + lines}
 
 
+def expression(count: int) -> Texts:
+    """One expression of which every part is wrong."""
+    parts = "".join(f"    tf.math.log(tf.nn.softmax(tf.matmul(y, x) * {i + 1}.0)),\n" for i in range(count))
+    return {"train.py": f"{HEAD}losses = [\n{parts}]\n"}
+
+
+def unnamed(count: int) -> Texts:
+    """Fixes that each give a name to something, all of them the same one."""
+    lines = "".join(
+        f"p{i} = tf.nn.softmax(tf.matmul(y, x) * {i + 1}.0)\nloss{i} = -tf.math.log(p{i})\n"
+        for i in range(count)
+    )
+    return {"train.py": HEAD + lines}
+
+
 def files(count: int) -> Texts:
     """A project of many files, each importing the one before."""
     return {
@@ -111,26 +126,30 @@ def branches(count: int) -> Texts:
     return {"train.py": HEAD + lines + "z = tf.math.log(x)\n" + TAIL}
 
 
-#: What grows -> how it is made, and its smallest size.
-KINDS: dict[str, tuple[Callable[[int], Texts], int]] = {
-    "models in one file": (parts, 2),
-    "findings in one file": (findings, 10),
-    "files that import each other": (files, 2),
-    "depth of calls": (chain, 10),
-    "calls that double": (tree, 5),
-    "alternatives of a name": (union, 10),
-    "branches": (branches, 10),
+FIX = ("--diff", "--unsafe-fixes")
+#: What grows -> how it is made, its smallest size, and options of the command.
+KINDS: dict[str, tuple[Callable[[int], Texts], int, tuple[str, ...]]] = {
+    "models in one file": (parts, 2, ()),
+    "findings in one file": (findings, 10, ()),
+    "the same, fixed": (findings, 10, FIX),
+    "findings in one expression, fixed": (expression, 10, FIX),
+    "fixes that want one name": (unnamed, 10, FIX),
+    "files that import each other": (files, 2, ()),
+    "depth of calls": (chain, 10, ()),
+    "calls that double": (tree, 5, ()),
+    "alternatives of a name": (union, 10, ()),
+    "branches": (branches, 10, ()),
 }
 
 
-def seconds(texts: Texts) -> tuple[int, float]:
+def seconds(texts: Texts, options: tuple[str, ...] = ()) -> tuple[int, float]:
     """Rows, and seconds of processor time of the command, all its processes together."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in texts.items():
             Path(folder, name).write_text(text, encoding="utf-8")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "tflint_nan", "check", "--isolated", "--no-cache", "--exit-zero"]
-        subprocess.run([*command, folder], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, *options, folder], check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return sum(text.count("\n") for text in texts.values()), taken
@@ -142,8 +161,9 @@ def main() -> None:
     print(f"Seconds of processor time; starting takes {start:.2f} s, which is taken off.\n")
     print("| what grows | rows | seconds | rows | seconds | rows | seconds | ten times costs |")
     print("|---|---|---|---|---|---|---|---|")
-    for name, (make, size) in KINDS.items():
-        measured = [(rows, taken - start) for rows, taken in (seconds(make(size * f)) for f in (1, 10, 100))]
+    for name, (make, size, options) in KINDS.items():
+        runs = (seconds(make(size * factor), options) for factor in (1, 10, 100))
+        measured = [(rows, taken - start) for rows, taken in runs]
         cells = [f"{rows} | {taken:.2f}" for rows, taken in measured]
         print(f"| {name} | {' | '.join(cells)} | {measured[2][1] / measured[1][1]:.1f} |")
 
