@@ -103,6 +103,9 @@ TEXTS = {
     "many tries": rows(
         lambda i: f"try:\n    x = x * {i}\nexcept ValueError:\n    x = -x\nfinally:\n    x = x + 1\n", 300
     ),
+    "choices that meet again": "y = tf.exp(x)\n"
+    + "if np.random.rand() > 0.5:\n    y = tf.reshape(y, [-1, 1])\nelse:\n    y = tf.identity(y)\n" * 30
+    + "z = tf.abs(y)\n",
     "deep parentheses": "y = " + "(" * 150 + "x" + ")" * 150 + "\n",
     "deep calls": "y = " + "tf.exp(" * 80 + "x" + ")" * 80 + "\n",
     "deep subscripts": "y = x" + "[0]" * 150 + "\nz = x" + ".a" * 400 + "\n",
