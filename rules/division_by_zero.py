@@ -5,7 +5,8 @@
 standard deviation 0, a sigmoid, softmax or relu output is exactly 0 for inputs that training reaches, and a
 trained variable that may have either sign passes through 0: adding an epsilon only moves that place.
 
-With `--strict`, sums, counts, norms, differences and outputs of linear layers are reported too.
+With `--strict`, sums, counts, norms, differences and outputs of linear layers are reported too, variables
+whose training is not seen, one statistic over another, and what a test around the division asks about.
 
 ## Example
 ```python

@@ -5,6 +5,9 @@ The log of 0 is `-inf` and the log of a negative number is NaN; both destroy eve
 reaches. It is reported where something on the way is known to get there: a relu, a one-hot label, a square, a
 sum of these, or the output of a trained layer that nothing bounds.
 
+How often something occurs in data (a count, a sum of tests or one-hot labels) is 0 only where the data has
+none of it: that is for `--strict`, as are weights whose training is not seen.
+
 ## Example
 ```python
 import tensorflow as tf
