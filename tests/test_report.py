@@ -364,7 +364,7 @@ def test_json_has_the_shape_of_ruffs() -> None:
             }
         ],
         "severity": "error",
-        "url": None,
+        "url": "https://github.com/tflint-nan/tflint-nan/blob/main/docs/rules/log-of-softmax.md",
         "witness": "logits = [104., 0.] -> softmax = [1., 0.] -> log = -inf",
     }
 

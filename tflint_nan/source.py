@@ -18,6 +18,7 @@ from functools import cached_property
 import libcst as cst
 from libcst.metadata import CodeRange
 
+from tflint_nan import fences
 from tflint_nan.expression import names_in, within
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
@@ -185,6 +186,8 @@ class Source:
         clean = self.text
         if "\r" in clean:
             clean = clean.replace("\r\n", "\n").replace("\r", "\n")
+        if self.filename.endswith(fences.SUFFIXES):
+            clean = fences.only(clean.split("\n"), self._fences)
         if "\f" in clean:
             clean = _FORM_FEED.sub("", clean)
         try:
@@ -195,6 +198,14 @@ class Source:
             return clean, parse(clean), broken
         except SyntaxFault as fault:
             raise self._error(fault) from fault
+
+    @cached_property
+    def _fences(self) -> tuple[fences.Fence, ...]:
+        """The Python blocks of a Markdown document; what is no Python there, an outline say, is left out."""
+        lines = _NEWLINE.split(self.text)
+        return tuple(
+            fence for fence in fences.python_fences(lines) if _is_python(fences.only(lines, [fence]))
+        )
 
     def _masked(self, clean: str, fault: SyntaxFault) -> tuple[str, tuple[int, ...]]:
         """`clean` in a form that parses, if masking lines gives one, and the broken cells that it cost."""
@@ -293,7 +304,9 @@ class Source:
 
     @cached_property
     def _lost_columns(self) -> dict[int, int]:
-        """Row -> characters before a form feed, which the parser does not see."""
+        """Row -> characters that the parser does not see: before a form feed, a block's indent."""
+        if self.filename.endswith(fences.SUFFIXES):
+            return {row: block.indent for block in self._fences for row in range(block.first, block.last + 1)}
         if "\f" not in self.text:
             return {}
         found = ((row, _FORM_FEED.match(line)) for row, line in enumerate(_NEWLINE.split(self.text), 1))
@@ -490,6 +503,14 @@ def _repaired(text: str, fault: SyntaxFault) -> tuple[str | None, SyntaxFault]:
             # Not Python 2 either: what is wrong is what was wrong before.
             pass
     return None, fault
+
+
+def _is_python(text: str) -> bool:
+    try:
+        parse(text)
+    except SyntaxFault as fault:
+        return _repaired(text, fault)[0] is not None
+    return True
 
 
 def _decoded(filename: str, data: bytes, encoding: str) -> str:

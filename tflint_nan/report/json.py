@@ -8,6 +8,7 @@ from typing import Any
 
 from tflint_nan.finding import Finding, Fix, Position, Span
 from tflint_nan.report import Report
+from tflint_nan.report.pages import url
 
 
 def render(report: Report) -> str:
@@ -37,7 +38,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
             for step in finding.related
         ],
         "severity": finding.severity.value,
-        "url": None,
+        "url": url(finding.code),
         "witness": finding.witness,
     }
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from tflint_nan import HOME
 from tflint_nan.engine import OWN
 from tflint_nan.registry import Rule, rules
 
@@ -14,6 +15,12 @@ from tflint_nan.registry import Rule, rules
 def pages() -> list[Rule]:
     """All rules, those of the engine included, sorted by code."""
     return sorted([*rules(), *OWN.values()], key=lambda rule: rule.code)
+
+
+def url(code: str) -> str | None:
+    """Where the page of a rule can be read; None for rules of other people's packs, and unknown ones."""
+    own = (rule for rule in pages() if rule.code == code and rule.check.__module__.startswith("tflint_nan."))
+    return next((f"{HOME}/blob/main/docs/rules/{rule.name}.md" for rule in own), None)
 
 
 def page(rule: Rule, output_format: str) -> str:

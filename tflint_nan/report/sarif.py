@@ -16,7 +16,7 @@ from tflint_nan.finding import Applicability, Finding, Fix, Position, Related, S
 from tflint_nan.fingerprint import fingerprints, path_from
 from tflint_nan.registry import Rule
 from tflint_nan.report import Report
-from tflint_nan.report.pages import page, pages
+from tflint_nan.report.pages import page, pages, url
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 #: What paths in the report are relative to; the reader of a log says where that is on his machine.
@@ -59,6 +59,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.code,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
+        **({"helpUri": link} if (link := url(rule.code)) else {}),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": rule.summary},
         "help": {"text": page(rule, "text"), "markdown": page(rule, "text")},

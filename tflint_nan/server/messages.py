@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lsprotocol import types as lsp
 
-from tflint_nan import HOME
 from tflint_nan.engine import FAULTS
 from tflint_nan.finding import Applicability, Edit, Finding, Position, Related, Severity, Span
+from tflint_nan.report.pages import url
 from tflint_nan.server.texts import Text
 
 NAME = "tflint-nan"
@@ -25,13 +25,13 @@ def diagnostic(finding: Finding, text: Text) -> lsp.Diagnostic:
     told = [finding.message, f"help: {finding.help}"]
     if finding.witness:
         told.insert(1, f"witness: {finding.witness}")
-    page = f"{HOME}/blob/main/docs/rules/{finding.name}.md"
+    page = url(finding.code)
     return lsp.Diagnostic(
         range=text.range(finding.span, finding.cell),
         message="\n".join(told),
         severity=_SEVERITY[finding.severity],
         code=finding.code,
-        code_description=None if finding.code in FAULTS else lsp.CodeDescription(page),
+        code_description=None if page is None else lsp.CodeDescription(page),
         source=NAME,
         related_information=[
             lsp.DiagnosticRelatedInformation(_location(step, text), step.message) for step in finding.related
