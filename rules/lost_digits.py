@@ -164,6 +164,10 @@ def _may_be_near_0(value: Value) -> bool:
 
 
 def _fix(op: Op, form: _Form, r: Rewriter) -> Fix | None:
+    total = op.arg("x").op
+    if form.stable == "log1p" and total is not None and op.nodes.get("x") is not total.node:
+        r.decline("what the log is taken of has a name of its own")
+        return None
     f, x = spelled(r, op, form.stable), r.spell(form.x, "x")
     if f is None or x is None:
         return None
