@@ -74,6 +74,19 @@ def test_what_is_not_edited_is_written_as_it_was_read(text: str, encoding: str) 
     assert source.edit([]).data == data
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"# coding: utf-7\nx = 1  # +AGE-b\n", b"# coding: iso2022_jp\nx = 1  # \x1b$BF|\x1b(B\x1b$BF|\x1b(B\n"],
+)
+def test_what_would_be_written_otherwise_is_not_edited(data: bytes) -> None:
+    """Both encodings spell a text in several ways, and write another one than these."""
+    source = Source.from_bytes("a.py", data)
+    assert source.tree.body
+    assert source.data == data
+    with pytest.raises(ValueError, match="other bytes"):
+        source.edit([Edit(span(2, 5, 2, 6), "2")])
+
+
 @given(texts())
 def test_every_name_stands_where_its_span_says(text: str) -> None:
     source = Source("a.py", text)

@@ -87,6 +87,8 @@ class Source:
         self._encoding = encoding
         self._document = document
         self._cells = cells
+        #: The content, where its encoding spells one text in several ways and would write it in another.
+        self._unwritable: bytes | None = None
         self._names: dict[cst.CSTNode, frozenset[str]] = {}
         #: The row of each cell's first line.
         self._first_rows: list[int] = []
@@ -123,6 +125,8 @@ class Source:
             raise _not_text(filename, data, "utf-8", str(error)) from error
         source = cls(filename, _decoded(filename, data, encoding), encoding=encoding)
         source._check_text()
+        if not encoding.startswith("utf-8") and source.data != data:
+            source._unwritable = data
         return source
 
     @classmethod
@@ -175,6 +179,8 @@ class Source:
     @property
     def data(self) -> bytes:
         """The content of the file: the bytes that were read, with the edits."""
+        if self._unwritable is not None:
+            return self._unwritable
         content = self.text if self._document is None else self._document
         return content.encode(self._encoding)
 
@@ -421,8 +427,11 @@ class Source:
         New text gets the line ends of the row that it is put in. Insertions at one place keep their order.
 
         Raises:
-            ValueError: two edits overlap, or one begins in one cell and ends in another.
+            ValueError: two edits overlap, one begins in one cell and ends in another, or the file's encoding
+                would change other bytes as well.
         """
+        if self._unwritable is not None:
+            raise ValueError(f"{self._encoding} would change other bytes as well")
         changes = self.changes(edits)
         if self._document is not None:
             return self._edited_notebook(changes)
