@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ import definitions
 from tflint_nan import runner
 from tflint_nan.config import Config, Configs, Overrides, Selection
 from tflint_nan.engine import FAULTS
-from tflint_nan.files import File, find
+from tflint_nan.files import find
 from tflint_nan.finding import Applicability, Finding
-from tflint_nan.runner import Mode, Result
+from tflint_nan.runner import Mode, Result, Surroundings, check_source
 from tflint_nan.source import Source
 
 #: What is applied, by the name of the table's column.
@@ -97,12 +97,12 @@ def _own(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.code not in FAULTS]
 
 
-def run(folder: Path, paths: Sequence[Path], mode: Mode) -> list[Result]:
-    """The results of some files of a folder, in this process."""
-    config, results = strict(folder), list[Result]()
-    files = [File(folder / path, str(folder / path), config) for path in paths]
-    for start in range(0, len(files), runner.FEW - 1):
-        results += runner.run(files[start : start + runner.FEW - 1], mode)
+def run(folder: Path, paths: Sequence[Path], mode: Mode, surroundings: Surroundings) -> list[Result]:
+    """The results of some files of a folder; nothing is written."""
+    results: list[Result] = []
+    for path in paths:
+        settings = strict(folder).settings(folder / path)
+        results.append(check_source(Source.read(str(folder / path)), settings, mode, surroundings))
     return results
 
 
@@ -178,29 +178,31 @@ def measure(
     tally: Tally, folder: Path, paths: Sequence[Path], diffs: Path | None, importer: Importer | None
 ) -> None:
     """Fix copies of the files of one folder and check them."""
+    surroundings = Surroundings()
     with tempfile.TemporaryDirectory() as scratch:
         original = Path(scratch) / "original" / folder.name
         shutil.copytree(folder, original, ignore_dangling_symlinks=True)
-        before = run(original, paths, Mode())
+        before = run(original, paths, Mode(), surroundings)
         for result in before:
             found = _own(result.findings)
             tally.found.update(finding.code for finding in found)
             tally.files["with findings"] += bool(found)
             tally.files["with findings by default"] += any(f.level.value == "on" for f in found)
         for name, mode in MODES.items():
-            copy = Path(scratch) / name / folder.name
-            shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
             wanted = [path for path, r in zip(paths, before, strict=True) if _fixable(r, mode)]
             old = {path: r for path, r in zip(paths, before, strict=True) if path in wanted}
-            fixed = run(copy, wanted, Mode(write=True, fix=True, unsafe=mode.unsafe))
-            again = run(copy, wanted, Mode(fix=True, unsafe=mode.unsafe))
+            fixed = run(original, wanted, mode, surroundings)
+            copy = Path(scratch) / name / folder.name
+            shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
+            for path, new in zip(wanted, fixed, strict=True):
+                (copy / path).write_bytes(new.data)
+            again = run(copy, wanted, mode, Surroundings())
             for path, new, second in zip(wanted, fixed, again, strict=True):
                 tally.fixed.update({(name, code): count for code, count in new.fixed.items()})
                 tally.files[name] += bool(new.fixed)
                 shown = Path(folder.name) / path
-                written = (copy / path).read_bytes()
                 tally.check(name, "fixing again changes nothing", shown, second.diff or None)
-                check_text(tally, name, shown, (original / path).read_bytes(), written, new.diff)
+                check_text(tally, name, shown, (original / path).read_bytes(), new.data, new.diff)
                 check_findings(tally, name, shown, old[path], new)
                 if diffs is not None and new.diff:
                     to = diffs / name.rpartition("--")[2] / f"{str(shown).replace('/', '@')}.diff"
@@ -247,6 +249,12 @@ class Importer:
         tally.imports[how + ("with stand-ins for libraries" if old["absent"] else "as they are")] += 1
         same = old["names"] == new.get("names")
         tally.check(mode, "imported with the same names", shown, None if same else new.get("error", "differ"))
+
+
+@cache
+def importer() -> Importer:
+    """The one of this process: TensorFlow takes long to import."""
+    return Importer()
 
 
 def kind_of(error: str) -> str:
@@ -313,7 +321,7 @@ def one(folder: Path, report: Sequence[dict[str, Any]] | None, diffs: Path | Non
     runner.collect_rarely()
     tally, paths = Tally(), with_findings(folder, report)
     if paths:
-        measure(tally, folder, paths, diffs, Importer() if importing else None)
+        measure(tally, folder, paths, diffs, importer() if importing else None)
     return tally
 
 
