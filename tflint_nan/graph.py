@@ -285,7 +285,7 @@ class Graph:
         todo, seen = list(sources(value)), set[int]()
         while todo:
             op = todo.pop()
-            if op.name == "gradients":
+            if op.name == "gradients" and not _with_respect_to_data(op):
                 return True
             if op.serial not in seen:
                 seen.add(op.serial)
@@ -324,6 +324,19 @@ class Graph:
 def _operands(op: Op) -> list[Op]:
     """What an op takes."""
     return [source for value in op.args.values() for source in sources(value)]
+
+
+def _with_respect_to_data(op: Op) -> bool:
+    """Whether a gradient is taken with respect to what is computed from no weights: a slope, a penalty."""
+    todo = list(sources(op.arg("variables")))
+    seen = {source.serial for source in todo}
+    for source in todo:
+        if source.name in _WEIGHTS or source.name == "unknown_call":
+            return False
+        new = {operand.serial: operand for operand in _operands(source) if operand.serial not in seen}
+        todo += new.values()
+        seen |= new.keys()
+    return bool(todo)
 
 
 def _carriers(op: Op) -> list[Op] | None:
