@@ -309,6 +309,25 @@ def test_names_as_the_file_spells_them(imports: str, call: str, expected: str) -
 
 
 @pytest.mark.parametrize(
+    ("imports", "call", "expected"),
+    [
+        (
+            "try:\n    import tensorflow as T\nexcept ImportError:\n    T = None\n",
+            "T.log",
+            "T.nn.log_softmax",
+        ),
+        ("if c:\n    import tensorflow as T\nelse:\n    import other as T\n", "T.log", None),
+        ("try:\n    import keras.backend as K\nexcept ImportError:\n    K = None\n", "K.log", None),
+        ("try:\n    from tensorflow import log\nexcept ImportError:\n    log = None\n", "log", None),
+    ],
+)
+def test_a_name_that_is_bound_in_several_branches(imports: str, call: str, expected: str | None) -> None:
+    _, graph = graph_of(f"{imports}y = {call}(x)\n")
+    log = next(graph.ops("log"))
+    assert Rewriter(graph, log).api("tf.nn.log_softmax") == (expected or "tf.nn.log_softmax")
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         # After the docstring, the future and the comments; in the order of the others.

@@ -282,12 +282,25 @@ class Spelling:
     @cached_property
     def _symbols(self) -> list[tuple[str, str, bool]]:
         """Normalised name, name in the file, and whether it is of `tensorflow.compat.v1`."""
-        return [
+        imported = [
             (symbol, name, "compat.v1" in line)
             for name, (symbol, line) in self._imports.items()
             # TensorFlow's own modules (`array_ops`) are read as `tf`, and hold only some of its names.
             if not (symbol.startswith("tf") and "tensorflow.python" in line)
         ]
+        return [*imported, *self._called()]
+
+    def _called(self) -> Iterator[tuple[str, str, bool]]:
+        """What the op's own call says of a name that several statements bind.
+
+        Where `T.math.log` is `tf.math.log`, `T` is `tf`, whichever branch of a `try` has imported it.
+        """
+        function = self._op.node.func if isinstance(self._op.node, cst.Call) else None
+        symbol = self._op.api
+        while isinstance(function, cst.Attribute) and symbol.endswith(f".{function.attr.value}"):
+            symbol, function = symbol.rpartition(".")[0], function.value
+        if isinstance(function, cst.Name) and function.value not in self._imports:
+            yield symbol, function.value, False
 
     @cached_property
     def is_v1(self) -> bool:
