@@ -31,11 +31,11 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-Safe: `log(sigmoid(z))` is `log_sigmoid(z)`, `log(1 - sigmoid(z))` is `log_sigmoid(-z)`, and
-`-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value and gradient, for every
-label. Logits get a name where they have none, and are fetched out of other functions of a script as NAN101
-does. Where that would change what others see (a layer of a Keras model) the output is clipped: unsafe,
-since a clipped output has no gradient.
+Safe: `log(sigmoid(z))` is `log_sigmoid(z)`, `log(1 - sigmoid(z))` and `log1p(-sigmoid(z))` are
+`log_sigmoid(-z)`, and `-(y * log(s) + (1 - y) * log(1 - s))` is `sigmoid_cross_entropy_with_logits`, value
+and gradient, for every label. Logits get a name where they have none, and are fetched out of other
+functions of a script as NAN101 does. Where that would change what others see (a layer of a Keras model) the
+output is clipped: unsafe, since a clipped output has no gradient.
 
 ## References
 * tf.nn.sigmoid_cross_entropy_with_logits, whose
@@ -86,9 +86,9 @@ def check(graph: Graph) -> Iterator[Report]:
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     sink, sigmoid = bad.trail.sink, bad.trail.producer
     # One that is written by hand becomes a sigmoid by the fix of NAN107.
-    if sink.name != "log" or overflows(sigmoid):
+    if overflows(sigmoid):
         return None
-    if sigmoid.name == "sigmoid":
+    if sigmoid.name == "sigmoid" and sink.name == "log":
         whole = sigmoid_cross_entropy(graph, sink)
         logits = logits_at(r, sigmoid, sink) if whole else None
         text = (
@@ -97,4 +97,4 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
         if whole is not None and text is not None:
             r.replace(whole.root.node, "{text}", text=text)
             return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
-    return log_sigmoid(r, sink, sigmoid) or clipped(r, sink, "x")
+    return log_sigmoid(r, sink, sigmoid) or (clipped(r, sink, "x") if sink.name == "log" else None)

@@ -44,7 +44,7 @@ def _stable_log(r: Rewriter, sink: Op, squashed: Op, options: str = "") -> Fix |
         return None
     minus = "-" if _turns(r, sink, squashed) else ""
     inner = assemble([(f"{f}({minus}", False), (logits, True), (f"{options})", False)])
-    text = None if inner is None else _written(r, sink.arg("x"), squashed, inner)
+    text = None if inner is None else _written(r, sink.arg("x"), squashed, inner, sink)
     if text is None:
         return None
     r.replace(sink.node, "{text}", text=text)
@@ -57,10 +57,12 @@ def _turns(r: Rewriter, sink: Op, squashed: Op) -> int | None:
     None where it is no such elements, or not in the function of the sink.
     """
     turns, op = 0, sink.arg("x").op
+    if sink.name == "log1p" and (op is None or op.name != "neg"):
+        return None
     while op is not squashed:
         if op is None or op.scope is not sink.scope or is_asked_for(r.graph, op):
             return None
-        rest, value = complement(op.value), op.arg("x")
+        rest, value = _rest(op, sink), op.arg("x")
         if rest is not None and squashed.name == "sigmoid":
             turns, value = turns + 1, rest
         elif op.name == "sum" and squashed.name == "softmax":
@@ -71,8 +73,15 @@ def _turns(r: Rewriter, sink: Op, squashed: Op) -> int | None:
         elif op.name not in _SELECTING:
             return None
         op = value.op
-    known = sink.name == "log" and squashed.name in ("softmax", "sigmoid") and sink.source is squashed.source
+    known = squashed.name in ("softmax", "sigmoid") and sink.source is squashed.source
     return turns if known and turns < 2 else None
+
+
+def _rest(op: Op, sink: Op) -> Value | None:
+    """What one is taken minus of: `1 - s`, and the `-s` in `log1p(-s)`."""
+    if op.name == "neg" and sink.name == "log1p" and sink.arg("x").op is op:
+        return op.arg("x")
+    return complement(op.value)
 
 
 def _chosen(total: Op, squashed: Op) -> str | None:
@@ -110,21 +119,21 @@ def _shuts_out(logits: Value) -> bool:
     )
 
 
-def _written(r: Rewriter, value: Value, squashed: Op, log: str) -> str | None:
+def _written(r: Rewriter, value: Value, squashed: Op, log: str, sink: Op) -> str | None:
     """The text of `value` with `log` in the place of the activation's output."""
     op = value.op
     if op is None or op is squashed:
         return log
-    rest = complement(value)
+    rest = _rest(op, sink)
     if rest is not None:
-        return _written(r, rest, squashed, log)
+        return _written(r, rest, squashed, log, sink)
     name = "x"
     if op.name == "mul":
         name = next(side for side in ("x", "y") if any(made is squashed for made in op.arg(side).producers()))
     node = op.nodes.get(name)
     if node is None and isinstance(op.node, cst.Subscript):
         node = op.node.value
-    inner = _written(r, op.arg(name), squashed, log)
+    inner = _written(r, op.arg(name), squashed, log, sink)
     if inner is None or node is None or not r.holds_around(op, node):
         return None
     r.spare(op.statement, op.scope)
