@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -262,7 +264,7 @@ def test_bad_input_is_nan900_with_its_place_and_the_others_are_checked(
 @pytest.mark.parametrize("data", [b"", b"\n", b"\xef\xbb\xbf", b"# tensorflow"])
 def test_an_empty_file_is_clean(run, data: bytes) -> None:
     Path("a.py").write_bytes(data)
-    assert run("check") == Ran(0, "All checks passed!\n", "")
+    assert run("check", "a.py") == Ran(0, "All checks passed!\n", "")
 
 
 def test_a_file_that_may_not_be_read(run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -518,7 +520,7 @@ def test_a_file_that_changed_since_it_was_read_is_not_written(
     checked = runner._checked
 
     def meanwhile(jobs: Sequence[object]) -> list[runner.Result]:
-        results = checked(jobs)  # type: ignore[arg-type]
+        results = list(checked(jobs))  # type: ignore[arg-type]
         path.unlink() if content is None else path.write_text(content)
         return results
 
@@ -892,3 +894,119 @@ def test_version_is_quick() -> None:
     # Less the interpreter's own start, so that a busy machine counts on both sides.
     bare = min(seconds("-c", "") for _ in range(5))
     assert min(seconds("-m", "tflint_nan", "--version") for _ in range(5)) - bare <= 0.15
+
+
+# Manners.
+
+
+def test_a_folder_without_tensorflow_is_said_to_be_one(run) -> None:
+    Path("a.py").write_text("import math\nx = math.log(0.5)\n")
+    assert run("check") == Ran(
+        0, "All checks passed!\n", "warning: nothing to check: no file here uses TensorFlow or Keras\n"
+    )
+    # Who names files, as pre-commit does, is not told every time.
+    assert run("check", "a.py") == Ran(0, "All checks passed!\n", "")
+    assert run("check", "--quiet") == Ran(0, "", "")
+    _write("b.py")
+    assert run("check").err == ""
+
+
+@pytest.mark.parametrize("output_format", ["text", "concise", "github"])
+def test_quiet_prints_findings_only(run, output_format: str) -> None:
+    _write("a.py", SAFE)
+    loud = run("check", "--output-format", output_format).out
+    quiet = run("check", "--quiet", "--output-format", output_format).out
+    assert loud == f"{quiet}Found 1 error.\n1 fixable with --fix.\n"
+    assert "NAN101" in quiet
+    assert run("check", "--fix", "--quiet") == Ran(0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "variables", "expected"),
+    [
+        ("always", {"NO_COLOR": "1"}, True),
+        ("never", {"FORCE_COLOR": "1"}, False),
+        ("auto", {"FORCE_COLOR": "1"}, True),
+        ("auto", {}, False),
+    ],
+)
+def test_colour_by_option(
+    run, monkeypatch: pytest.MonkeyPatch, option: str, variables: dict[str, str], expected: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    _write("a.py", SAFE)
+    assert ("\x1b[" in run("check", "--color", option).out) is expected
+
+
+def _on_a_terminal(*words: str) -> tuple[str, str]:
+    """What a process prints on standard output, and on a terminal that is its standard error."""
+    import pty
+
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "tflint_nan", *words], stdout=subprocess.PIPE, stderr=child
+    ) as process:
+        os.close(child)
+        seen = b""
+        with contextlib.suppress(OSError):  # Linux's word for the end of a terminal.
+            while block := os.read(parent, 4096):
+                seen += block
+        assert process.stdout is not None
+        out = process.stdout.read()
+    os.close(parent)
+    return out.decode(), seen.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of Windows are others")
+def test_a_bar_shows_how_far_a_long_run_is() -> None:
+    for number in range(60):
+        Path(f"f{number}.py").write_text("import tensorflow as tf\n")
+    out, seen = _on_a_terminal("check", "--isolated")
+    assert out == "All checks passed!\n"
+    assert "Checking" in seen
+    assert "100%" in seen
+    assert _on_a_terminal("check", "--isolated", "--quiet") == ("", "")
+    assert _on_a_terminal("check", "--isolated", "f1.py")[1] == ""
+
+
+def test_watch_checks_again(tmp_path: Path) -> None:
+    path = Path("a.py")
+    path.write_text("import tensorflow as tf\n")
+    words = [
+        sys.executable,
+        "-m",
+        "tflint_nan",
+        "check",
+        "--isolated",
+        "--watch",
+        "--output-format",
+        "concise",
+    ]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert "All checks passed!" in process.stdout.readline()
+        time.sleep(1)  # The watch begins behind the first report.
+        path.write_text("import tensorflow as tf\ny = tf.math.log(tf.nn.softmax(tf.Variable([1.0, 2.0])))\n")
+        assert "NAN101" in process.stdout.readline()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) in (0, 130)
+
+
+@pytest.mark.parametrize("words", [("--fix", "."), ("--diff", "."), ("-",)])
+def test_watch_only_looks(run, words: tuple[str, ...]) -> None:
+    assert run("check", "--watch", *words).status == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(run, shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = subprocess.run(
+        [str(Path(sys.executable).with_name("tflint-nan"))],
+        env={**os.environ, "_TFLINT_NAN_COMPLETE": f"{shell}_source"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "_TFLINT_NAN_COMPLETE" in ran.stdout, ran.stderr

@@ -10,6 +10,9 @@ import io
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 STDIN = "-"
+#: Files that take long enough for somebody to wait.
+MANY = 50
 
 
 def _default_format() -> str:
@@ -93,7 +98,13 @@ def cli() -> None:
 @click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
 @click.option("--no-cache", is_flag=True, help="Read and write no cache.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if findings remain.")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+    help="When to print in colours; NO_COLOR and FORCE_COLOR count where it is auto.",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Print findings and errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more on standard error, tracebacks included.")
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until interrupted.")
 def check(
     paths: tuple[str, ...],
     select: tuple[str, ...],
@@ -114,7 +125,10 @@ def check(
     force_exclude: bool,
     no_cache: bool,
     exit_zero: bool,
+    color: str,
+    quiet: bool,
     verbose: bool,
+    watch: bool,
 ) -> int:
     """Check files and folders (the current one where none is named; `-` is standard input)."""
     import logging
@@ -132,6 +146,8 @@ def check(
         raise click.UsageError("--baseline and --diff-base each say what is known; give one of them")
     if diff_base is not None and STDIN in paths:
         raise click.UsageError("--diff-base needs files; standard input has no revisions")
+    if watch and (apply_fixes or diff or STDIN in paths):
+        raise click.UsageError("--watch only looks; it goes with neither --fix, --diff nor standard input")
     if output_file is not None and diff:
         raise click.UsageError("--diff prints no report that --output-file could hold")
 
@@ -139,34 +155,60 @@ def check(
     overrides = _overrides(config_options, isolated, selection, strict, force_exclude)
     # The working folder as the user sees it, links kept: names in reports are relative to it.
     working = Path(os.path.abspath(os.curdir))
-    try:
-        mode = runner.Mode(
-            write=apply_fixes and not diff,
-            fix=apply_fixes or diff,
-            unsafe=unsafe_fixes,
-            baseline=None if baseline is None else baselines.read(baseline),
-        )
-        configs = config.Configs(overrides, working)
-        if STDIN in paths:
-            results, errors = _stdin(configs, working, stdin_filename, mode)
-        else:
-            results, errors = _files(paths or (os.curdir,), configs, working, mode, diff_base)
-    except (config.ConfigError, baselines.BaselineError) as error:
-        raise _Failure(str(error)) from error
+    shown = _Shown(output_format, output_file, color, quiet, diff, statistics, STDIN in paths)
 
-    _print(
-        results,
-        output_format,
-        mode,
-        diff=diff,
-        statistics=statistics,
-        stdin=STDIN in paths,
-        output_file=output_file,
-    )
-    if errors or any(result.failed for result in results):
-        return FAILED
-    remaining = any(result.findings or (diff and result.fixed) for result in results)
-    return FOUND if remaining and not exit_zero else CLEAN
+    def once() -> int:
+        try:
+            mode = runner.Mode(
+                write=apply_fixes and not diff,
+                fix=apply_fixes or diff,
+                unsafe=unsafe_fixes,
+                baseline=None if baseline is None else baselines.read(baseline),
+            )
+            configs = config.Configs(overrides, working)
+            if STDIN in paths:
+                results, errors = _stdin(configs, working, stdin_filename, mode)
+            else:
+                results, errors = _files(paths or (os.curdir,), configs, working, mode, diff_base, quiet)
+        except (config.ConfigError, baselines.BaselineError) as error:
+            raise _Failure(str(error)) from error
+        _print(results, mode, shown)
+        if errors or any(result.failed for result in results):
+            return FAILED
+        remaining = any(result.findings or (diff and result.fixed) for result in results)
+        return FOUND if remaining and not exit_zero else CLEAN
+
+    return _watched(once, working) if watch else once()
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is printed, and how: the options of `check` by these names."""
+
+    output_format: str
+    output_file: Path | None
+    color: str
+    quiet: bool
+    diff: bool
+    statistics: bool
+    stdin: bool
+
+
+def _watched(once: Callable[[], int], working: Path) -> int:
+    """Run `once`, and again when something below the working folder changes; Ctrl-C ends it."""
+    try:
+        from watchfiles import PythonFilter, watch
+    except ModuleNotFoundError as error:
+        raise _Failure("--watch needs watchfiles: pip install 'tflint-nan[watch]'") from error
+    wanted = PythonFilter(extra_extensions=[".ipynb", ".toml"])
+    once()
+    for _ in watch(working, watch_filter=wanted, raise_interrupt=False):
+        click.clear()
+        try:
+            once()
+        except _Failure as failure:
+            failure.show()  # a setting that is half written
+    return CLEAN
 
 
 class _Failure(click.ClickException):
@@ -204,7 +246,12 @@ def _overrides(
 
 
 def _files(
-    paths: tuple[str, ...], configs: Configs, working: Path, mode: Mode, diff_base: str | None = None
+    paths: tuple[str, ...],
+    configs: Configs,
+    working: Path,
+    mode: Mode,
+    diff_base: str | None = None,
+    quiet: bool = False,
 ) -> tuple[list[Result], bool]:
     """The results of all files, and True where a path could not be read."""
     from tflint_nan import files, revision, runner, since
@@ -212,14 +259,32 @@ def _files(
     found = files.find(paths, configs, working)
     for name, reason in found.errors:
         click.echo(f"error: {name}: {reason}", err=True)
-    if not found.files and not found.errors:
-        click.echo("warning: no Python files or notebooks found under the given paths", err=True)
     if diff_base is None:
-        return runner.run(found.files, mode), bool(found.errors)
-    try:
-        return since.run_since(diff_base, found.files, mode, working), bool(found.errors)
-    except revision.RevisionError as error:
-        raise _Failure(f"--diff-base {diff_base}: {error}") from error
+        with _progress(len(found.files), quiet) as checked:
+            results = runner.run(found.files, mode, checked)
+    else:
+        try:
+            results = since.run_since(diff_base, found.files, mode, working)
+        except revision.RevisionError as error:
+            raise _Failure(f"--diff-base {diff_base}: {error}") from error
+    if not quiet and not found.errors:
+        if not found.files:
+            click.echo("warning: no Python files or notebooks found under the given paths", err=True)
+        elif any(map(os.path.isdir, paths)) and not any(result.has_tensorflow for result in results):
+            click.echo("warning: nothing to check: no file here uses TensorFlow or Keras", err=True)
+    return results, bool(found.errors)
+
+
+@contextmanager
+def _progress(count: int, quiet: bool) -> Iterator[Callable[[], object]]:
+    """A bar on standard error that its result moves on; none where nobody waits for it, or nobody looks."""
+    if quiet or count < MANY or not sys.stderr.isatty():
+        yield int
+        return
+    with click.progressbar(length=count, label="Checking", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
+    # The bar was for waiting; the report begins on a clean line.
+    click.echo("\x1b[1A\x1b[2K", nl=False, err=True)
 
 
 def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) -> tuple[list[Result], bool]:
@@ -235,16 +300,7 @@ def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) ->
     return [runner.check_bytes(data, name, config.settings(path), mode)], False
 
 
-def _print(
-    results: list[Result],
-    output_format: str,
-    mode: Mode,
-    *,
-    diff: bool,
-    statistics: bool,
-    stdin: bool,
-    output_file: Path | None,
-) -> None:
+def _print(results: list[Result], mode: Mode, shown: _Shown) -> None:
     """The report, in a file or on standard output; with a fixed text or a diff there, on standard error."""
     from tflint_nan import report
     from tflint_nan.report import concise
@@ -256,34 +312,39 @@ def _print(
     findings = sorted(
         (finding for result in results for finding in result.findings), key=lambda f: f.sort_key
     )
-    aside = diff or (stdin and mode.write)
+    aside = shown.diff or (shown.stdin and mode.write)
     stream = sys.stderr if aside else sys.stdout
     content = report.Report(
         findings,
         fixed,
         {key: text for result in results for key, text in result.lines.items()},
         {key: rows for result in results for key, rows in result.rows.items()},
-        colour=output_file is None and _colour(stream),
+        colour=shown.output_file is None and _colour(stream, shown.color),
         applied=mode.applied,
+        quiet=shown.quiet,
     )
-    if diff:
+    if shown.diff:
         click.echo("".join(result.diff for result in results), nl=False)
         faults = [finding for result in results if result.failed for finding in result.findings]
         for finding in faults:
             click.echo(concise.line(finding), nl=False, err=True)
         count = sum(fixed.values())
-        click.echo(
-            f"Would fix {count} error{'s' if count != 1 else ''}, {len(findings)} would remain.", err=True
-        )
+        if not shown.quiet:
+            click.echo(
+                f"Would fix {count} error{'s' if count != 1 else ''}, {len(findings)} would remain.", err=True
+            )
         return
     if aside:
         sys.stdout.buffer.write(results[0].data)
         sys.stdout.buffer.flush()
-    text = counts.render(content, output_format) if statistics else report.render(output_format, content)
-    if output_file is None:
+    if shown.statistics:
+        text = counts.render(content, shown.output_format)
+    else:
+        text = report.render(shown.output_format, content)
+    if shown.output_file is None:
         click.echo(text, nl=False, err=aside, color=content.colour)
         return
-    _save(output_file, text)
+    _save(shown.output_file, text)
 
 
 def _save(path: Path, text: str) -> None:
@@ -293,8 +354,10 @@ def _save(path: Path, text: str) -> None:
         raise _Failure(f"--output-file {path}: {error.strerror or error}") from error
 
 
-def _colour(stream: TextIO) -> bool:
+def _colour(stream: TextIO, wanted: str) -> bool:
     """True where colours are wanted: https://no-color.org and https://force-color.org, else on a terminal."""
+    if wanted != "auto":
+        return wanted == "always"
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()

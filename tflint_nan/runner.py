@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -66,6 +66,7 @@ class Result:
         data: the content with the fixes; empty where the file could not be read.
         lines: the texts that the findings are about, see `report.Report`.
         rows: where the cells are written that they stand in, see `report.Report`.
+        has_tensorflow: False where neither the file nor what it imports knows TensorFlow or Keras.
         before: the content without the fixes, where there are any.
     """
 
@@ -76,6 +77,7 @@ class Result:
     data: bytes = b""
     lines: Lines = field(default_factory=dict)
     rows: Rows = field(default_factory=dict)
+    has_tensorflow: bool = True
     before: bytes = b""
 
     @property
@@ -126,14 +128,22 @@ def collect_rarely() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-def run(files: Sequence[File], mode: Mode) -> list[Result]:
+def run(files: Sequence[File], mode: Mode, checked: Callable[[], object] = int) -> list[Result]:
     """One result for each file, in the same order.
 
     Files are written when all are checked, so that what one file says of another that it imports does not
     depend on which came first.
+
+    Args:
+        files: what is checked.
+        mode: what is done with it.
+        checked: called whenever one more file is checked.
     """
     jobs = [_Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
-    results = _checked(jobs)
+    results = []
+    for result in _checked(jobs):
+        results.append(result)
+        checked()
     if mode.write:
         return [
             _written(job, result) if result.diff else result
@@ -142,27 +152,25 @@ def run(files: Sequence[File], mode: Mode) -> list[Result]:
     return results
 
 
-def _checked(jobs: Sequence[_Job]) -> list[Result]:
+def _checked(jobs: Sequence[_Job]) -> Iterator[Result]:
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers < 2 or len(jobs) < FEW:
         surroundings = Surroundings()
-        return [_check_file(job, surroundings) for job in jobs]
+        yield from (_check_file(job, surroundings) for job in jobs)
+        return
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(log.level,)) as pool:
         futures = [pool.submit(_check_in_pool, job) for job in jobs]
-        results: list[Result | None] = []
         try:
-            for future in futures:
+            for job, future in zip(jobs, futures, strict=True):
                 try:
-                    results.append(future.result())
+                    result = future.result()
                 except BrokenProcessPool:
-                    results.append(None)
+                    # One file that kills its process takes the others with it: each gets one of its own.
+                    result = _check_alone(job)
+                yield result
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
-    # One file that kills its process takes the others with it: each gets a process of its own.
-    return [
-        _check_alone(job) if result is None else result for job, result in zip(jobs, results, strict=True)
-    ]
 
 
 def _check_alone(job: _Job) -> Result:
@@ -226,7 +234,7 @@ def check_source(source: Source, settings: Settings, mode: Mode, surroundings: S
     try:
         judged = UNUSED.code in settings.shown and mentioned(source.text)
         if not judged and surroundings.screen.leaves_out(source):
-            return Result(source.filename, data=source.data)
+            return Result(source.filename, data=source.data, has_tensorflow=False)
         check = partial(_lint, settings=settings, mode=mode, project=surroundings.project)
         if mode.fix:
             fixed = fix_source(source, check, mode.unsafe)

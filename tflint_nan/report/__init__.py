@@ -22,6 +22,7 @@ class Report:
         lines: the texts that the findings are about.
         rows: where the cells are written that they stand in.
         colour: True where ANSI colours are wanted.
+        quiet: True where nothing but the findings is wanted.
         applied: the risks of the fixes that were asked for, none where nothing was to be changed.
     """
 
@@ -30,6 +31,7 @@ class Report:
     lines: Lines = field(default_factory=dict)
     rows: Rows = field(default_factory=dict)
     colour: bool = False
+    quiet: bool = False
     applied: Collection[Applicability] = ()
 
     def document_rows(self, where: Finding | Related) -> tuple[int, int]:

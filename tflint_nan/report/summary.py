@@ -10,6 +10,8 @@ from tflint_nan.report import Report
 
 def summary(report: Report) -> str:
     """One or two lines, each with its newline: every finding is counted once, fixed or not."""
+    if report.quiet:
+        return ""
     fixed = sum(report.fixed.values())
     total = fixed + len(report.findings)
     if not total:
