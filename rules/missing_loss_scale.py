@@ -48,7 +48,7 @@ def train_step(x, y):
     optimizer.apply_gradients(zip(gradients, model.trainable_variables))
 ```
 
-Measured on 2048 generated rows of 20 features: the squared error after 1000 steps is 1.98 for the example and
+Measured on 2048 generated rows of 20 features: the squared error after 1000 steps is 1.81 for the example and
 0.03 with the fix (`pytest tests/test_training_proof.py -k NAN603`).
 
 ## Fix safety

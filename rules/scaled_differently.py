@@ -5,8 +5,8 @@
 A network that was trained on pixels in [0, 1] and is then given pixels from 0 to 255 gets inputs 255 times
 as large: its activations saturate, its loss is huge, and a cross entropy written by hand becomes NaN,
 although training went well. The accuracy may hide it: in a network of relus nearly all that is computed grows
-alike, and the largest output stays the largest. The other way round, a network that was trained on 0 to 255
-takes every scaled picture for a black one.
+alike, and the largest output stays the largest. The other way round, to a network that was trained on 0 to
+255 every scaled picture is nearly black, and what it answers is near what its biases alone do.
 
 ## Example
 

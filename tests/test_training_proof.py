@@ -157,7 +157,7 @@ PROOFS = {
     "NAN505": Proof("the mean prediction for the label 0", Fit(HALVES, 8, for_zero), (0.1, 0.1)),
     "NAN601": error(Steps(half_features, 1000, "prediction", squared_error)),
     "NAN602": right(Fit(pixels, 4, accuracy), 0.15, 0.05),
-    "NAN603": error(Loop(PLANE_COLUMN, 1000, squared_error)),
+    "NAN603": error(Loop(PLANE_COLUMN, 1000, squared_error), 0.4, 0.1),
 }
 
 #: Neither stops a program from learning by itself: a callback and a check that tell of a NaN.
