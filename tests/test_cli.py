@@ -22,9 +22,10 @@ import pytest
 from tflint_nan import __version__, config, engine, runner
 from tflint_nan.cli import main
 from tflint_nan.finding import Applicability, Edit, Fix
+from tflint_nan.formats import FORMATS
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import Check, Rule
-from tflint_nan.report import FORMATS, pages
+from tflint_nan.report import pages
 from tflint_nan.value import Op
 
 HEAD = "import tensorflow as tf\n"

@@ -12,14 +12,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
 
 from tflint_nan import __version__
-from tflint_nan.report import FORMATS
+from tflint_nan.formats import FORMATS
 
 # All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
@@ -181,8 +180,7 @@ def check(
     return _watched(once, working) if watch else once()
 
 
-@dataclass(frozen=True)
-class _Shown:
+class _Shown(NamedTuple):
     """What is printed, and how: the options of `check` by these names."""
 
     output_format: str

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 from tflint_nan.finding import Applicability, Finding, Lines, Related, Rows
 
-#: What `--output-format` takes: each is a module of this package, by that name, with a function `render`.
-FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit")
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
