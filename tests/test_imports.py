@@ -209,3 +209,15 @@ def test_what_is_found_without_an_import_keeps_it(wanted: bool) -> None:
     result = fix_source(Source("a.py", "from math import cos\ny = cos\n"), lint, False)
     assert result.source.text == ("from math import cos\n" if wanted else "") + "y = 1\n"
     assert result.findings == []
+
+
+def test_a_check_that_fails_without_an_import_keeps_it() -> None:
+    def lint(source: Source) -> list[Finding]:
+        if "import" not in source.text:
+            raise ZeroDivisionError
+        at = source.text.index("= ") + 2
+        use = [found(source, at, at + 3, "NAN001", [(at, at + 3, "1")], Applicability.SAFE)]
+        return use if "= cos" in source.text else []
+
+    result = fix_source(Source("a.py", "from math import cos\ny = cos\n"), lint, False)
+    assert result.source.text == "from math import cos\ny = 1\n"

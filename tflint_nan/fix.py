@@ -247,7 +247,11 @@ class _Fixing:
         if not edits:
             return
         after = self._source.edit(edits)
-        findings = list(self._lint(after))
+        try:
+            findings = list(self._lint(after))
+        except Exception as error:
+            log.info("%s: its imports stay", self._source.filename, exc_info=error)
+            return
         if sorted(finding.code for finding in findings) == sorted(f.code for f in self._findings):
             self._source, self._findings = after, findings
 
