@@ -122,14 +122,15 @@ def patched(text: str, diff: str) -> str:
     Raises:
         ValueError: the diff is not of this text.
     """
-    old, new, at = _LINE.findall(text), list[str](), 0
+    old, new, at, added = _LINE.findall(text), list[str](), 0, False
     for line in _LINE.findall(diff)[2:]:
         hunk = _HUNK.match(line)
         if hunk is not None:
             start = int(hunk[1]) - (hunk[2] != "0")
             new, at = new + old[at:start], start
         elif line.startswith("\\"):
-            new[-1:] = [new[-1].rstrip("\n")] if new else []
+            if added:
+                new[-1] = new[-1].removesuffix("\n")
         elif line[0] in " -":
             if old[at].rstrip("\r\n") != line[1:].rstrip("\r\n"):
                 raise ValueError(f"row {at + 1} is {old[at]!r}, not {line[1:]!r}")
@@ -137,6 +138,7 @@ def patched(text: str, diff: str) -> str:
             at += 1
         else:
             new.append(line[1:])
+        added = line[0] == "+"
     return "".join(new + old[at:])
 
 
