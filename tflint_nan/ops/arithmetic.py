@@ -203,8 +203,6 @@ def _floordiv(op: Op) -> Facts:
     # A subnormal quotient below 0 gives -1, or 0 where it is flushed.
     interval = Interval(floor(raw.lo), floor(max(raw.hi, raw.stored(dtype).hi)))
     witnesses = combined(lambda a, b: floor(round_to(div(a, b), dtype)), (x, y), dtype)
-    if dtype in INTEGERS:
-        witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
     return facts(interval.stored(dtype, 1), witnesses, dtype, broadcast(x.shape, y.shape))
 
 
@@ -214,10 +212,7 @@ def _mod(op: Op) -> Facts:
     dtype = dtype_of(op, x, y)
     _, b = ends(x, y, dtype)
     interval = Interval(min(b.lo, 0.0), max(b.hi, 0.0))
-    witnesses = combined(mod, (x, y), dtype)
-    if dtype in INTEGERS:
-        witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
-    return facts(interval, witnesses, dtype, broadcast(x.shape, y.shape))
+    return facts(interval, combined(mod, (x, y), dtype), dtype, broadcast(x.shape, y.shape))
 
 
 def _power_range(a: Interval, b: Interval, dtype: str | None) -> Interval:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.interval import EVERYTHING, INTEGERS, NON_NEGATIVE, UNIT, Interval, above, below, round_to
+from tflint_nan.interval import EVERYTHING, NON_NEGATIVE, UNIT, Interval, above, below, round_to
 from tflint_nan.ops.arithmetic import ends, operands, quotient
 from tflint_nan.ops.bounds import bounded, real_part, sign_of
 from tflint_nan.ops.functions import div
@@ -187,8 +187,6 @@ def _truncatediv(op: Op) -> Facts:
     raw = quotient(a, b)
     interval = Interval(trunc(raw.lo), trunc(raw.hi))
     witnesses = combined(lambda a, b: trunc(div(a, b)), (x, y), dtype)
-    if dtype in INTEGERS:
-        witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
     return facts(interval.stored(dtype, 1), witnesses, dtype, broadcast(x.shape, y.shape))
 
 
@@ -200,10 +198,7 @@ def _truncatemod(op: Op) -> Facts:
     a, b = ends(x, y, dtype)
     reach = max(abs(b.lo), abs(b.hi))
     interval = Interval(max(min(a.lo, 0.0), -reach), min(max(a.hi, 0.0), reach))
-    witnesses = combined(truncatemod, (x, y), dtype)
-    if dtype in INTEGERS:
-        witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
-    return facts(interval, witnesses, dtype, broadcast(x.shape, y.shape))
+    return facts(interval, combined(truncatemod, (x, y), dtype), dtype, broadcast(x.shape, y.shape))
 
 
 api("tf.truncatediv", "truncatediv", "x y name")
