@@ -49,13 +49,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.entropy import cross_entropy_text, sigmoid_cross_entropy
+from tflint_nan.entropy import fused, sigmoid_cross_entropy
 from tflint_nan.evidence import at
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.finding import Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.inward import log_sigmoid
-from tflint_nan.lift import logits_at
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
@@ -88,13 +87,9 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     # One that is written by hand becomes a sigmoid by the fix of NAN107.
     if overflows(sigmoid):
         return None
-    if sigmoid.name == "sigmoid" and sink.name == "log":
-        whole = sigmoid_cross_entropy(graph, sink)
-        logits = logits_at(r, sigmoid, sink) if whole else None
-        text = (
-            cross_entropy_text(r, whole, "sigmoid_cross_entropy", sink, logits) if whole and logits else None
-        )
-        if whole is not None and text is not None:
-            r.replace(whole.root.node, "{text}", text=text)
-            return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
-    return log_sigmoid(r, sink, sigmoid) or (clipped(r, sink, "x") if sink.name == "log" else None)
+    whole = sigmoid_cross_entropy(graph, sink) if sigmoid.name == "sigmoid" and sink.name == "log" else None
+    return (
+        fused(r.trial(), whole, sigmoid, sink)
+        or log_sigmoid(r.trial(), sink, sigmoid)
+        or (clipped(r, sink, "x") if sink.name == "log" else None)
+    )

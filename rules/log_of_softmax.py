@@ -53,13 +53,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.entropy import cross_entropy_text, softmax_cross_entropy
+from tflint_nan.entropy import fused, softmax_cross_entropy
 from tflint_nan.evidence import at, gap
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.finding import Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.inward import log_softmax
-from tflint_nan.lift import logits_at
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
@@ -93,9 +92,8 @@ def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
         # Written by hand; it becomes a softmax by the fix of NAN107.
         return None
     whole = softmax_cross_entropy(graph, sink) if sink.arg("x").op is softmax else None
-    logits = logits_at(r, softmax, sink) if whole else None
-    text = cross_entropy_text(r, whole, "softmax_cross_entropy", sink, logits) if whole and logits else None
-    if whole is not None and text is not None:
-        r.replace(whole.root.node, "{text}", text=text)
-        return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")
-    return log_softmax(r, sink, softmax) or (clipped(r, sink, "x") if sink.name == "log" else None)
+    return (
+        fused(r.trial(), whole, softmax, sink)
+        or log_softmax(r.trial(), sink, softmax)
+        or (clipped(r, sink, "x") if sink.name == "log" else None)
+    )

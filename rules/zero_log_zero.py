@@ -88,4 +88,4 @@ def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
     quotient = sink.arg("x").op
     if quotient is not None and quotient.name == "div" and quotient.arg("y").reaches(lambda v: v == 0):
         return None  # A bound of 0 / 0 is no number; the fix of NAN105 comes first.
-    return log_softmax(r, sink, bad.trail.producer) or clipped(r, sink, "x")
+    return log_softmax(r.trial(), sink, bad.trail.producer) or clipped(r, sink, "x")

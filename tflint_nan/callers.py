@@ -144,7 +144,9 @@ def _is_imported(path: Path) -> bool:
     """Whether a file in the same folder, or the one above, imports the module at `path`."""
     if path.name == "__init__.py":
         return True
-    importing = re.compile(rb"^[ \t]*(?:from|import)\b[^\n]*\b" + re.escape(path.stem).encode(), re.MULTILINE)
+    importing = re.compile(
+        rb"^[ \t]*(?:from|import)\b[^\n]*\b" + re.escape(path.stem).encode() + rb"\b", re.MULTILINE
+    )
     for folder in (path.absolute().parent, path.absolute().parent.parent):
         try:
             names = sorted(name for name in os.listdir(folder) if name.endswith((".py", ".ipynb")))

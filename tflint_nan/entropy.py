@@ -9,8 +9,10 @@ from typing import Final
 
 from tflint_nan.evidence import complement, library, number, same
 from tflint_nan.expression import within
+from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.interval import DEFAULT_FORMAT
+from tflint_nan.lift import logits_at
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of, spelled
 from tflint_nan.value import Op, Value
@@ -211,11 +213,16 @@ def _is_complement(value: Value, of: Value) -> bool:
     return other is not None and same(other, of)
 
 
-def cross_entropy_text(r: Rewriter, whole: CrossEntropy, form: str, near: Op, logits: str) -> str | None:
-    """The fused call that computes what `whole.root` does from `logits`, in the library of `near`."""
-    fused, labels = spelled(r, near, form), r.spell(whole.labels)
-    outer = r.api(whole.outer) if whole.outer else ""
-    if fused is None or labels is None or outer is None:
+def fused(r: Rewriter, whole: CrossEntropy | None, squashed: Op, sink: Op) -> Fix | None:
+    """The fused call that computes what `whole.root` does, in the library of the log `sink`; safe."""
+    logits = None if whole is None else logits_at(r, squashed, sink)
+    if whole is None or logits is None:
         return None
-    text = f"{fused}(labels={labels}, logits={logits})"
-    return ("-" if whole.sign > 0 else "") + (f"{outer}({text})" if outer else text)
+    f, labels = spelled(r, sink, f"{squashed.name}_cross_entropy"), r.spell(whole.labels)
+    outer = r.api(whole.outer) if whole.outer else ""
+    if f is None or labels is None or outer is None:
+        return None
+    text = f"{f}(labels={labels}, logits={logits})"
+    text = ("-" if whole.sign > 0 else "") + (f"{outer}({text})" if outer else text)
+    r.replace(whole.root.node, "{text}", text=text)
+    return r.fix(Applicability.SAFE, "Compute the cross entropy from the logits")

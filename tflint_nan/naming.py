@@ -442,9 +442,16 @@ class Naming:
         args = assign.value.args if isinstance(assign.value, cst.Call) else ()
         if any(arg.keyword is not None and arg.keyword.value == "name" for arg in args):
             return False
-        if not _READERS.isdisjoint(self._source.names_in(function)):
+        if not _READERS.isdisjoint(self._source.names_in(function)) or self._is_tried(statement):
             return False
         return not self._is_read(assign.targets[0].target.value, function, {*gone, assign.targets[0].target})
+
+    def _is_tried(self, statement: cst.CSTNode) -> bool:
+        """Whether a statement stands where its errors may be caught."""
+        current: cst.CSTNode | None = statement
+        while current is not None and not isinstance(current, (cst.Try, cst.TryStar)):
+            current = self._source.parent(current)
+        return current is not None
 
     def _is_read(self, name: str, around: cst.CSTNode, gone: Set[cst.CSTNode] = frozenset()) -> bool:
         """Whether a variable is read, or bound, in what the fix leaves of `around` without what is `gone`."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import libcst as cst
 
-from tflint_nan.expression import assemble, comments_in, fill, meaning
+from tflint_nan.expression import assemble, comments_in, fill, meaning, within
 from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.imports import insertion
 from tflint_nan.naming import DEFERRED, Draft, Naming, Replacement, only_assignment
@@ -329,6 +329,8 @@ class Rewriter(Naming):
         if text is None:
             self._refuse("the new text does not fit in its place")
             return
+        if any(isinstance(part, cst.NamedExpr) and ":=" not in text for part in within(node)):
+            self._refuse("a name that is bound within it would be lost")
         span = self._source.span(node) if getattr(node, "lpar", ()) else self._source.outer_span(node)
         start, end = self._source.offset(span.start), self._source.offset(span.end)
         whole = self._source.text
