@@ -240,10 +240,10 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
     elif counted and bound is not None and (safe is None or not isinstance(sink.node, cst.Call)):
         one = "1.0" if divisor.dtype in FORMATS else "1"
         r.replace(node, "{f}({x}, {one})", f=bound, x=node, one=one)
-    elif not counted and divisor.interval.hi <= 0:
-        r.replace(node, "{x} - {low}", x=node, low=low)
     elif not counted and divisor.interval.lo >= 0:
         r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
+    elif not counted and divisor.interval.hi <= 0:
+        r.replace(node, "{x} - {low}", x=node, low=low)
     elif safe is not None:
         _divide(r, sink, node, safe)
         return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")

@@ -164,9 +164,10 @@ def _may_be_near_0(value: Value) -> bool:
 
 
 def _fix(op: Op, form: _Form, r: Rewriter) -> Fix | None:
-    total = op.arg("x").op
-    if form.stable == "log1p" and total is not None and op.nodes.get("x") is not total.node:
-        r.decline("what the log is taken of has a name of its own")
+    part = "y" if form.stable == "sin" else "x"
+    inner = op.arg(part).op
+    if form.axis is None and inner is not None and op.nodes.get(part) is not inner.node:
+        r.decline("what digits are lost of has a name of its own")
         return None
     f, x = spelled(r, op, form.stable), r.spell(form.x, "x")
     if f is None or x is None:

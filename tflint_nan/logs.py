@@ -72,6 +72,9 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
             continue
         result = "-inf" if trail.witness.value == edge else "nan"
+        takers = graph.consumers(sink)
+        if takers and result == "-inf" and all(taker.name == "categorical" for taker in takers):
+            continue  # what has the log -inf is never drawn
         tried = guard(trail), _outside(graph, sink), _thrown_away(graph, trail, "clip", "maximum")
         if any(tried):
             yield BadLog("guard", trail, result, *tried)

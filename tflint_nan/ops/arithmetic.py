@@ -113,7 +113,15 @@ def _sub(op: Op) -> Facts:
 def is_maximum_of(y: Value, x: Value) -> bool:
     """True where `y` is the largest element of `x` along some axes."""
     peak = y.made_by("max")
-    return peak is not None and same(peak.arg("x"), x)
+    return peak is not None and (same(peak.arg("x"), x) or _turned_alike(peak.arg("x"), x))
+
+
+def _turned_alike(a: Value, b: Value) -> bool:
+    """Whether two values are one, written twice as `x.T`."""
+    one, other = a.made_by("transpose"), b.made_by("transpose")
+    if one is None or other is None or one is not a.op or other is not b.op:
+        return False
+    return one.args.keys() == other.args.keys() and all(same(one.args[k], other.args[k]) for k in one.args)
 
 
 def is_mean_of(y: Value, x: Value) -> bool:
