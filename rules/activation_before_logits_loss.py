@@ -47,7 +47,9 @@ In `compile`, `from_logits=True` is dropped, so that the loss says what the mode
 TensorFlow backend that is the number which Keras computes anyway, and the fix is safe. Elsewhere the
 logits are passed to the fused loss, or `from_logits` is dropped, and the fix is unsafe: the value of the
 loss changes, for the better; a learning rate that was raised to make up for the flat gradients has to
-come down again.
+come down again. The logits come out of another function as for NAN101. Where a layer of Keras applies the
+activation, the layer loses it, and the model returns logits. Of two softmaxes in a row the second is dropped
+where it is a layer, and gets the logits where it is a function: unsafe.
 
 ## References
 
