@@ -67,6 +67,7 @@ def _scope(table: symtable.SymbolTable) -> Scope:
     symbols = table.get_symbols()
     defined = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
     parameters = table.get_parameters() if isinstance(table, symtable.Function) else ()
+    defined.update(parameters)
     return Scope(
         str(table.get_type()),
         tuple(parameters),
@@ -99,12 +100,17 @@ def unbound(text: str, name: str) -> set[str]:
 
 
 def stored(text: str) -> Counter[str]:
-    """How often each name is written."""
-    return Counter(
-        node.id
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
+    """How often each name is written, but for what is computed from the name itself (`x = x / 255`)."""
+    counts: Counter[str] = Counter()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            counts[node.id] += 1
+        elif (
+            isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
+        ):
+            own = node.targets[0].id
+            counts[own] -= any(isinstance(n, ast.Name) and n.id == own for n in ast.walk(node.value))
+    return counts
 
 
 def _read_first(text: str) -> set[str]:
@@ -129,6 +135,7 @@ def harm(before: str, after: str, name: str) -> Iterator[str]:
     for path in old.keys() ^ new.keys():
         yield f"{'lost' if path in old else 'new'} {'.'.join(part for part, _ in path)}"
     names: set[str] = set()
+    imported: set[str] = set()
     for path in old.keys() & new.keys():
         a, b = old[path], new[path]
         where = ".".join(part for part, _ in path) or "the module"
@@ -141,9 +148,10 @@ def harm(before: str, after: str, name: str) -> Iterator[str]:
             yield f"{where} reads {sorted(lost & b.mentioned)}, which it no longer defines"
         made = b.defined - a.defined
         names |= made
+        imported |= made & b.imported
         if made & a.mentioned:
             yield f"{where} defines {sorted(made & a.mentioned)}, which meant something else in it"
-    if early := _read_first(after) & names:
+    if early := _read_first(after) & (names - imported):
         yield f"{sorted(early)} is read above where it is made"
     if free := unbound(after, name) - unbound(before, name):
         yield f"nothing binds {sorted(free)}"

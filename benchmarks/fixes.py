@@ -249,8 +249,15 @@ class Importer:
         new = self._ask(after, generation)
         how = "as TensorFlow 1, " if generation else ""
         tally.imports[how + ("with stand-ins for libraries" if old["absent"] else "as they are")] += 1
-        same = old["names"] == new.get("names")
-        tally.check(mode, "imported with the same names", shown, None if same else new.get("error", "differ"))
+        lost = definitions.imports_lost(_text(before), _text(after), str(shown))
+        names = new.get("names", {})
+        differ = [name for name, is_ in old["names"].items() if name not in lost and names.get(name) != is_]
+        wrong = new.get("error") or (f"{differ}" if differ else None)
+        tally.check(mode, "imported with the same names", shown, wrong)
+
+
+def _text(path: Path) -> str:
+    return Source.read(str(path)).text
 
 
 @cache

@@ -57,6 +57,8 @@ def _stand_in(name: str) -> _Meta:
 
 
 class _Absent(types.ModuleType):
+    __version__ = "99.0"
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
@@ -74,13 +76,21 @@ class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         top = fullname.partition(".")[0]
-        here = (self._root / top).exists() or (self._root / f"{top}.py").exists()
         if fullname.startswith("tensorflow.contrib"):
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        if here or top in sys.stdlib_module_names or (top in sys.modules and top not in self.absent):
+        here = (self._root / top).exists() or (self._root / f"{top}.py").exists()
+        known = top in sys.stdlib_module_names or (top in sys.modules and top not in self.absent)
+        if here or known or not self._asked_by_project():
             return None
         self.absent.add(top)
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def _asked_by_project(self) -> bool:
+        """Libraries import what they can do without."""
+        frame: types.FrameType | None = sys._getframe(2)
+        while frame is not None and "importlib" in frame.f_code.co_filename:
+            frame = frame.f_back
+        return frame is not None and frame.f_code.co_filename.startswith(str(self._root))
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return _Absent(spec.name)

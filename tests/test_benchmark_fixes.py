@@ -41,6 +41,7 @@ def run(model):
         ("        p = np.exp(x)\n", "        top = x.max()\n        p = np.exp(x - top)\n"),
         ("        total = p.sum()\n        return -np.log(p / total)", "        return -np.log(p / p.sum())"),
         ("import numpy as np\n", "import numpy as np\nimport math\n"),
+        ("        p = np.exp(x)\n", "        x = x / 255.0\n        p = np.exp(x)\n"),
         ("np.log(p / total) * y\n", "(lambda v: np.log(v))(p / total) * y\n"),
     ],
 )
