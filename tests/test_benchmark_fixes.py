@@ -71,7 +71,7 @@ def test_harmless(old: str, new: str) -> None:
         ),
         (
             "        total = p.sum()\n",
-            "        p = p.sum()\n        total = p\n",
+            "        total = p.sum()\n        p = total\n",
             "['p'] is written once more",
         ),
         ("  # mean", "", "lost the comments ['# mean']"),
