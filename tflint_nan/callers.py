@@ -21,6 +21,10 @@ from tflint_nan.value import Scope, Value
 _RUNS: Final = ("minimize", "gradients", "apply_gradients", "compile", "fit", "feed")
 #: Decorators under which a function still returns what it returns.
 _TRANSPARENT: Final = frozenset({"function", "staticmethod", "jit"})
+#: Methods that Keras and PyTorch call themselves.
+_HOOKS: Final = frozenset(
+    {"call", "build", "forward", "train_step", "test_step", "predict_step", "compute_loss", "result"}
+)
 #: Files beside a script that are looked at for an import of it.
 _NEIGHBOURS: Final = 200
 #: What holds names that are bound.
@@ -60,9 +64,7 @@ def _scopes(graph: Graph) -> dict[tuple[int, ...], Scope]:
     """The calls through which a function was reached, by identity -> its variables then."""
     found: dict[tuple[int, ...], Scope] = {}
     for op in graph.ops():
-        scope = op.scope
-        while scope.parent is not None and not isinstance(scope.node, (cst.FunctionDef, cst.Lambda)):
-            scope = scope.parent
+        scope = _of_function(op.scope)
         found.setdefault(tuple(id(node) for _, node in op.calls), scope)
         while scope.parent is not None:
             scope = scope.parent
@@ -70,10 +72,21 @@ def _scopes(graph: Graph) -> dict[tuple[int, ...], Scope]:
     return found
 
 
+def _of_function(scope: Scope) -> Scope:
+    """The variables of the function (or module) that a scope is part of."""
+    while scope.parent is not None and not isinstance(scope.node, (cst.FunctionDef, cst.Lambda)):
+        scope = scope.parent
+    return scope
+
+
 @lru_cache(maxsize=2)
 def _entered(graph: Graph) -> frozenset[tuple[int, int]]:
-    """Which call entered which function, by identity."""
-    return frozenset((path[-1], id(scope.node)) for path, scope in _scopes(graph).items() if path)
+    """Which call entered which function, by identity; not those that are read as if something called them."""
+    found: dict[tuple[int, int], None] = {}
+    for op in graph.ops():
+        if op.calls and isinstance(op.calls[-1][1], cst.Call):
+            found[id(op.calls[-1][1]), id(_of_function(op.scope).node)] = None
+    return frozenset(found)
 
 
 def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list[cst.Call] | None:
@@ -83,7 +96,7 @@ def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list
         return None
     if any(_last_word(decorator.decorator) not in _TRANSPARENT for decorator in function.decorators):
         return None
-    if any(isinstance(node, cst.Yield) for node in _own(function)):
+    if any(isinstance(node, cst.Yield) for node in _own(function)) or _is_hook(source, function):
         return None
     calls = []
     for node in occurrences(source).get(name.value, ()):
@@ -104,7 +117,15 @@ def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list
         if holds(function, parent):
             return None  # recursion
         calls.append(parent)
-    return calls or None
+    # Keras calls `call`, `map` calls what it is given: such a call does not spell the name.
+    entering = {call for call, entered in _entered(graph) if entered == id(function)}
+    return calls if calls and entering <= {id(call) for call in calls} else None
+
+
+def _is_hook(source: Source, function: cst.FunctionDef) -> bool:
+    """Whether a library calls the method: one of these names, in a class with a base."""
+    around = next((node for node in ancestors(source, function) if isinstance(node, cst.ClassDef)), None)
+    return around is not None and bool(around.bases) and function.name.value in _HOOKS
 
 
 def _is_method(source: Source, function: cst.FunctionDef) -> bool:
