@@ -95,6 +95,8 @@ _TESTS = frozenset(
     }
 )  # fmt: skip
 _COUNTS = frozenset({"count", "count_nonzero"})
+#: What hands on every number, and adds none.
+_KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
 #: One number of many.
 _STATISTICS = _SPREADS | {"sum", "mean", "max", "min"}
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
@@ -227,7 +229,9 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
     divisor = sink.arg(name)
     whole = divisor.dtype in INTEGERS
     counted = _is_count(trail) or (whole and divisor.interval.lo >= 0)
-    safe = spelled(r, sink, "divide_no_nan") if "x" in sink.nodes and not whole else None
+    safe = spelled(r, sink, "divide_no_nan") if sink.name == "div" and not whole else None
+    if "x" not in sink.nodes:
+        safe = None
     if _is_spread(trail) and not trained and safe is not None:
         _divide(r, sink, node, safe)
         return r.fix(Applicability.SAFE, f"Use {safe}: 0 where it was 0 / 0")
@@ -263,8 +267,7 @@ def _divide(r: Rewriter, sink: Op, divisor: cst.CSTNode, function: str) -> None:
 
 def _is_count(trail: Trail) -> bool:
     """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
-    counted = [step for step in trail.steps if not step.flow]
-    names = [step.name for step in counted]
+    names = [step.name for step in trail.steps if step.name not in _KEEPING]
     if trail.producer.name in _COUNTS:
         return not set(names) - {"sum", "max"}
     return trail.producer.name in BINARY and names == ["sum"]
