@@ -58,6 +58,7 @@ from functools import partial
 import libcst as cst
 
 from tflint_nan.descent import is_trained
+from tflint_nan.evidence import takes
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -73,7 +74,7 @@ def check(graph: Graph) -> Iterator[Report]:
     if looks_for_nan(graph):
         return
     for fit in graph.ops("fit"):
-        given = None if fit.api.endswith("_on_batch") else callbacks(fit)
+        given = callbacks(fit) if takes(fit, "callbacks") else None
         if given is not None and not any(map(may_stop, given)):
             yield Report(
                 op=fit,
@@ -88,7 +89,7 @@ def check(graph: Graph) -> Iterator[Report]:
         specified |= {op.serial for name in ("loss", "train_op") for op in sources(spec.arg(name))}
     for step in steps(graph):
         losses = list(sources(step.loss))
-        if step.optimizer.serial in compiled or step.op.api.endswith("create_train_op"):
+        if step.optimizer.serial in compiled or step.op.arg("checked").literal:
             continue  # fit's business; a train op that checks
         if not is_trained(step.loss) or any(graph.escapes(loss) for loss in losses):
             continue  # who gives it, or gets it, may look

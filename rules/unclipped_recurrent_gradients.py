@@ -66,6 +66,7 @@ from functools import partial
 import libcst as cst
 
 from tflint_nan.architecture import is_trained
+from tflint_nan.evidence import takes
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -92,7 +93,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 message=f"this {layer.name} multiplies its gradient by the same weights at every time step, "
                 "and nothing clips it",
                 help="give the optimizer clipnorm=1.0"
-                if _takes_clipnorm(step.optimizer)
+                if takes(step.optimizer, "clipnorm")
                 else "clip the gradients with tf.clip_by_global_norm before they are applied",
                 because=(
                     (layer, f"{layer.name}: goes through time"),
@@ -113,13 +114,9 @@ def _recurrent(graph: Graph, computed: dict[int, Op]) -> Op | None:
     return None
 
 
-def _takes_clipnorm(optimizer: Op) -> bool:
-    return optimizer.api.startswith(("keras.", "tf.optimizers."))
-
-
 def _fix(optimizer: Op, r: Rewriter) -> Fix | None:
     node = optimizer.node
-    if not _takes_clipnorm(optimizer):
+    if not takes(optimizer, "clipnorm"):
         return None
     if isinstance(node, cst.SimpleString):
         name = r.api(optimizer.api)

@@ -13,7 +13,7 @@ import libcst as cst
 
 from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, round_to
-from tflint_nan.ops.table import OPERATORS
+from tflint_nan.ops.table import APIS, OPERATORS
 from tflint_nan.value import Const, Op, Tensor, Value, Witness, sources
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
@@ -226,6 +226,12 @@ def number(value: Value) -> float | None:
     """The one finite number that a value is known to be."""
     low = value.interval.lo
     return low if value.interval.is_point and math.isfinite(low) else None
+
+
+def takes(op: Op, name: str) -> bool:
+    """Whether what an op was called through has a parameter for the argument `name`, given or not."""
+    api = APIS.get(op.api)
+    return api is not None and any(canonical == name for _, canonical in api.params)
 
 
 def is_written_in(op: Op, name: str) -> bool:

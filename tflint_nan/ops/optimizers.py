@@ -275,6 +275,7 @@ api(
     "total_loss:loss optimizer global_step update_ops variables_to_train:variables transform_grads_fn "
     "clip_gradient_norm:clip_gradients",
     removed="1.15",
+    checked=Const(True),
 )
 api(
     "tf.contrib.layers.optimize_loss",
