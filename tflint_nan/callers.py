@@ -21,6 +21,8 @@ from tflint_nan.value import Scope, Value
 _RUNS: Final = ("minimize", "gradients", "apply_gradients", "compile", "fit", "feed")
 #: Decorators under which a function still returns what it returns.
 _TRANSPARENT: Final = frozenset({"function", "staticmethod", "jit"})
+#: Calls of one function that a fix rewrites at most: every fix of the file rewrites them all.
+_MOST_CALLS: Final = 16
 #: Methods that Keras and PyTorch call themselves.
 _HOOKS: Final = frozenset(
     {"call", "build", "forward", "train_step", "test_step", "predict_step", "compute_loss", "result"}
@@ -119,7 +121,9 @@ def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list
         calls.append(parent)
     # Keras calls `call`, `map` calls what it is given: such a call does not spell the name.
     entering = {call for call, entered in _entered(graph) if entered == id(function)}
-    return calls if calls and entering <= {id(call) for call in calls} else None
+    if len(calls) > _MOST_CALLS or not entering <= {id(call) for call in calls}:
+        return None
+    return calls or None
 
 
 def _is_hook(source: Source, function: cst.FunctionDef) -> bool:

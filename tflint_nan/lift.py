@@ -178,8 +178,6 @@ def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _
             return None
         r.lifted[function] = element
         for other in calls:
-            if other is not call and not _apply_at(r.trial(), source, other, found, element):
-                return None
             r.pending[other] = partial(_apply_at, source=source, call=other, found=found, index=element)
     r.pending.pop(call, None)
     node: cst.BaseExpression = call
