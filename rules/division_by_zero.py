@@ -248,7 +248,7 @@ def _fix(trail: Trail, name: str, r: Rewriter) -> Fix | None:
         r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
     elif not counted and divisor.interval.hi <= 0:
         r.replace(node, "{x} - {low}", x=node, low=low)
-    elif safe is not None:
+    elif safe is not None and any(api.startswith(("tf.", "keras.ops.")) for api in r.graph.apis(sink.source)):
         _divide(r, sink, node, safe)
         return r.fix(Applicability.UNSAFE, f"Use {safe}: 0 where the divisor is 0")
     else:
