@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+import training_run
 from cases_reader import case_files
 from lint import check, fix
 from tensorflow_run import TOLERANCE, Outcome, execute, is_tensorflow_1, read_inputs
 from test_pages import code
+from training_run import digits, world
+from training_run import execute as execute_script
 
 from tflint_nan.finding import Level
 from tflint_nan.registry import Rule, rules
@@ -113,3 +118,62 @@ def test_every_value_rule_is_run(rule: Rule) -> None:
     if any(finding.fix is not None for finding in found):
         assert rule.name in FILES
         assert FILES[rule.name].example_inputs is not None, "its case file has no ```inputs example fence"
+
+
+TRAINING = [rule for rule in rules() if "NAN2" <= rule.code < "NAN9"]
+#: Shapes of an example that models without an input layer are tried with: features, pictures, a sequence.
+SHAPES = ((20,), (28, 28, 1), (8, 20))
+
+
+def fixed_scripts(rule: Rule) -> list[tuple[str, str]]:
+    """The texts with a fix that the page and the case file of a rule show, and what becomes of them."""
+    strict = rule.level is Level.STRICT
+    example = code(rule.page, "Example")
+    pairs = [(example, fix(example, unsafe=True, strict=strict))]
+    for case in FILES[rule.name].cases:
+        pairs += [(case.text, after) for after in (case.fixed, case.fixed_safe) if after is not None]
+    return [(before, after) for before, after in pairs if before != after]
+
+
+def trouble(text: str, *, v1: bool) -> str | None:
+    """What stops a whole script, and one step of a Keras model that it compiles and does not train."""
+    try:
+        with tf.Graph().as_default() if v1 else world(0), world(0):
+            names = execute_script(text, v1=v1)
+            for model in {id(m): m for m in names.values() if isinstance(m, keras.Model)}.values():
+                if model.compiled and not int(model.optimizer.iterations):
+                    one_step(model)
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:60]}"
+    return None
+
+
+def one_step(model: keras.Model) -> None:
+    """Fit a model to four examples of zeros."""
+    for shape in [model.input_shape[1:]] if model.built else SHAPES:
+        x = np.zeros((4, *shape), "float32")
+        try:
+            y = np.asarray(model(x))
+        except ValueError:
+            continue  # an input of another kind
+        sparse = "sparse" in str(getattr(model.loss, "name", model.loss))
+        model.fit(x, np.zeros(4) if sparse else np.zeros_like(y), verbose=0)
+        return
+    raise ValueError(f"no input fits {model.name.rstrip('_0123456789')}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", TRAINING, ids=lambda rule: rule.name)
+def test_what_the_fixes_of_training_rules_write_runs(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs, or is stopped by the very thing that stops the original: data that is not there."""
+    pictures = digits(0).map(lambda values: values[:64], lambda labels: labels[:64])
+    monkeypatch.setattr(training_run, "digits", lambda seed: pictures)
+    pairs = fixed_scripts(rule)
+    ran = 0
+    for before, after in pairs:
+        v1 = is_tensorflow_1(before)
+        stopped = trouble(after, v1=v1)
+        assert stopped is None or stopped == trouble(before, v1=v1), after
+        ran += stopped is None
+        keras.backend.clear_session()
+    assert ran or not pairs, "no fix of this rule is executed"
