@@ -67,7 +67,9 @@ def main() -> None:
     """Print the median and the slowest."""
     taken = asyncio.run(measure())
     lines = len(program().splitlines())
-    print(f"{lines} lines: median {statistics.median(taken) * 1000:.0f} ms, slowest {max(taken) * 1000:.0f} ms")
+    print(
+        f"{lines} lines: median {statistics.median(taken) * 1000:.0f} ms, slowest {max(taken) * 1000:.0f} ms"
+    )
 
 
 if __name__ == "__main__":
