@@ -99,18 +99,19 @@ def unbound(text: str, name: str) -> set[str]:
     return found - module - _ALWAYS
 
 
-def stored(text: str) -> Counter[str]:
-    """How often each name is written, but for what is computed from the name itself (`x = x / 255`)."""
+def stored(text: str) -> tuple[Counter[str], Counter[str]]:
+    """How often each name is written, and how often with what is not computed from itself (`x = x / 255`)."""
     counts: Counter[str] = Counter()
+    own: Counter[str] = Counter()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             counts[node.id] += 1
         elif (
             isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
         ):
-            own = node.targets[0].id
-            counts[own] -= any(isinstance(n, ast.Name) and n.id == own for n in ast.walk(node.value))
-    return counts
+            name = node.targets[0].id
+            own[name] += any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node.value))
+    return counts, counts - own
 
 
 def _read_first(text: str) -> set[str]:
@@ -155,7 +156,8 @@ def harm(before: str, after: str, name: str) -> Iterator[str]:
         yield f"{sorted(early)} is read above where it is made"
     if free := unbound(after, name) - unbound(before, name):
         yield f"nothing binds {sorted(free)}"
-    again = {n for n, count in (stored(after) - stored(before)).items() if count and n not in names}
+    more = [set(now - then) for then, now in zip(stored(before), stored(after), strict=True)]
+    again = set.intersection(*more) - names
     if again:
         yield f"{sorted(again)} is written once more"
     if gone := comments(before) - comments(after):

@@ -244,7 +244,7 @@ class Importer:
             first, generation = old, "v1 "
             old = self._ask(before, generation)
         if "names" not in old:
-            tally.imports[f"not: {kind_of(first['error'])}"] += 1
+            tally.imports[f"not before the fix either: {kind_of(first['error'])}"] += 1
             return
         new = self._ask(after, generation)
         how = "as TensorFlow 1, " if generation else ""
