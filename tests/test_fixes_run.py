@@ -149,7 +149,7 @@ def trouble(text: str, *, v1: bool) -> str | None:
 
 
 def one_step(model: keras.Model) -> None:
-    """Fit a model to four examples of zeros."""
+    """Fit a model to four examples of zeros, if one of `SHAPES` is its input's."""
     for shape in [model.input_shape[1:]] if model.built else SHAPES:
         x = np.zeros((4, *shape), "float32")
         try:
@@ -159,7 +159,6 @@ def one_step(model: keras.Model) -> None:
         sparse = "sparse" in str(getattr(model.loss, "name", model.loss))
         model.fit(x, np.zeros(4) if sparse else np.zeros_like(y), verbose=0)
         return
-    raise ValueError(f"no input fits {model.name.rstrip('_0123456789')}")
 
 
 @pytest.mark.slow
