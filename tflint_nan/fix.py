@@ -220,9 +220,18 @@ class _Fixing:
         self._most = sys.maxsize
 
     def result(self) -> FixResult:
-        reasons = ((finding, self._undone.get(key)) for finding, key in self._keyed())
-        failed = tuple((finding, reason) for finding, reason in reasons if reason is not None)
-        return FixResult(self._source, tuple(self._found), tuple(self._fixed), tuple(self._findings), failed)
+        remaining: list[Finding] = []
+        failed: list[tuple[Finding, str]] = []
+        for finding, key in self._keyed():
+            reason = self._undone.get(key)
+            if isinstance(reason, _OnlyWithUnsafe) and finding.fix is not None:
+                finding = replace(finding, fix=replace(finding.fix, applicability=Applicability.UNSAFE))
+            elif reason is not None:
+                failed.append((finding, reason))
+            remaining.append(finding)
+        return FixResult(
+            self._source, tuple(self._found), tuple(self._fixed), tuple(remaining), tuple(failed)
+        )
 
     def round(self) -> bool:
         """Apply what can be applied together; False where nothing is left to try."""
@@ -316,6 +325,7 @@ class _Fixing:
         )
         now: Counter[tuple[int, str]] = Counter()
         unmended: Counter[tuple[int, str]] = Counter()
+        left: dict[str, Finding] = {}
         # What breaks is worth a weaker finding: a guard in place of a log of 0 may stop a gradient.
         ranks = [RANK[candidate.finding.level] for candidate in chosen]
         for finding in remaining:
@@ -324,16 +334,28 @@ class _Fixing:
             mended = finding.fix is not None and finding.fix.applicability in self._wanted
             known = (finding.code, offset) in there
             if not (covering or mended or known or RANK[finding.level] > max(ranks)):
-                return f"it brings {finding.code} in row {finding.span.start.row}"
+                return _brought(finding, f"it brings {finding.code} in row {finding.span.start.row}")
             for number in covering:
                 now[number, finding.code] += 1
-                unmended[number, finding.code] += not mended and RANK[finding.level] <= ranks[number]
+                if not mended and RANK[finding.level] <= ranks[number]:
+                    unmended[number, finding.code] += 1
+                    left[finding.code] = finding
         for number, candidate in enumerate(chosen):
             own = (number, candidate.finding.code)
             if now[own] >= before[own]:
                 return f"{candidate.finding.code} is still there"
         worse = next((key for key in sorted(unmended) if unmended[key] > before[key]), None)
-        return None if worse is None else f"it brings {worse[1]}"
+        return None if worse is None else _brought(left[worse[1]], f"it brings {worse[1]}")
+
+
+class _OnlyWithUnsafe(str):
+    """Why a fix was undone that is right as the first of two steps, of which the second is unsafe."""
+
+
+def _brought(finding: Finding, reason: str) -> str:
+    """The reason, for a fix that brings a finding to light which the fixes that are wanted do not mend."""
+    unsafe = finding.fix is not None and finding.fix.applicability is Applicability.UNSAFE
+    return _OnlyWithUnsafe(reason) if unsafe else reason
 
 
 class _Places:
