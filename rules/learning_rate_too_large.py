@@ -151,7 +151,7 @@ def check(graph: Graph) -> Iterator[Report]:
             yield Report(
                 op=op,
                 message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name} is above "
-                f"{bound if known > bound else strict:g}: steps this long leave the minimum "
+                f"{bound if known > bound * TOLERANCE else strict:g}: steps this long leave the minimum "
                 "behind, and the loss becomes NaN",
                 help=f"start with {usual:g}",
                 because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
