@@ -37,10 +37,12 @@ class Settings:
     Attributes:
         shown: code -> the weakest level of report that is shown; a rule that is not here does not run.
         thresholds: the numbers in force, every one that a rule declares.
+        fixes: whether fixes are made for what is found; without them, the rest is there sooner.
     """
 
     shown: Mapping[str, Level]
     thresholds: Mapping[str, float]
+    fixes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
             reported.setdefault(code, []).append(rows)
             shown = _strongest(same) <= RANK[settings.shown[code]]
             if shown and not suppressions.silences(code, rows):
-                findings += _best(same, span, rows)
+                findings += _best(same, span, rows, settings.fixes)
         if judged:
             known = OWN.keys() | {rule.code for rule in rules()}
             findings += unused(source, suppressions, reported, seen, known)
@@ -231,14 +233,14 @@ def _strongest(same: list[_Found]) -> int:
     return min(RANK[found.report.level] for found in same)
 
 
-def _best(same: list[_Found], span: Span, rows: tuple[int, int]) -> Iterator[Finding]:
+def _best(same: list[_Found], span: Span, rows: tuple[int, int], fixes: bool) -> Iterator[Finding]:
     """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
     strongest = _strongest(same)
     candidates = [found for found in same if RANK[found.report.level] == strongest]
     fix = obstacle = None
     for found in candidates:
         rule, report = found.rule, found.report
-        if report.fix is None:
+        if report.fix is None or not fixes:
             continue
         try:
             rewriter = Rewriter(found.graph, report.op)

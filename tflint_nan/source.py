@@ -19,7 +19,7 @@ import libcst as cst
 from libcst.metadata import CodeRange
 
 from tflint_nan import fences
-from tflint_nan.expression import names_in, within
+from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import Cell, cell_rows, read_cells, write_cells
@@ -402,7 +402,7 @@ class Source:
     @cached_property
     def _formatted(self) -> list[tuple[Span, str]]:
         """The f-strings, each with its quotes."""
-        strings = (node for node in within(self.tree) if isinstance(node, cst.FormattedString))
+        strings = (node for node in self._places.inner if isinstance(node, cst.FormattedString))
         return [(self.span(node), node.end) for node in strings]
 
     def breaks_string(self, edit: Edit) -> bool:

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pygls.lsp.server import LanguageServer
 from tflint_nan import __version__
 from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_codes
 from tflint_nan.engine import START, UNREADABLE, fault, lint
-from tflint_nan.finding import Finding, Position
+from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
 from tflint_nan.report.pages import page, pages
 from tflint_nan.runner import Mode, Surroundings, check_source, collect_rarely
@@ -46,7 +46,8 @@ _NOTEBOOKS = lsp.NotebookDocumentSyncOptions(
 class _Open:
     """A file or notebook that the editor has open.
 
-    `changes` counts what the editor said of it; `text` and `findings` are what was read last.
+    `changes` counts what the editor said of it; `text` and `findings` are what was read last, and `mended`
+    the same findings with their fixes, once somebody has asked for these.
     """
 
     read: Callable[[], Text]
@@ -54,6 +55,7 @@ class _Open:
     waiting: asyncio.TimerHandle | None = None
     text: Text | None = None
     findings: list[Finding] = field(default_factory=list)
+    mended: list[Finding] | None = None
     read_at: int = -1
 
     @property
@@ -132,6 +134,7 @@ class Server(LanguageServer):
             return
         gone = {part.uri for part in document.text.parts.values()} if document.text is not None else set()
         document.text, document.findings, document.read_at = text, findings, changes
+        document.mended = None
         for cell, part in text.parts.items():
             shown = [diagnostic(finding, text) for finding in findings if finding.cell == cell]
             self._publish(part.uri, part.version, shown)
@@ -152,7 +155,7 @@ class Server(LanguageServer):
         if config.excludes(text.path, folder=False):
             return []
         surroundings.forget(text.path)
-        settings = config.settings(text.path)
+        settings = replace(config.settings(text.path), fixes=False)
         return list(check_source(text.source, settings, Mode(), surroundings).findings)
 
     def _publish(self, uri: str, version: int | None, shown: list[lsp.Diagnostic]) -> None:
@@ -166,6 +169,21 @@ class Server(LanguageServer):
             if document.text is not None and uri in {part.uri for part in document.text.parts.values()}:
                 return document, document.text, document.text.cell_of(uri)
         return None
+
+    async def mended(self, document: _Open, text: Text) -> list[Finding]:
+        """The findings of a text with their fixes, which nobody waits for while he types."""
+        if document.mended is None:
+            surroundings, configs = self._surroundings, self._configs
+
+            def mend() -> list[Finding]:
+                try:
+                    settings = configs.of(text.path.parent).settings(text.path)
+                except ConfigError:
+                    return []  # said by the diagnostics
+                return list(check_source(text.source, settings, Mode(), surroundings).findings)
+
+            document.mended = await asyncio.get_running_loop().run_in_executor(self._reader, mend)
+        return document.mended
 
     async def fixed(self, uri: str) -> lsp.WorkspaceEdit | None:
         """What all safe fixes change."""
@@ -301,12 +319,16 @@ def make() -> Server:
         if found is None or not found[0].is_current:
             return []
         document, text, cell = found
+        if not document.findings:
+            return []
+        findings = await server.mended(document, text)
         actions: list[lsp.CodeAction] = []
         if _wanted(params.context.only, lsp.CodeActionKind.QuickFix):
-            for finding in document.findings:
+            for finding in findings:
                 if finding.cell == cell and _touch(text.range(finding.span, cell), params.range):
                     actions += quick_fixes(finding, text)
-        if _wanted(params.context.only, FIX_ALL) and any(finding.fix for finding in document.findings):
+        safe = any(finding.fix and finding.fix.applicability is Applicability.SAFE for finding in findings)
+        if safe and _wanted(params.context.only, FIX_ALL):
             action = lsp.CodeAction("Fix all that tflint-nan can fix safely", kind=FIX_ALL, data=uri)
             if not _resolves(server.client_capabilities):
                 action.edit = await server.fixed(uri)
