@@ -1,7 +1,7 @@
 """How long the language server takes to answer a change of a file: `python benchmarks/latency.py`.
 
-The file has a thousand lines, put together from the programs in `examples/`, with a finding every 16 lines; then
-the same, fixed. The time is from the change to the diagnostics, the server's moment of quiet included.
+The file has a thousand lines, put together from the programs in `examples/`, with a finding every 16 lines;
+then the same, fixed. The time is from the change to the diagnostics, the server's moment of quiet included.
 """
 
 from __future__ import annotations
