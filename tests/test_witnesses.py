@@ -493,6 +493,8 @@ def test_the_program_breaks_at_the_witness(program: Executed) -> None:
         outcome = execute(program.text, values, inputs, v1=is_tensorflow_1(program.text))
         assert outcome.bad, f"{trace}: finite for {values}"
         done += 1
-    without = all(rule.code in EXECUTED_ONLY for rule, _ in reports(program.text))
+    # Rules about training speak of the same programs, and show no inputs.
+    codes = {rule.code for rule, _ in reports(program.text) if rule.code.startswith("NAN1")}
+    without = bool(codes) and codes <= set(EXECUTED_ONLY)
     assert done > 0 or rounded or without
     assert deeper == (done < len(traces))
