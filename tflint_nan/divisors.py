@@ -1,0 +1,170 @@
+"""The divisors of a program that reach 0, with what is known of the dividend and how sure the 0 is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tflint_nan.evidence import (
+    BINARY,
+    Trail,
+    ancestors,
+    at,
+    guard,
+    is_asked_about,
+    is_counted,
+    is_epsilon,
+    is_made_up,
+    library,
+    monitored_only,
+    number,
+    same,
+    shielded,
+    squasher,
+    trails,
+)
+from tflint_nan.graph import Graph
+from tflint_nan.roots import infinite_roots
+from tflint_nan.value import Const, Op, Witness
+
+#: 0 where a feature is constant.
+SPREADS = frozenset({"std", "variance"})
+_COUNTS = frozenset({"count", "count_nonzero"})
+#: What hands on every number, and adds none.
+_KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
+#: One number of many.
+_STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
+#: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
+_STRONG = SPREADS | {"relu", "variable"}
+#: Steps after which the 0 needs several elements to agree.
+_WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroDivisor:
+    """A divisor that reaches 0.
+
+    Attributes:
+        trail: from what makes the 0 to the division.
+        argument: the division's argument that it is.
+        quotient: what the division gives; None where it may be infinite or NaN.
+        crosses: True where an epsilon is added to what has either sign.
+        strong: True where one element alone brings the 0 about, it is sure to come, and no test asks for it.
+    """
+
+    trail: Trail
+    argument: str
+    quotient: float | None
+    crosses: bool
+    strong: bool
+
+
+def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
+    """The divisors that are known to reach 0 and whose quotient training may see."""
+    # What is wrong with a root that is differentiated at 0 is NAN106's.
+    roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
+    for sink in graph.ops("div", "reciprocal", "rsqrt"):
+        name = "y" if sink.name == "div" else "x"
+        found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
+        # The root of a negative number is NaN: NAN109's.
+        if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
+            continue
+        trail = next((t for t in found if _is_strong(graph, t)), found[0])
+        # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
+        spread = trail.producer.name in SPREADS
+        if is_made_up(trail.producer) or (is_counted(trail) and not spread):
+            continue
+        strong = _is_strong(graph, trail)
+        if not strong and any(step.serial in roots for step in (trail.producer, *trail.steps)):
+            continue
+        # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
+        if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
+            continue
+        strong = strong and not is_asked_about(graph, trail)
+        crosses = trail.witness.value != 0
+        trail = _crossing(trail) if crosses else trail
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, strong)
+
+
+def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
+    """Trained variables with an epsilon added: they pass 0 on the way from one sign to the other."""
+    if sink.name == "rsqrt" or sink.arg(name).reaches(lambda v: v > 0) is None:
+        return []
+    found = trails(graph, sink, name, lambda v: v < 0)
+    return [t for t in found if t.producer.name == "variable" and (g := guard(t)) and g.kind == "added"]
+
+
+def _crossing(trail: Trail) -> Trail:
+    """The trail where the epsilon is cancelled, if the variable itself is what it is added to."""
+    tried = guard(trail)
+    if tried is None or not all(step is tried.op or step.flow for step in trail.steps):
+        return trail
+    assumed = -tried.stored if tried.op.name == "add" else tried.stored
+    return replace(trail, witness=Witness(0.0, ((trail.producer, assumed),)))
+
+
+def _quotient(trail: Trail) -> float | None:
+    """What the division gives, of an ordinary number where nothing is known of the dividend; None: either."""
+    if trail.witness.value != 0:
+        return None
+    known = at(trail.sink, trail.witness)
+    if known is not None:
+        return known
+    dividend = trail.sink.arg("x") if trail.sink.name == "div" else Const(1)
+    if number(dividend) == 0 or is_spread(trail):
+        return math.nan
+    assumed = [op for op, _ in trail.witness.inputs]
+    made = dividend.op
+    # Of the same source: it may be 0 as well.
+    return None if made is not None and any(op in assumed for op, _ in ancestors(made)) else math.inf
+
+
+def _is_strong(graph: Graph, trail: Trail) -> bool:
+    """Whether one element alone brings the 0 about, and its producer is sure to have one."""
+    weight = trail.producer.name == "variable"
+    # A weight gets to 0 by training, which has to be seen, or expected, as by who adds an epsilon.
+    if weight and trail.witness.value == 0 and not graph.differentiated(trail.sink):
+        return False
+    for step in trail.steps:
+        given = [n for value in step.args.values() if (n := number(value)) is not None]
+        constant = bool(given) and (step.name != "add" or not weight or all(map(is_epsilon, given)))
+        # A unit that is off is off for all examples.
+        unit = step.name == "mean" and squasher(trail.producer) == "sigmoid"
+        if step.name in _WEAKENING and not unit and not (constant and step.name in ("add", "mul")):
+            return False
+        if step.name == "sub" and number(step.arg("x")) != 1:
+            return False
+    if trail.producer.name in SPREADS and _measures(trail):
+        return False
+    # What is computed from predictions in NumPy is looked at only.
+    if library(trail.producer) == "np" and any(op.name == "predict" for op, _ in ancestors(trail.producer)):
+        return False
+    return trail.producer.name in _STRONG or squasher(trail.producer) is not None
+
+
+def _measures(trail: Trail) -> bool:
+    """Whether the dividend is a statistic itself, not what the spread is of: the quotient scales no data."""
+    made = trail.sink.arg("x").op if trail.sink.name == "div" else None
+    while made is not None and (made.name in ("mul", "div", "neg") or made.flow == ("x",)):
+        scaled = made.name == "mul" and number(made.arg("x")) is not None
+        made = made.arg("y" if scaled else "x").op
+    if made is None or made.name not in _STATISTICS:
+        return False
+    return all(op is not made for op, _ in ancestors(trail.producer))
+
+
+def is_spread(trail: Trail) -> bool:
+    """Whether the dividend is the deviation of the very data whose spread is the divisor."""
+    deviation = trail.sink.arg("x").op if trail.sink.name == "div" else None
+    if trail.producer.name not in SPREADS or deviation is None or deviation.name != "sub":
+        return False
+    return same(deviation.arg("x"), trail.producer.arg("x"))
+
+
+def is_count(trail: Trail) -> bool:
+    """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
+    names = [step.name for step in trail.steps if step.name not in _KEEPING]
+    if trail.producer.name in _COUNTS:
+        return not set(names) - {"sum", "max"}
+    return trail.producer.name in BINARY and names == ["sum"]
