@@ -330,7 +330,6 @@ class Configs:
 
     def __init__(self, overrides: Overrides, working: Path) -> None:
         self._overrides = overrides
-        self._working = working
         self._folders: dict[Path, Config] = {}
         fixed = None
         if overrides.file is not None:

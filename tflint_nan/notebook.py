@@ -11,7 +11,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-_NEWLINE = re.compile(r"\r\n|\r|\n")
+#: Ends of lines, as editors count them.
+NEWLINE = re.compile(r"\r\n|\r|\n")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 #: Language names of kernels whose cells are Python; a notebook that names none is taken to be Python.
@@ -106,7 +107,7 @@ def cell_rows(document: str, number: int) -> list[int]:
         begins.append(len(text))
         rows.append(rows[-1] + document.count("\n", first, begin))
         text, first = text + _DECODER.raw_decode(document, begin)[0], begin
-    ends = (match.end() for match in _NEWLINE.finditer(text))
+    ends = (match.end() for match in NEWLINE.finditer(text))
     return [rows[bisect_right(begins, offset) - 1] for offset in (0, *ends)]
 
 

@@ -7,7 +7,6 @@ import errno
 import gc
 import logging
 import os
-import re
 import shutil
 import signal
 import sys
@@ -25,6 +24,7 @@ from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault,
 from tflint_nan.files import File, Screen
 from tflint_nan.finding import Applicability, Finding, Lines, Place, Rows, Span
 from tflint_nan.fix import fix_source, risks, unified_diff
+from tflint_nan.notebook import NEWLINE
 from tflint_nan.source import Source, SourceError
 from tflint_nan.suppress import mentioned
 from tflint_nan.unused import UNUSED
@@ -32,7 +32,6 @@ from tflint_nan.unused import UNUSED
 log = logging.getLogger("tflint_nan")
 #: Fewer files than this are faster in one process than in several.
 FEW = 8
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +296,8 @@ def _rows(source: Source, findings: Sequence[Finding]) -> Rows:
 
 def _split(source: Source) -> dict[Place, list[str]]:
     if source.is_notebook:
-        return {(source.filename, cell.number): _NEWLINE.split(cell.text) for cell in source.cells}
-    return {(source.filename, None): _NEWLINE.split(source.text)}
+        return {(source.filename, cell.number): NEWLINE.split(cell.text) for cell in source.cells}
+    return {(source.filename, None): NEWLINE.split(source.text)}
 
 
 def _write(path: str, before: bytes, data: bytes) -> None:

@@ -33,7 +33,10 @@ def run_since(revision: str, files: Sequence[File], mode: Mode, working: Path) -
     with checked_out(revision, repository) as folder:
         then = run(list(_there(found, repository, folder)), Mode())
         known = [mark for result in then for mark in fingerprints(result.findings, result.lines, str(folder))]
-    new = run(found, replace(mode, baseline=Baseline(repository, frozenset(known))))
+    baseline = Baseline(repository, frozenset(known))
+    if not mode.fix:
+        return [replace(one, findings=baseline.unknown(one.findings, one.lines)) for one in now]
+    new = run(found, replace(mode, baseline=baseline))
     judged = dict(zip((file.path for file in found), new, strict=True))
     return [judged.get(file.path, result) for file, result in zip(files, now, strict=True)]
 

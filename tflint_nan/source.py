@@ -22,7 +22,7 @@ from tflint_nan import fences
 from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
-from tflint_nan.notebook import Cell, cell_rows, read_cells, write_cells
+from tflint_nan.notebook import NEWLINE, Cell, cell_rows, read_cells, write_cells
 from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
 from tflint_nan.places import Places
 
@@ -31,7 +31,6 @@ MAX_TEXT = 4_000_000
 #: Largest file that is read, in bytes; pictures in a notebook's outputs are not parsed.
 MAX_FILE = 128_000_000
 
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 #: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 _UNQUOTABLE = re.compile(r"""["'\\#\n]""")
@@ -95,7 +94,7 @@ class Source:
         row = 1
         for cell in cells:
             self._first_rows.append(row)
-            row += len(_NEWLINE.findall(_joined(cell.text)))
+            row += len(NEWLINE.findall(_joined(cell.text)))
 
     @property
     def is_test(self) -> bool:
@@ -208,7 +207,7 @@ class Source:
     @cached_property
     def _fences(self) -> tuple[fences.Fence, ...]:
         """The Python blocks of a Markdown document; what is no Python there, an outline say, is left out."""
-        lines = _NEWLINE.split(self.text)
+        lines = NEWLINE.split(self.text)
         return tuple(
             fence for fence in fences.python_fences(lines) if _is_python(fences.only(lines, [fence]))
         )
@@ -253,7 +252,7 @@ class Source:
         """The lines that the tree does without, or has in another form."""
         return [
             line
-            for line, parsed in zip(_NEWLINE.split(self.text), self._parsed[0].split("\n"), strict=True)
+            for line, parsed in zip(NEWLINE.split(self.text), self._parsed[0].split("\n"), strict=True)
             if line != parsed
         ]
 
@@ -296,7 +295,7 @@ class Source:
         if isinstance(node, cst.BaseExpression):
             # By itself, a node has lost the indentation of the block around it in its further lines.
             span = self.outer_span(node)
-            return _NEWLINE.sub("\n", self.text[self.offset(span.start) : self.offset(span.end)])
+            return NEWLINE.sub("\n", self.text[self.offset(span.start) : self.offset(span.end)])
         with deep_recursion():
             return self.tree.code_for_node(node)
 
@@ -315,14 +314,14 @@ class Source:
             return {row: block.indent for block in self._fences for row in range(block.first, block.last + 1)}
         if "\f" not in self.text:
             return {}
-        found = ((row, _FORM_FEED.match(line)) for row, line in enumerate(_NEWLINE.split(self.text), 1))
+        found = ((row, _FORM_FEED.match(line)) for row, line in enumerate(NEWLINE.split(self.text), 1))
         return {row: match.end() for row, match in found if match is not None}
 
     # Places.
 
     @cached_property
     def _row_starts(self) -> list[int]:
-        return [0, *(match.end() for match in _NEWLINE.finditer(self.text))]
+        return [0, *(match.end() for match in NEWLINE.finditer(self.text))]
 
     def _position(self, offset: int) -> Position:
         row = bisect_right(self._row_starts, offset)
@@ -449,7 +448,7 @@ class Source:
             start, end = self.offset(span.start), self.offset(span.end)
             if changes and start < changes[-1][1]:
                 raise ValueError(f"edits overlap in row {span.start.row}")
-            changes.append((start, end, _NEWLINE.sub(self._newline(span.start.row), edit.content)))
+            changes.append((start, end, NEWLINE.sub(self._newline(span.start.row), edit.content)))
         return changes
 
     def _edited_notebook(self, changes: Sequence[tuple[int, int, str]]) -> Source:
@@ -473,10 +472,10 @@ class Source:
     def _newline(self, row: int) -> str:
         """The line end of a row, or of the first row that has one."""
         end = self._row_starts[row] if row < len(self._row_starts) else 0
-        match = _NEWLINE.search(self.text, max(end - 2, 0))
+        match = NEWLINE.search(self.text, max(end - 2, 0))
         if end and match is not None:
             return match[0]
-        match = _NEWLINE.search(self.text)
+        match = NEWLINE.search(self.text)
         return "\n" if match is None else match[0]
 
 
@@ -534,7 +533,7 @@ def _not_text(filename: str, data: bytes, encoding: str, reason: str) -> SourceE
         data.decode(encoding)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(encoding, errors="replace")
-        lines = _NEWLINE.split(before)
+        lines = NEWLINE.split(before)
         position = Position(len(lines), len(lines[-1]) + 1)
         return SourceError(filename, f"not {encoding}: byte 0x{data[error.start]:02x}", position)
     except (UnicodeError, LookupError):
