@@ -25,11 +25,11 @@ from typing import Any
 import definitions
 
 from tflint_nan import runner
+from tflint_nan.check import Mode, Result, Surroundings, check_source, collect_rarely
 from tflint_nan.config import Config, Configs, Overrides, Selection
 from tflint_nan.engine import FAULTS
 from tflint_nan.files import find
 from tflint_nan.finding import Applicability, Finding
-from tflint_nan.runner import Mode, Result, Surroundings, check_source
 from tflint_nan.source import Source
 
 #: What is applied, by the name of the table's column.
@@ -327,7 +327,7 @@ def main() -> None:
 
 def one(folder: Path, report: Sequence[dict[str, Any]] | None, diffs: Path | None, importing: bool) -> Tally:
     """What one folder comes to."""
-    runner.collect_rarely()
+    collect_rarely()
     tally, paths = Tally(), with_findings(folder, report)
     if paths:
         measure(tally, folder, paths, diffs, importer() if importing else None)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tflint_nan import runner
+from tflint_nan.check import Mode, check_bytes
 from tflint_nan.cli import main
 from tflint_nan.config import Config, Selection
 from tflint_nan.engine import Settings
@@ -27,14 +27,14 @@ def settings(strict: bool, select: tuple[str, ...] = ()) -> Settings:
 
 def check(text: str, *, strict: bool = False, select: tuple[str, ...] = ()) -> list[Finding]:
     """The findings of one text; a crash is one of them."""
-    mode = runner.Mode(write=False, fix=False, unsafe=False)
-    return list(runner.check_bytes(text.encode(), "case.py", settings(strict, select), mode).findings)
+    mode = Mode(write=False, fix=False, unsafe=False)
+    return list(check_bytes(text.encode(), "case.py", settings(strict, select), mode).findings)
 
 
 def fix(text: str, *, unsafe: bool, strict: bool = False, select: tuple[str, ...] = ()) -> str:
     """The text after `check --fix`, with `--unsafe-fixes` where `unsafe`."""
-    mode = runner.Mode(write=True, fix=True, unsafe=unsafe)
-    result = runner.check_bytes(text.encode(), "case.py", settings(strict, select), mode)
+    mode = Mode(write=True, fix=True, unsafe=unsafe)
+    result = check_bytes(text.encode(), "case.py", settings(strict, select), mode)
     assert not result.failed, [finding.message for finding in result.findings]
     return result.data.decode()
 

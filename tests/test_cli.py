@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tflint_nan import __version__, config, engine, runner
+from tflint_nan import __version__, config, engine, overwrite, runner
+from tflint_nan.check import Result
 from tflint_nan.cli import main
 from tflint_nan.finding import Applicability, Edit, Fix
 from tflint_nan.formats import FORMATS
@@ -474,7 +475,7 @@ def test_a_file_that_cannot_be_written_stays_whole(run, monkeypatch: pytest.Monk
             raise OSError(28, "No space left on device")
         return original(first, second)
 
-    owner = runner.shutil if step == "copystat" else os
+    owner = overwrite.shutil if step == "copystat" else os
     original = getattr(owner, step)
     monkeypatch.setattr(owner, step, refuse)
     ran = run("check", "--fix", "--output-format", "json")
@@ -518,14 +519,14 @@ def test_a_file_that_changed_since_it_was_read_is_not_written(
 ) -> None:
     """Somebody saves the file in an editor, or removes it, while it is checked."""
     path, other = _write("a.py", SAFE), _write("b.py", SAFE)
-    checked = runner._checked
+    checked = runner.check_all
 
-    def meanwhile(jobs: Sequence[object]) -> list[runner.Result]:
+    def meanwhile(jobs: Sequence[object]) -> list[Result]:
         results = list(checked(jobs))  # type: ignore[arg-type]
         path.unlink() if content is None else path.write_text(content)
         return results
 
-    monkeypatch.setattr(runner, "_checked", meanwhile)
+    monkeypatch.setattr(runner, "check_all", meanwhile)
     ran = run("check", "--fix", "--output-format", "json")
     assert ran.status == 2
     reason = "No such file or directory" if content is None else "it has changed since it was read"
@@ -563,7 +564,7 @@ def test_in_a_folder_that_cannot_be_written_files_stay(run, monkeypatch: pytest.
     def refuse(**_: object) -> tuple[int, str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(runner.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(overwrite.tempfile, "mkstemp", refuse)
     ran = run("check", "--fix", "--output-format", "concise")
     assert ran.status == 2
     assert "cannot be written: Permission denied" in ran.out

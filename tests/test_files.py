@@ -10,7 +10,8 @@ import pytest
 
 from tflint_nan.build import Project
 from tflint_nan.config import Configs, Overrides
-from tflint_nan.files import Found, Screen, find
+from tflint_nan.files import Found, find
+from tflint_nan.screen import Screen
 from tflint_nan.source import Source
 
 

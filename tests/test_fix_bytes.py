@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflint_nan import runner
+from tflint_nan.check import Mode, check_bytes
 
 OLD = "tf.math.log(tf.nn.softmax(x))"
 NEW = "tf.nn.log_softmax(x)"
@@ -83,7 +83,7 @@ ENDS = ["\n", "\r\n", "\r"]
 
 
 def fixed(data: bytes, name: str = "a.py") -> bytes:
-    result = runner.check_bytes(data, name, lint.settings(False), runner.Mode(write=True, fix=True))
+    result = check_bytes(data, name, lint.settings(False), Mode(write=True, fix=True))
     assert not result.failed, [finding.message for finding in result.findings]
     return result.data
 

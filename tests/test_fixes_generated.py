@@ -21,7 +21,7 @@ from lint import settings as lint_settings
 from programs_grammar import FAMILIES, Family, Program
 from tensorflow_run import TOLERANCE, Inputs, Outcome, outcomes
 
-from tflint_nan import runner
+from tflint_nan.check import Mode, Result, check_bytes
 from tflint_nan.finding import Applicability, Finding
 
 #: Programs of each family. Each takes a fifth of a second: it is linted nine times and more, and run four.
@@ -45,9 +45,9 @@ def in_double(program: Program) -> list[Outcome]:
     return outcomes(program.text.replace(program.dtype, "float64"), lines, INPUTS, v1=program.v1)
 
 
-def fixed(text: str, *, unsafe: bool, strict: bool) -> runner.Result:
-    mode = runner.Mode(write=True, fix=True, unsafe=unsafe)
-    return runner.check_bytes(text.encode(), "case.py", lint_settings(strict), mode)
+def fixed(text: str, *, unsafe: bool, strict: bool) -> Result:
+    mode = Mode(write=True, fix=True, unsafe=unsafe)
+    return check_bytes(text.encode(), "case.py", lint_settings(strict), mode)
 
 
 def fixable(findings: Sequence[Finding], *kinds: Applicability) -> Counter[str]:
@@ -96,7 +96,7 @@ def assert_same(before: Outcome, after: Outcome, exact: Outcome, dtype: str, sca
 
 
 def assert_content(
-    program: Program, before: Sequence[Finding], result: runner.Result, *kinds: Applicability
+    program: Program, before: Sequence[Finding], result: Result, *kinds: Applicability
 ) -> None:
     """Nothing is left to fix or new, a second time changes nothing, and the diff is what was written."""
     after = result.data.decode()

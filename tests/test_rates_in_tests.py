@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lint import settings
 
-from tflint_nan import runner
+from tflint_nan.check import Mode, check_bytes
 from tflint_nan.finding import Level
 from tflint_nan.source import Source
 
@@ -35,8 +35,8 @@ def step(build, x):
 
 
 def reported(filename: str, text: str, *, strict: bool) -> bool:
-    mode = runner.Mode(write=False, fix=False, unsafe=False)
-    found = runner.check_bytes(text.encode(), filename, settings(strict), mode).findings
+    mode = Mode(write=False, fix=False, unsafe=False)
+    found = check_bytes(text.encode(), filename, settings(strict), mode).findings
     return "NAN401" in [finding.code for finding in found]
 
 

@@ -22,8 +22,8 @@ from tflint_nan.formats import FORMATS
 
 # All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
+    from tflint_nan.check import Mode, Result
     from tflint_nan.config import Configs, Overrides, Selection
-    from tflint_nan.runner import Mode, Result
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 STDIN = "-"
@@ -133,10 +133,11 @@ def check(
     import logging
 
     from tflint_nan import baseline as baselines
-    from tflint_nan import config, runner
+    from tflint_nan import config, pool
+    from tflint_nan.check import Mode, collect_rarely
 
-    runner.log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    runner.collect_rarely()
+    pool.log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    collect_rarely()
     if STDIN in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be mixed with other paths")
     if stdin_filename is not None and STDIN not in paths:
@@ -158,7 +159,7 @@ def check(
 
     def once() -> int:
         try:
-            mode = runner.Mode(
+            mode = Mode(
                 write=apply_fixes and not diff,
                 fix=apply_fixes or diff,
                 unsafe=unsafe_fixes,
@@ -287,15 +288,16 @@ def _progress(count: int, quiet: bool) -> Iterator[Callable[[], object]]:
 
 def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) -> tuple[list[Result], bool]:
     """The result of standard input; none where its file name is excluded."""
-    from tflint_nan import files, runner
+    from tflint_nan import files
+    from tflint_nan.check import Result, check_bytes
 
     data = sys.stdin.buffer.read()
     path = Path(os.path.abspath(filename)) if filename else working / STDIN
     config = configs.of(path.parent)
     name = files.display_name(path, working) if filename else STDIN
     if filename and config.force_exclude and config.excludes(path, folder=False):
-        return [runner.Result(name, data=data)], False
-    return [runner.check_bytes(data, name, config.settings(path), mode)], False
+        return [Result(name, data=data)], False
+    return [check_bytes(data, name, config.settings(path), mode)], False
 
 
 def _print(results: list[Result], mode: Mode, shown: _Shown) -> None:
@@ -381,16 +383,15 @@ def write_baseline(
     isolated: bool,
 ) -> int:
     """Write the findings that there are to a file; `check --baseline FILE` reports what comes after them."""
-    from tflint_nan import baseline, config, runner
+    from tflint_nan import baseline, config
+    from tflint_nan.check import Mode, collect_rarely
     from tflint_nan.engine import FAULTS
 
-    runner.collect_rarely()
+    collect_rarely()
     overrides = _overrides(config_options, isolated, config.Selection(), strict, False)
     working = Path(os.path.abspath(os.curdir))
     try:
-        results, errors = _files(
-            paths or (os.curdir,), config.Configs(overrides, working), working, runner.Mode()
-        )
+        results, errors = _files(paths or (os.curdir,), config.Configs(overrides, working), working, Mode())
     except config.ConfigError as error:
         raise _Failure(str(error)) from error
     findings = [finding for result in results for finding in result.findings]

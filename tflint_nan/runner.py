@@ -1,130 +1,15 @@
-"""Many files, one result each: reads, lints, fixes, writes. A file that fails does not stop the others."""
+"""Many files, one result each: checked, then written. A file that fails does not stop the others."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import gc
-import logging
-import os
-import shutil
-import signal
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
-from functools import cache, partial
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from tflint_nan.baseline import Baseline
-from tflint_nan.build import Project
-from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
-from tflint_nan.files import File, Screen
-from tflint_nan.finding import Applicability, Finding, Lines, Place, Rows, Span
-from tflint_nan.fix import fix_source, risks, unified_diff
-from tflint_nan.notebook import NEWLINE
-from tflint_nan.source import Source, SourceError
-from tflint_nan.suppress import mentioned
-from tflint_nan.unused import UNUSED
-
-log = logging.getLogger("tflint_nan")
-#: Fewer files than this are faster in one process than in several.
-FEW = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """What is done with a file.
-
-    Attributes:
-        fix: fixes are made, the risky ones too with `unsafe`, and written to the file with `write`.
-        baseline: findings that are neither reported nor fixed.
-    """
-
-    write: bool = False
-    fix: bool = False
-    unsafe: bool = False
-    baseline: Baseline | None = None
-
-    @property
-    def applied(self) -> tuple[Applicability, ...]:
-        """The risks of the fixes that are made."""
-        return risks(self.unsafe) if self.fix else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one file.
-
-    Attributes:
-        findings: what remains, sorted.
-        fixed: code -> how many findings were fixed.
-        diff: the change as a unified diff.
-        data: the content with the fixes; empty where the file could not be read.
-        lines: the texts that the findings are about, see `report.Report`.
-        rows: where the cells are written that they stand in, see `report.Report`.
-        has_tensorflow: False where neither the file nor what it imports knows TensorFlow or Keras.
-        before: the content without the fixes, where there are any.
-    """
-
-    filename: str
-    findings: Sequence[Finding] = ()
-    fixed: Mapping[str, int] = field(default_factory=dict)
-    diff: str = ""
-    data: bytes = b""
-    lines: Lines = field(default_factory=dict)
-    rows: Rows = field(default_factory=dict)
-    has_tensorflow: bool = True
-    before: bytes = b""
-
-    @property
-    def failed(self) -> bool:
-        """True where the file, or a part of it, could not be checked or written."""
-        return any(finding.code in FAULTS for finding in self.findings)
-
-
-class Surroundings:
-    """The files that the files of one run import, each read once."""
-
-    def __init__(self) -> None:
-        self.project = Project()
-        self.screen = Screen(self.project)
-
-    def forget(self, path: Path) -> None:
-        """Read the file at `path` (absolute) again when it is wanted next."""
-        self.project.forget(path)
-        self.screen = Screen(self.project)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    file: str
-    name: str
-    settings: Settings
-    mode: Mode
-
-
-def log_to_stderr(level: int) -> None:
-    """Print what tflint-nan logs from `level` on, in this process."""
-    log.handlers[:] = [logging.StreamHandler(sys.stderr)]
-    log.setLevel(level)
-
-
-def _start(level: int) -> None:
-    """Prepare a process of the pool; an interrupt is its parent's business, files are never half written."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log_to_stderr(level)
-    collect_rarely()
-
-
-def collect_rarely() -> None:
-    """Let this process look for garbage seldom: trees make many objects, and cycles only a file at a time.
-
-    Python's own thresholds cost a third of the time of a check of many files.
-    """
-    gc.set_threshold(100_000, 20, 100)
+from tflint_nan.check import Job, Mode, Result, Surroundings, check_file
+from tflint_nan.engine import UNREADABLE, fault
+from tflint_nan.files import File
+from tflint_nan.overwrite import overwrite
+from tflint_nan.pool import check_all
 
 
 def run(files: Sequence[File], mode: Mode, checked: Callable[[], object] = int) -> list[Result]:
@@ -138,9 +23,9 @@ def run(files: Sequence[File], mode: Mode, checked: Callable[[], object] = int) 
         mode: what is done with it.
         checked: called whenever one more file is checked.
     """
-    jobs = [_Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
+    jobs = [Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
     results = []
-    for result in _checked(jobs):
+    for result in check_all(jobs):
         results.append(result)
         checked()
     if mode.write:
@@ -151,186 +36,13 @@ def run(files: Sequence[File], mode: Mode, checked: Callable[[], object] = int) 
     return results
 
 
-def _checked(jobs: Sequence[_Job]) -> Iterator[Result]:
-    workers = min(os.cpu_count() or 1, len(jobs))
-    if workers < 2 or len(jobs) < FEW:
-        surroundings = Surroundings()
-        yield from (_check_file(job, surroundings) for job in jobs)
-        return
-    with ProcessPoolExecutor(workers, initializer=_start, initargs=(log.level,)) as pool:
-        futures = [pool.submit(_check_in_pool, job) for job in jobs]
-        try:
-            for job, future in zip(jobs, futures, strict=True):
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    # One file that kills its process takes the others with it: each gets one of its own.
-                    result = _check_alone(job)
-                yield result
-        except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _check_alone(job: _Job) -> Result:
-    with ProcessPoolExecutor(1) as pool:
-        try:
-            return pool.submit(_check_in_pool, job).result()
-        except BrokenProcessPool as error:
-            return Result(job.name, [crash(job.name, "the process", error)])
-
-
-def _check_in_pool(job: _Job) -> Result:
-    return _check_file(job, _surroundings())
-
-
-@cache
-def _surroundings() -> Surroundings:
-    """Those of a process of the pool, which lives for one run."""
-    return Surroundings()
-
-
-def _check_file(job: _Job, surroundings: Surroundings) -> Result:
-    try:
-        source = Source.read(job.file)
-    except SourceError as error:
-        return Result(job.name, [_unreadable(job.name, error)])
-    source.filename = job.name
-    result = check_source(source, job.settings, job.mode, surroundings)
-    return replace(result, before=source.data) if result.diff else result
-
-
-def _written(job: _Job, result: Result) -> Result:
+def _written(job: Job, result: Result) -> Result:
     """The result after its fixes are in the file; that of the file as it is where it may not be written."""
     try:
-        _write(job.file, result.before, result.data)
+        overwrite(job.file, result.before, result.data)
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         refused = fault(UNREADABLE, job.name, message, "the file is as it was")
-        unfixed = _check_file(replace(job, mode=Mode(baseline=job.mode.baseline)), Surroundings())
+        unfixed = check_file(replace(job, mode=Mode(baseline=job.mode.baseline)), Surroundings())
         return replace(unfixed, findings=[refused, *unfixed.findings])
     return result
-
-
-def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Result:
-    """The result for a content that is called `name`; nothing is written."""
-    try:
-        source = Source.from_bytes(name, data)
-    except SourceError as error:
-        return Result(name, [_unreadable(name, error)], data=data)
-    return check_source(source, settings, mode, Surroundings())
-
-
-def check_source(source: Source, settings: Settings, mode: Mode, surroundings: Surroundings) -> Result:
-    """The result for a text; nothing is written.
-
-    Args:
-        source: the text; imports are looked for beside the file that it is called.
-        settings: what is looked for.
-        mode: what is done with what is found.
-        surroundings: the files that it imports; what was read before is not read again.
-    """
-    try:
-        judged = UNUSED.code in settings.shown and mentioned(source.text)
-        if not judged and surroundings.screen.leaves_out(source):
-            return Result(source.filename, data=source.data, has_tensorflow=False)
-        check = partial(_lint, settings=settings, mode=mode, project=surroundings.project)
-        if mode.fix:
-            fixed = fix_source(source, check, mode.unsafe)
-            after, findings, counts = fixed.source, fixed.findings, fixed.counts
-            diff = unified_diff(source, after)
-        else:
-            after, findings, counts, diff = source, check(source), {}, ""
-        # It has been parsed, so those who import it need not.
-        surroundings.project.keep(Path(source.filename).absolute(), source)
-        findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
-        lines, rows = _lines(after, findings), _rows(after, findings)
-        return Result(source.filename, findings, counts, diff, after.data, lines, rows)
-    except SourceError as error:
-        finding = _unreadable(source.filename, error, source)
-    except Exception as error:
-        finding = crash(source.filename, "the check", error)
-    return Result(source.filename, [finding], data=source.data, lines=_lines(source, [finding]))
-
-
-def _lint(source: Source, settings: Settings, mode: Mode, project: Project) -> list[Finding]:
-    findings = lint(source, settings, project)
-    if mode.baseline is None or not findings:
-        return findings
-    return mode.baseline.unknown(findings, _split(source))
-
-
-def _unreadable(name: str, error: SourceError, source: Source | None = None) -> Finding:
-    cell, position = None, error.position or START
-    if source is not None:
-        cell, span = source.locate(Span(position, position))
-        position = span.start
-    return fault(UNREADABLE, name, error.reason, "nothing in this file was checked", position, cell)
-
-
-def _broken_cells(source: Source) -> Iterator[Finding]:
-    for cell in source.broken_cells:
-        yield fault(UNREADABLE, source.filename, "not Python", "this cell was not checked", cell=cell)
-
-
-def _lines(source: Source, findings: Sequence[Finding]) -> dict[Place, list[str]]:
-    """The lines of the source, if there is anything to say of it, and of other files that chains lead to."""
-    if not findings:
-        return {}
-    lines = _split(source)
-    for filename in {step.filename for finding in findings for step in finding.related} - {source.filename}:
-        with contextlib.suppress(SourceError):  # It was read before; without it, the place is shown alone.
-            lines.update(_split(Source.read(filename)))
-    return lines
-
-
-def _rows(source: Source, findings: Sequence[Finding]) -> Rows:
-    places = {(finding.filename, finding.cell) for finding in findings}
-    places |= {(step.filename, step.cell) for finding in findings for step in finding.related}
-    return {
-        (name, cell): source.document_rows(cell)
-        for name, cell in places
-        if name == source.filename and cell is not None
-    }
-
-
-def _split(source: Source) -> dict[Place, list[str]]:
-    if source.is_notebook:
-        return {(source.filename, cell.number): NEWLINE.split(cell.text) for cell in source.cells}
-    return {(source.filename, None): NEWLINE.split(source.text)}
-
-
-def _write(path: str, before: bytes, data: bytes) -> None:
-    """Replace the content of a file as a whole.
-
-    A link to it stays one, permissions, owner and extended attributes stay as they are where this process may
-    set them. Another name of the same file (a hard link) keeps the old content.
-
-    Raises:
-        OSError: the file may not be written, or holds something else than `before`; it is as it was.
-    """
-    real = os.path.realpath(path)
-    status = os.stat(real)
-    if not os.access(real, os.W_OK):
-        # The folder's permission is enough to replace a file that is protected itself.
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(real), prefix=".tflint-nan-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(handle)
-        if hasattr(os, "chown"):
-            for owner, group in ((status.st_uid, -1), (-1, status.st_gid)):
-                with contextlib.suppress(PermissionError):
-                    os.chown(temporary, owner, group)
-        shutil.copystat(real, temporary)
-        os.utime(temporary)  # It is new, for those who compare times.
-        with open(real, "rb") as file:
-            if file.read() != before:
-                raise OSError(errno.EBUSY, "it has changed since it was read")
-        os.replace(temporary, real)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

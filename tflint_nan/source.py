@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import stat
 import sys
 import tokenize
 from bisect import bisect_right
@@ -14,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 import libcst as cst
 from libcst.metadata import CodeRange
 
 from tflint_nan import fences
+from tflint_nan.disk import MAX_FILE, Disk
 from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
@@ -28,8 +29,6 @@ from tflint_nan.places import Places
 
 #: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
 MAX_TEXT = 4_000_000
-#: Largest file that is read, in bytes; pictures in a notebook's outputs are not parsed.
-MAX_FILE = 128_000_000
 
 #: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
@@ -149,21 +148,15 @@ class Source:
         return cls(filename, text, encoding=encoding, document=document, cells=cells)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Source:
-        """The source in the file at `path`.
+    def read(cls, path: str | os.PathLike[str], disk: Disk | None = None) -> Source:
+        """The source in the file at `path`, which is also what reports call it.
 
         Raises:
             SourceError: the file cannot be read, or see `from_bytes`.
         """
         filename = os.fspath(path)
         try:
-            status = os.stat(filename)
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceError(filename, "not a regular file")
-            if status.st_size > MAX_FILE:
-                raise SourceError(filename, f"larger than {MAX_FILE} bytes")
-            with open(filename, "rb") as file:
-                data = file.read()
+            data = (disk or Disk()).read(Path(filename))
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise SourceError(filename, f"cannot be read: {reason}") from error

@@ -91,9 +91,13 @@ class Imports(Expressions):
     def search(self, folder: str) -> None:
         """`sys.path.append(folder)`; a relative one is meant from the script's own folder."""
         importer = self.frame.scope.source.filename
-        path = Path(os.path.normpath(Path(importer).absolute().parent / folder))
+        path = Path(os.path.normpath(self.absolute(importer).parent / folder))
         if path not in self._folders and len(self._folders) < MAX_FOLDERS:
             self._folders.append(path)
+
+    def absolute(self, filename: str) -> Path:
+        """The path of the file that reports call so."""
+        return Path(filename).absolute() if self.project is None else self.project.disk.absolute(filename)
 
     def module(self, name: str, level: int) -> Value:
         """The module `name`: the project's where it has one, else the library's symbol."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import libcst as cst
 
@@ -48,7 +47,7 @@ class Program(Calls):
         self.node = tree
         self.work = allowance = self.allowance(self._source)
         self.bind("__name__", Const("__main__"))
-        self.bind("__file__", Const(str(Path(self._source.filename).absolute())))
+        self.bind("__file__", Const(str(self.absolute(self._source.filename))))
         self.execute(tree.body)
         self.ground = 2
         share = allowance // max(1, len(self._definitions))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tflint_nan.disk import Disk
 from tflint_nan.source import Source, SourceError
 
 #: Files that mark a folder as the top of a project; imports are not looked for above it.
-_TOP = (".git", "pyproject.toml", "setup.py", "setup.cfg", ".hg")
+_TOP = frozenset({".git", "pyproject.toml", "setup.py", "setup.cfg", ".hg"})
 #: Folders that are looked at upwards from a script without such a mark.
 _MAX_LEVELS = 6
 #: Characters of text that are kept parsed; a tree takes about 300 bytes for each.
@@ -25,11 +25,14 @@ _LIBRARIES = frozenset(
 class Project:
     """Finds and keeps the sources that programs import."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk | None = None) -> None:
+        """Args:
+
+        disk: where files are looked for, this machine's where none is given.
+        """
+        self.disk = Disk() if disk is None else disk
         self._sources: dict[Path, Source] = {}
         self._unreadable: set[Path] = set()
-        self._exists: dict[Path, bool] = {}
-        self._listings: dict[Path, frozenset[str]] = {}
         self._tops: dict[Path, tuple[Path, ...]] = {}
         self._kept = 0
 
@@ -42,7 +45,7 @@ class Project:
             importer: the importing file's path.
             folders: further folders to look in (absolute), the latest last.
         """
-        folder = Path(importer).absolute().parent
+        folder = self.disk.absolute(importer).parent
         parts = [part for part in name.split(".") if part]
         if level:
             for _ in range(level - 1):
@@ -62,7 +65,7 @@ class Project:
         if source is not None:
             return word in source.text
         try:
-            return word.encode() in path.read_bytes()
+            return word.encode() in self.disk.read(path)
         except OSError:
             return False
 
@@ -77,14 +80,14 @@ class Project:
 
     def _read(self, path: Path) -> Source | None:
         try:
-            if path.name == "__init__.py" and not self._is_file(path) and path.parent.is_dir():
-                source = Source(_shown(path), "")  # a package by its folder alone
+            if path.name == "__init__.py" and not self.disk.is_file(path) and self.disk.names(path.parent):
+                source = Source(self.disk.shown(path), "")  # a package by its folder alone
             else:
-                source = Source.read(_shown(path))
+                source = Source.from_bytes(self.disk.shown(path), self.disk.read(path))
             if len(source.text) > _MAX_MODULE:
                 raise SourceError(source.filename, f"longer than {_MAX_MODULE} characters")
             assert source.tree is not None  # parsed here, where a syntax error is expected
-        except SourceError:
+        except (SourceError, OSError, ValueError):
             self._unreadable.add(path)  # a check of that file itself reports what is wrong with it
             return None
         self.keep(path, source)
@@ -106,14 +109,14 @@ class Project:
         if source is not None:
             self._kept -= len(source.text)
         self._unreadable.discard(path)
-        self._exists.pop(path, None)
+        self.disk.forget(path)
 
     def _search_path(self, folder: Path) -> tuple[Path, ...]:
         """The script's own folder, as Python has it, then those above it up to the project's top."""
         if folder not in self._tops:
             folders = [folder]
             for parent in folder.parents:
-                if len(folders) > _MAX_LEVELS or any((folders[-1] / mark).exists() for mark in _TOP):
+                if len(folders) > _MAX_LEVELS or not self.disk.names(folders[-1]).isdisjoint(_TOP):
                     break
                 folders.append(parent)
             self._tops[folder] = tuple(folders)
@@ -121,31 +124,10 @@ class Project:
 
     def _module(self, folder: Path, parts: list[str]) -> Path | None:
         # Most names that are looked for are libraries: the folder's listing tells.
-        if parts and not {parts[0], parts[0] + ".py"} & self._listing(folder):
+        if parts and not {parts[0], parts[0] + ".py"} & self.disk.names(folder):
             return None
         base = folder.joinpath(*parts)
         candidates = [base / "__init__.py"]
         if parts:
             candidates.insert(0, base.with_name(base.name + ".py"))
-        return next((path for path in candidates if self._is_file(path)), None)
-
-    def _listing(self, folder: Path) -> frozenset[str]:
-        if folder not in self._listings:
-            try:
-                self._listings[folder] = frozenset(os.listdir(folder))
-            except OSError:
-                self._listings[folder] = frozenset()
-        return self._listings[folder]
-
-    def _is_file(self, path: Path) -> bool:
-        if path not in self._exists:
-            self._exists[path] = os.path.isfile(path)
-        return self._exists[path]
-
-
-def _shown(path: Path) -> str:
-    """The name that reports print: relative to the working folder where the file lies in it."""
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+        return next((path for path in candidates if self.disk.is_file(path)), None)

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tflint_nan import report
+from tflint_nan.check import Mode, Result, check_bytes
 from tflint_nan.config import Config, Selection
 from tflint_nan.finding import Finding, Level
 from tflint_nan.registry import Rule
 from tflint_nan.report import pages
-from tflint_nan.runner import Mode, Result, check_bytes
 
 COMMAND = "python -m tflint_nan.report.manual docs/rules"
 #: Every file of the manual starts with it, and no other file is taken away.

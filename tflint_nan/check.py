@@ -1,0 +1,210 @@
+"""One file in, its result out: read, linted, fixed; nothing is written."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from tflint_nan.baseline import Baseline
+from tflint_nan.build import Project
+from tflint_nan.disk import Disk
+from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
+from tflint_nan.finding import Applicability, Finding, Lines, Place, Rows, Span
+from tflint_nan.fix import fix_source, risks, unified_diff
+from tflint_nan.notebook import NEWLINE
+from tflint_nan.screen import Screen
+from tflint_nan.source import Source, SourceError
+from tflint_nan.suppress import mentioned
+from tflint_nan.unused import UNUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What is done with a file.
+
+    Attributes:
+        fix: fixes are made, the risky ones too with `unsafe`, and written to the file with `write`.
+        baseline: findings that are neither reported nor fixed.
+    """
+
+    write: bool = False
+    fix: bool = False
+    unsafe: bool = False
+    baseline: Baseline | None = None
+
+    @property
+    def applied(self) -> tuple[Applicability, ...]:
+        """The risks of the fixes that are made."""
+        return risks(self.unsafe) if self.fix else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one file.
+
+    Attributes:
+        findings: what remains, sorted.
+        fixed: code -> how many findings were fixed.
+        diff: the change as a unified diff.
+        data: the content with the fixes; empty where the file could not be read.
+        lines: the texts that the findings are about, see `report.Report`.
+        rows: where the cells are written that they stand in, see `report.Report`.
+        has_tensorflow: False where neither the file nor what it imports knows TensorFlow or Keras.
+        before: the content without the fixes, where there are any.
+    """
+
+    filename: str
+    findings: Sequence[Finding] = ()
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    diff: str = ""
+    data: bytes = b""
+    lines: Lines = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
+    has_tensorflow: bool = True
+    before: bytes = b""
+
+    @property
+    def failed(self) -> bool:
+        """True where the file, or a part of it, could not be checked or written."""
+        return any(finding.code in FAULTS for finding in self.findings)
+
+
+class Surroundings:
+    """The files that the files of one run import, each read once."""
+
+    def __init__(self, disk: Disk | None = None) -> None:
+        """Args:
+
+        disk: where they are, this machine's where none is given.
+        """
+        self.disk = Disk() if disk is None else disk
+        self.project = Project(self.disk)
+        self.screen = Screen(self.project)
+
+    def forget(self, path: Path) -> None:
+        """Read the file at `path` (absolute) again when it is wanted next."""
+        self.project.forget(path)
+        self.screen = Screen(self.project)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to check: its path, what reports call it, what is looked for and what is done with it."""
+
+    file: str
+    name: str
+    settings: Settings
+    mode: Mode
+
+
+def collect_rarely() -> None:
+    """Let this process look for garbage seldom: trees make many objects, and cycles only a file at a time.
+
+    Python's own thresholds cost a third of the time of a check of many files.
+    """
+    gc.set_threshold(100_000, 20, 100)
+
+
+def check_file(job: Job, surroundings: Surroundings) -> Result:
+    """The result for a file; nothing is written."""
+    try:
+        source = Source.read(job.file, surroundings.disk)
+    except SourceError as error:
+        return Result(job.name, [_unreadable(job.name, error)])
+    source.filename = job.name
+    result = check_source(source, job.settings, job.mode, surroundings)
+    return replace(result, before=source.data) if result.diff else result
+
+
+def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Result:
+    """The result for a content that is called `name`; nothing is written."""
+    try:
+        source = Source.from_bytes(name, data)
+    except SourceError as error:
+        return Result(name, [_unreadable(name, error)], data=data)
+    return check_source(source, settings, mode, Surroundings())
+
+
+def check_source(source: Source, settings: Settings, mode: Mode, surroundings: Surroundings) -> Result:
+    """The result for a text; nothing is written.
+
+    Args:
+        source: the text; imports are looked for beside the file that it is called.
+        settings: what is looked for.
+        mode: what is done with what is found.
+        surroundings: the files that it imports; what was read before is not read again.
+    """
+    try:
+        judged = UNUSED.code in settings.shown and mentioned(source.text)
+        if not judged and surroundings.screen.leaves_out(source):
+            return Result(source.filename, data=source.data, has_tensorflow=False)
+        check = partial(_lint, settings=settings, mode=mode, project=surroundings.project)
+        if mode.fix:
+            fixed = fix_source(source, check, mode.unsafe)
+            after, findings, counts = fixed.source, fixed.findings, fixed.counts
+            diff = unified_diff(source, after)
+        else:
+            after, findings, counts, diff = source, check(source), {}, ""
+        # It has been parsed, so those who import it need not.
+        surroundings.project.keep(surroundings.disk.absolute(source.filename), source)
+        findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
+        lines, rows = _lines(after, findings, surroundings.disk), _rows(after, findings)
+        return Result(source.filename, findings, counts, diff, after.data, lines, rows)
+    except SourceError as error:
+        finding = _unreadable(source.filename, error, source)
+    except Exception as error:
+        finding = crash(source.filename, "the check", error)
+    return Result(
+        source.filename, [finding], data=source.data, lines=_lines(source, [finding], surroundings.disk)
+    )
+
+
+def _lint(source: Source, settings: Settings, mode: Mode, project: Project) -> list[Finding]:
+    findings = lint(source, settings, project)
+    if mode.baseline is None or not findings:
+        return findings
+    return mode.baseline.unknown(findings, _split(source))
+
+
+def _unreadable(name: str, error: SourceError, source: Source | None = None) -> Finding:
+    cell, position = None, error.position or START
+    if source is not None:
+        cell, span = source.locate(Span(position, position))
+        position = span.start
+    return fault(UNREADABLE, name, error.reason, "nothing in this file was checked", position, cell)
+
+
+def _broken_cells(source: Source) -> Iterator[Finding]:
+    for cell in source.broken_cells:
+        yield fault(UNREADABLE, source.filename, "not Python", "this cell was not checked", cell=cell)
+
+
+def _lines(source: Source, findings: Sequence[Finding], disk: Disk) -> dict[Place, list[str]]:
+    """The lines of the source, if there is anything to say of it, and of other files that chains lead to."""
+    if not findings:
+        return {}
+    lines = _split(source)
+    for filename in {step.filename for finding in findings for step in finding.related} - {source.filename}:
+        with contextlib.suppress(SourceError):  # It was read before; without it, the place is shown alone.
+            lines.update(_split(Source.read(filename, disk)))
+    return lines
+
+
+def _rows(source: Source, findings: Sequence[Finding]) -> Rows:
+    places = {(finding.filename, finding.cell) for finding in findings}
+    places |= {(step.filename, step.cell) for finding in findings for step in finding.related}
+    return {
+        (name, cell): source.document_rows(cell)
+        for name, cell in places
+        if name == source.filename and cell is not None
+    }
+
+
+def _split(source: Source) -> dict[Place, list[str]]:
+    if source.is_notebook:
+        return {(source.filename, cell.number): NEWLINE.split(cell.text) for cell in source.cells}
+    return {(source.filename, None): NEWLINE.split(source.text)}

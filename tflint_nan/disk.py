@@ -1,0 +1,106 @@
+"""What a check sees of the file system: the one way to files, so that what was asked can be known or sent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+#: Largest file that is read, in bytes; pictures in a notebook's outputs are not parsed.
+MAX_FILE = 128_000_000
+
+
+class Disk:
+    """The files of this machine; what folders hold is asked once."""
+
+    def __init__(self, working: Path | None = None) -> None:
+        """Args:
+
+        working: the absolute folder that relative names start from, the process's own where none is given.
+        """
+        self._working = working
+        self._files: dict[Path, bool] = {}
+        self._listings: dict[Path, frozenset[str]] = {}
+
+    def absolute(self, name: str) -> Path:
+        """The path of a file that reports call `name`."""
+        return Path(name).absolute() if self._working is None else self._working / name
+
+    def shown(self, path: Path) -> str:
+        """What reports call an absolute path: relative to the working folder where it lies in it."""
+        try:
+            return str(path.relative_to(Path.cwd() if self._working is None else self._working))
+        except ValueError:
+            return str(path)
+
+    def read(self, path: Path) -> bytes:
+        """The content of a regular file.
+
+        Raises:
+            OSError: it cannot be read, is no regular file, or is larger than `MAX_FILE`.
+            ValueError: no file can have such a name.
+        """
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if status.st_size > MAX_FILE:
+            raise OSError(errno.EFBIG, f"larger than {MAX_FILE} bytes")
+        return path.read_bytes()
+
+    def is_file(self, path: Path) -> bool:
+        """Whether there is a file at an absolute path."""
+        if path not in self._files:
+            self._files[path] = os.path.isfile(path)
+        return self._files[path]
+
+    def names(self, folder: Path) -> frozenset[str]:
+        """The names in an absolute folder; none where it cannot be read."""
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._listings[folder] = frozenset()
+        return self._listings[folder]
+
+    def forget(self, path: Path) -> None:
+        """Look again at an absolute path when it is asked for next."""
+        self._files.pop(path, None)
+        self._listings.pop(path.parent, None)
+
+
+class Snapshot(Disk):
+    """Files that came along with the work, from another machine."""
+
+    def __init__(self, working: Path, contents: Mapping[Path, bytes]) -> None:
+        """Args:
+
+        working: the folder of that machine that relative names start from.
+        contents: absolute path -> content; there is nothing else.
+        """
+        super().__init__(working)
+        self._contents = contents
+        folders: dict[Path, set[str]] = {}
+        for path in contents:
+            for child, parent in zip((path, *path.parents), path.parents, strict=False):
+                known = folders.setdefault(parent, set())
+                if child.name in known:
+                    break
+                known.add(child.name)
+        self._listings = {folder: frozenset(names) for folder, names in folders.items()}
+
+    def read(self, path: Path) -> bytes:
+        """The content of a file that came along; see `Disk.read`."""
+        try:
+            return self._contents[path]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+
+    def is_file(self, path: Path) -> bool:
+        """Whether the file came along."""
+        return path in self._contents
+
+    def names(self, folder: Path) -> frozenset[str]:
+        """The names in a folder; none where nothing of it came along."""
+        return self._listings.get(folder, frozenset())
