@@ -56,21 +56,34 @@ class Edit:
 
     With a `cell`, `span` counts rows inside that notebook cell, like a finding's; without one it counts
     rows of the whole text, as rules make edits. `Source.located` turns the second form into the first, and
-    `Source.edit` takes both. Line ends in `content` are `\\n`, whatever the file's are.
+    `Source.edit` takes both. Line ends in `content` are `\\n`, whatever the file's are. `filename` is that of
+    another file than the finding's.
     """
 
     span: Span
     content: str
     cell: int | None = None
+    filename: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits of one file that belong together: all are applied or none."""
+    """Edits that belong together: all are applied or none."""
 
     applicability: Applicability
     message: str
     edits: tuple[Edit, ...]
+
+    @property
+    def by_file(self) -> dict[str | None, tuple[Edit, ...]]:
+        """File -> its edits; None is the finding's own."""
+        files = dict.fromkeys(edit.filename for edit in self.edits)
+        return {file: tuple(edit for edit in self.edits if edit.filename == file) for file in files}
+
+    @property
+    def others(self) -> frozenset[str]:
+        """The files that are changed, but for the finding's own."""
+        return frozenset(edit.filename for edit in self.edits if edit.filename is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import libcst as cst
 
-from tflint_nan.build import builtins
+from tflint_nan.build import Project, builtins
 from tflint_nan.expression import comments_in, names_in, within
 from tflint_nan.finding import Edit
 from tflint_nan.graph import Graph
+from tflint_nan.source import Source
 from tflint_nan.spelling import Spelling
 from tflint_nan.value import Const, Items, Op, Scope, Symbol, Value
 
@@ -83,42 +84,75 @@ class Kept:
 
 @dataclass(slots=True)
 class Draft:
-    """What one fix has collected so far."""
+    """What one fix has collected so far for the file of `op`."""
 
+    op: Op
     replacements: list[Replacement] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     hoists: dict[int, Hoist] = field(default_factory=dict)
     #: Import line -> what it is needed for.
     imports: dict[str, list[str]] = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
-    #: Identity of a value and of the scope that it is read from -> the name that the fix gives it there.
-    names: dict[tuple[int, int], str] = field(default_factory=dict)
     #: Assignments that go where nothing reads the name any more, with the function around them.
     spare: dict[cst.SimpleStatementLine, cst.FunctionDef] = field(default_factory=dict)
     #: Names that still need a value where something reads them.
     kept: list[Kept] = field(default_factory=list)
-    #: Functions that return something else now -> which element of what they return, -1 for all of it.
-    lifted: dict[cst.FunctionDef, int] = field(default_factory=dict)
-    #: Calls of these -> what to do with each that no way of the fix goes through.
-    pending: dict[cst.Call, Callable[[Rewriter], bool]] = field(default_factory=dict)
-    failed: bool = False
 
     def copy(self) -> Draft:
         """The same, to be written to by itself."""
         return Draft(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
 
 
+@dataclass(slots=True)
+class Plan:
+    """What one fix has collected so far, in all of its files."""
+
+    drafts: dict[Source, Draft] = field(default_factory=dict)
+    #: Identity of a value and of the scope that it is read from -> the name that the fix gives it there.
+    names: dict[tuple[int, int], str] = field(default_factory=dict)
+    #: Functions that return something else now -> which element of what they return, -1 for all of it.
+    lifted: dict[cst.FunctionDef, int] = field(default_factory=dict)
+    #: Calls of these -> what to do with each that no way of the fix goes through.
+    pending: dict[cst.Call, Callable[[Rewriter], bool]] = field(default_factory=dict)
+    #: Whether there may be callers that nobody sees.
+    uncertain: bool = False
+    failed: bool = False
+
+    def draft(self, op: Op) -> Draft:
+        """What is collected for the file of `op`."""
+        found = self.drafts.get(op.source)
+        if found is None:
+            found = self.drafts[op.source] = Draft(op)
+        return found
+
+    def copy(self) -> Plan:
+        """The same, to be written to by itself."""
+        parts = {part.name: copy(getattr(self, part.name)) for part in fields(self)}
+        return Plan(**{**parts, "drafts": {source: draft.copy() for source, draft in self.drafts.items()}})
+
+
 class Naming:
     """Gives names to the values that a fix needs, where its op stands."""
 
-    def __init__(self, graph: Graph, op: Op) -> None:
+    def __init__(self, graph: Graph, op: Op, project: Project | None = None) -> None:
+        """Args:
+
+        graph: the program.
+        op: where names are read; the fix is one of its file.
+        project: where other files are found, which the fix may change as well; none where it may not.
+        """
         self.graph = graph
+        self.project = project
         self._op = op
         self._source = op.source
         self._spelling = Spelling(graph, op)
-        self._draft = Draft()
+        self._plan = Plan()
         #: Why there is no fix, the first reason first.
         self._obstacles: list[str] = []
+
+    @property
+    def _draft(self) -> Draft:
+        return self._plan.draft(self._op)
 
     @property
     def obstacle(self) -> str | None:
@@ -132,7 +166,7 @@ class Naming:
     def _refuse(self, why: str) -> None:
         """There will be no fix."""
         self._obstacles.append(why)
-        self._draft.failed = True
+        self._plan.failed = True
 
     # Names.
 
@@ -167,7 +201,7 @@ class Naming:
             return self._literal(value)
         if id(value) in self._draft.hoists:
             return self._draft.hoists[id(value)].name
-        given = self._draft.names.get((id(value), id(self._op.scope)))
+        given = self._plan.names.get((id(value), id(self._op.scope)))
         if given is not None:
             return given
         places = list(self._expressions(value))
@@ -203,20 +237,20 @@ class Naming:
     @property
     def lifted(self) -> dict[cst.FunctionDef, int]:
         """Functions that the fix has return something else -> which element of it, -1 for all."""
-        return self._draft.lifted
+        return self._plan.lifted
 
     @property
     def pending(self) -> dict[cst.Call, Callable[[Rewriter], bool]]:
         """Calls of these functions -> what `fix` does with those that are left."""
-        return self._draft.pending
+        return self._plan.pending
 
     def given_name(self, value: Value, scope: Scope) -> str | None:
         """The name that the fix itself makes hold `value` in `scope`."""
-        return self._draft.names.get((id(value), id(scope)))
+        return self._plan.names.get((id(value), id(scope)))
 
     def given_names(self) -> Iterable[str]:
         """All names that the fix makes hold something."""
-        return self._draft.names.values()
+        return self._plan.names.values()
 
     def free_name(self, wanted: str, near: cst.CSTNode | None = None) -> str:
         """`wanted`, numbered where the function around the op (or `near`), or the fix itself, uses it."""
@@ -230,7 +264,7 @@ class Naming:
 
     def _free_name(self, wanted: str, spelling: Spelling, here: Scope) -> str:
         taken = {hoist.name for hoist in self._draft.hoists.values() if hoist.scope is here}
-        taken |= {name for (_, scope), name in self._draft.names.items() if scope == id(here)}
+        taken |= {name for (_, scope), name in self._plan.names.items() if scope == id(here)}
         return spelling.free_name(wanted, taken)
 
     def known_name(self, value: Value) -> str | None:
@@ -251,7 +285,7 @@ class Naming:
 
     def give_name(self, value: Value, scope: Scope, name: str) -> None:
         """Take note that the fix itself makes `name` hold `value` in `scope`."""
-        self._draft.names[id(value), id(scope)] = name
+        self._plan.names[id(value), id(scope)] = name
 
     def name_part(self, node: cst.BaseExpression, site: Op, text: str, around: tuple[str, str]) -> str | None:
         """A name for `text`, of which `node` is made: `around` is what comes before and after it there.

@@ -1,10 +1,10 @@
-"""What rules use to build a fix: edits of one file, with names spelled as the file spells them."""
+"""What rules use to build a fix: edits, with names spelled as each file spells them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Set
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import libcst as cst
@@ -12,7 +12,7 @@ import libcst as cst
 from tflint_nan.expression import assemble, comments_in, fill, meaning, within
 from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.imports import insertion
-from tflint_nan.naming import DEFERRED, Draft, Naming, Replacement, only_assignment
+from tflint_nan.naming import DEFERRED, Naming, Plan, Replacement, only_assignment
 from tflint_nan.parse import is_statement, parse_expression
 from tflint_nan.value import Op
 
@@ -20,7 +20,7 @@ _WORD = re.compile(r"\w")
 
 
 class Rewriter(Naming):
-    """Collects the edits of one fix, all in the file of `op`.
+    """Collects the edits of one fix: in the file of `op`, and with `at` in others.
 
     A method that is asked for what this place does not allow makes `fix` return None; only a template that
     is wrong in itself raises.
@@ -28,20 +28,20 @@ class Rewriter(Naming):
 
     def at(self, op: Op) -> Rewriter:
         """The same fix, with names as they are read where `op` stands."""
-        other = Rewriter(self.graph, op)
-        other._draft, other._obstacles = self._draft, self._obstacles
+        other = Rewriter(self.graph, op, self.project)
+        other._plan, other._obstacles = self._plan, self._obstacles
         return other
 
     def trial(self) -> Rewriter:
         """A fix that begins as this one does; `adopt` takes what is added to it."""
         other = self.at(self._op)
-        other._draft = self._draft.copy()
+        other._plan = self._plan.copy()
         return other
 
     def adopt(self, trial: Rewriter) -> None:
         """Go on from where `trial` is."""
-        for part in fields(Draft):
-            setattr(self._draft, part.name, getattr(trial._draft, part.name))
+        for part in fields(Plan):
+            setattr(self._plan, part.name, getattr(trial._plan, part.name))
 
     # Text.
 
@@ -228,10 +228,26 @@ class Rewriter(Naming):
     # The fix.
 
     def fix(self, applicability: Applicability, message: str) -> Fix | None:
-        """The fix with all edits so far, None where this place does not allow one of them."""
-        for apply in self._draft.pending.values():
+        """The fix with all edits so far, None where this place does not allow one of them.
+
+        It is no safe one where it changes what callers get that nobody may have seen.
+        """
+        for apply in self._plan.pending.values():
             if not apply(self):
                 self._refuse("what a function returns is taken where it cannot be changed")
+        edits = self._edits()
+        for source, draft in list(self._plan.drafts.items()):
+            if source is not self._source:
+                there = self.at(draft.op)._edits()
+                edits += [replace(edit, filename=source.filename) for edit in there]
+        if self._plan.failed or not edits:
+            return None
+        if self._plan.uncertain and applicability is Applicability.SAFE:
+            applicability = Applicability.UNSAFE
+        return Fix(applicability, message, tuple(edits))
+
+    def _edits(self) -> list[Edit]:
+        """The edits of the op's own file."""
         gone = self._unread()
         self._place_hoists(gone)
         self._place_names(gone)
@@ -248,9 +264,7 @@ class Rewriter(Naming):
             self._refuse("its edits overlap")
         if any(self._source.breaks_string(edit) for edit in edits):
             self._refuse("Python before 3.12 does not take the new text inside of an f-string")
-        if self._draft.failed or not edits:
-            return None
-        return Fix(applicability, message, tuple(edits))
+        return edits
 
     def _place_hoists(self, gone: Set[cst.CSTNode]) -> None:
         """Give names to moved expressions, or put them straight into the one place that uses them."""
