@@ -72,11 +72,15 @@ from tflint_nan.lift import logits_at
 from tflint_nan.registry import rule
 from tflint_nan.remedies import remove_activation
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import Entropy, compiled, entropies, guarded, made_only_by, units
+from tflint_nan.training import ENTROPIES, Entropy, compiled, entropies, guarded, made_only_by, units
 from tflint_nan.value import NONE, Op
 
 
-@rule("NAN203", "activation-before-logits-loss")
+@rule(
+    "NAN203",
+    "activation-before-logits-loss",
+    needs=[(*ENTROPIES, "ctc_loss", "softmax", "log_softmax"), ("softmax", "sigmoid")],
+)
 def check(graph: Graph) -> Iterator[Report]:
     """Activated outputs where logits are expected."""
     of_sequences = (Entropy(op, "softmax", "labels", "logits", True) for op in graph.ops("ctc_loss"))

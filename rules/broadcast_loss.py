@@ -52,15 +52,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.targets import is_data
-from tflint_nan.training import is_output
+from tflint_nan.training import WEIGHTED, is_output
 from tflint_nan.value import Op, Value
 
 
-@rule("NAN213", "broadcast-loss")
+@rule("NAN213", "broadcast-loss", needs=[("sub", "squared_difference"), DIFFERENTIATING, WEIGHTED])
 def check(graph: Graph) -> Iterator[Report]:
     """Differences of a column and a row, of which one is predicted and one given."""
     for op in graph.ops("sub", "squared_difference"):

@@ -76,7 +76,7 @@ _SETTINGS = ("clipnorm", "global_clipnorm", "clipvalue")
 _CLIPS = ("clip", "clip_by_norm")
 
 
-@rule("NAN404", "clipping-without-effect")
+@rule("NAN404", "clipping-without-effect", needs=[(*_CLIPS, "optimizer"), ("apply_gradients", "optimizer")])
 def check(graph: Graph) -> Iterator[Report]:
     """Clipped gradients that nothing takes, and settings that switch clipping off."""
     applied = {

@@ -63,7 +63,7 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.architecture import Network, activation, behind, fan_in, is_trained, kernel, units
+from tflint_nan.architecture import LAYERS, Network, activation, behind, fan_in, is_trained, kernel, units
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -72,7 +72,7 @@ from tflint_nan.starts import INITIALIZERS, bias_start, kernel_start
 from tflint_nan.value import Op
 
 
-@rule("NAN501", "constant-kernel")
+@rule("NAN501", "constant-kernel", needs=[LAYERS])
 def check(graph: Graph) -> Iterator[Report]:
     """Hidden layers whose kernel starts as zeros, ones or another constant."""
     network = Network(graph)

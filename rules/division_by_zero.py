@@ -54,7 +54,7 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.divisors import SPREADS, ZeroDivisor, is_count, is_spread, zero_divisors
+from tflint_nan.divisors import DIVISIONS, SPREADS, ZeroDivisor, is_count, is_spread, zero_divisors
 from tflint_nan.evidence import is_trained
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
@@ -69,7 +69,7 @@ from tflint_nan.value import Op
 _ADDENDS = {"float16": "1e-2"}
 
 
-@rule("NAN105", "division-by-zero")
+@rule("NAN105", "division-by-zero", needs=[DIVISIONS])
 def check(graph: Graph) -> Iterator[Report]:
     """Divisors that reach 0."""
     for zero in zero_divisors(graph):

@@ -95,7 +95,7 @@ _WEAK = frozenset({("tanh", "relu"), ("tanh", "tanh")})
 _THROUGH = ("dropout", "flatten", "max_pool")
 
 
-@rule("NAN505", "double-activation")
+@rule("NAN505", "double-activation", needs=[{second for second, _ in WRONG}, {first for _, first in WRONG}])
 def check(graph: Graph) -> Iterator[Report]:
     """Activations of what another activation gives."""
     found: list[tuple[Op, Op]] = []

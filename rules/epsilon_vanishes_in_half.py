@@ -63,6 +63,7 @@ from tflint_nan.precision import half_weights
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.steps import STEPS
 from tflint_nan.value import Op
 
 #: Optimizers that divide by a root plus epsilon.
@@ -75,7 +76,7 @@ _DEFAULTS = {
 }
 
 
-@rule("NAN601", "epsilon-vanishes-in-half")
+@rule("NAN601", "epsilon-vanishes-in-half", needs=[("optimizer",), STEPS])
 def check(graph: Graph) -> Iterator[Report]:
     """Optimizers of float16 weights whose epsilon is 0 there."""
     for optimizer in graph.ops("optimizer"):

@@ -67,7 +67,7 @@ _RESULTS = {"inf / inf": math.nan, "infinite": math.inf}
 _FREE = ("dense", "conv", "matmul", "variable", "add")
 
 
-@rule("NAN107", "exp-overflow")
+@rule("NAN107", "exp-overflow", needs=[("exp",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Exponentials that overflow."""
     for exp in graph.ops("exp"):

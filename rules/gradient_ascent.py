@@ -71,12 +71,13 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.descent import Error, Step, error_of, steps, trains_all
+from tflint_nan.descent import ERRORS, WEIGHTS, Error, Step, error_of, steps, trains_all
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.steps import STEPS
 from tflint_nan.value import Op
 
 _MESSAGES = {
@@ -86,7 +87,7 @@ _MESSAGES = {
 }
 
 
-@rule("NAN403", "gradient-ascent")
+@rule("NAN403", "gradient-ascent", needs=[(*STEPS, "gradients"), ERRORS, WEIGHTS])
 def check(graph: Graph) -> Iterator[Report]:
     """Steps that make an error larger."""
     judged = [(step, errors) for step in steps(graph) if (errors := error_of(step.loss)) is not None]

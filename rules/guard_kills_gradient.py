@@ -54,7 +54,7 @@ from functools import partial
 
 from tflint_nan.evidence import complement, number, onward
 from tflint_nan.finding import Applicability, Fix, Level, Severity
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.lift import logits_at
 from tflint_nan.registry import rule
@@ -64,7 +64,12 @@ from tflint_nan.training import made_only_by
 from tflint_nan.value import Op, Value, sources
 
 
-@rule("NAN112", "guard-kills-gradient", level=Level.STRICT)
+@rule(
+    "NAN112",
+    "guard-kills-gradient",
+    level=Level.STRICT,
+    needs=[("log",), ("clip", "maximum", "minimum"), ("softmax", "sigmoid"), DIFFERENTIATING],
+)
 def check(graph: Graph) -> Iterator[Report]:
     """Logs of clipped softmax and sigmoid outputs in a loss, the first of each output."""
     seen: set[int] = set()

@@ -67,7 +67,7 @@ _LOSSES = (
 )
 
 
-@rule("NAN602", "half-precision-output")
+@rule("NAN602", "half-precision-output", needs=[_LOSSES, (*LINEAR, "softmax", "sigmoid")])
 def check(graph: Graph) -> Iterator[Report]:
     """Outputs of losses that layers compute in float16."""
     seen: set[int] = set()

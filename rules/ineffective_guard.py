@@ -61,7 +61,7 @@ from tflint_nan.evidence import Guard, complement
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
-from tflint_nan.logs import BadLog, bad_logs
+from tflint_nan.logs import LOGS, BadLog, bad_logs
 from tflint_nan.ops.generations import is_v1_only
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
@@ -74,7 +74,7 @@ _NEXT = {"float16": "5e-4", "bfloat16": "4e-3", "float64": "1e-16"}
 _NEXT_OF_SINGLE = "6e-8"
 
 
-@rule("NAN104", "ineffective-guard")
+@rule("NAN104", "ineffective-guard", needs=[LOGS, ("add", "sub", "clip", "maximum", "minimum")])
 def check(graph: Graph) -> Iterator[Report]:
     """Logs that reach their edge although a guard was tried."""
     for bad in bad_logs(graph):

@@ -60,7 +60,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import smallest
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.roots import infinite_roots, reduction, unit_vector
+from tflint_nan.roots import ROOTS, infinite_roots, reduction, unit_vector
 from tflint_nan.stable import bounds, spelled
 from tflint_nan.trace import explained
 from tflint_nan.value import Op, Witness
@@ -75,7 +75,7 @@ _INSIDE = {
 }
 
 
-@rule("NAN106", "infinite-gradient-at-zero")
+@rule("NAN106", "infinite-gradient-at-zero", needs=[ROOTS])
 def check(graph: Graph) -> Iterator[Report]:
     """Roots of what reaches 0, where a gradient is taken of them."""
     for root in infinite_roots(graph):

@@ -66,11 +66,11 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import rename_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.targets import Encoding, encodings
-from tflint_nan.training import Entropy, entropies
+from tflint_nan.targets import NUMBERED, ONE_HOT, Encoding, encodings
+from tflint_nan.training import ENTROPIES, Entropy, entropies
 
 
-@rule("NAN211", "label-encoding")
+@rule("NAN211", "label-encoding", needs=[ENTROPIES, (*ONE_HOT, *NUMBERED)])
 def check(graph: Graph) -> Iterator[Report]:
     """Cross entropies over classes whose labels are all written in the other way."""
     losses = [entropy for entropy in entropies(graph) if entropy.kind == "softmax"]

@@ -59,14 +59,16 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.curvature import Divergence, divergences
+from tflint_nan.descent import ERRORS
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.steps import STEPS
 
 
-@rule("NAN402", "learning-rate-diverges")
+@rule("NAN402", "learning-rate-diverges", needs=[("optimizer",), STEPS, ERRORS])
 def check(graph: Graph) -> Iterator[Report]:
     """Rates past 2 / λmax."""
     seen: set[int] = set()

@@ -127,6 +127,7 @@ TOLERANCE = 1 + 2.0**-23
         for family, bounds in BOUNDS.items()
         for suffix, bound in zip(("", "-strict"), bounds, strict=True)
     },
+    needs=[("optimizer",)],
 )
 def check(graph: Graph) -> Iterator[Report]:
     """Rates that reach an optimizer above its bound."""

@@ -51,16 +51,16 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.targets import counted, inside, is_label
-from tflint_nan.training import trained_output, units
+from tflint_nan.training import WEIGHTED, trained_output, units
 from tflint_nan.value import Op, Value
 
 
-@rule("NAN113", "log-likelihood-of-raw-output")
+@rule("NAN113", "log-likelihood-of-raw-output", needs=[("log",), ("mul",), DIFFERENTIATING, WEIGHTED])
 def check(graph: Graph) -> Iterator[Report]:
     """Labels times the log of a linear output that is clipped."""
     for log in graph.ops("log"):

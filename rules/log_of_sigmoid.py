@@ -55,14 +55,14 @@ from tflint_nan.finding import Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.inward import log_sigmoid
-from tflint_nan.logs import BadLog, bad_logs
+from tflint_nan.logs import LOGS, BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, overflows
 from tflint_nan.trace import explained
 
 
-@rule("NAN102", "log-of-sigmoid")
+@rule("NAN102", "log-of-sigmoid", needs=[LOGS, ("sigmoid", "exp")])
 def check(graph: Graph) -> Iterator[Report]:
     """Logs of sigmoid outputs without a guard."""
     for bad in bad_logs(graph):

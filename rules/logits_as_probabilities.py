@@ -58,14 +58,14 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import entropies, trained_output
+from tflint_nan.training import OF_KERAS, WEIGHTED, entropies, trained_output
 from tflint_nan.value import NONE, Op
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
 EPSILON = 1e-7
 
 
-@rule("NAN204", "logits-as-probabilities")
+@rule("NAN204", "logits-as-probabilities", needs=[OF_KERAS, WEIGHTED])
 def check(graph: Graph) -> Iterator[Report]:
     """Linear outputs in losses that expect probabilities."""
     for entropy in entropies(graph):

@@ -74,7 +74,12 @@ class _Form:
     negated: bool = False
 
 
-@rule("NAN111", "lost-digits", level=Level.STRICT)
+@rule(
+    "NAN111",
+    "lost-digits",
+    level=Level.STRICT,
+    needs=[("sub", "log"), ("add", "sub"), ("exp", "cos", "mean", "log")],
+)
 def check(graph: Graph) -> Iterator[Report]:
     """Differences that have a form which keeps their digits."""
     for op in graph.ops("sub", "log"):

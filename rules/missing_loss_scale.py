@@ -78,7 +78,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.precision import MIXED, Policies, unscaled
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.steps import Step, steps, taped
+from tflint_nan.steps import STEPS, Step, steps, taped
 from tflint_nan.value import NONE, Object, sources
 
 _NAME = "scaled_loss"
@@ -86,7 +86,7 @@ _NAME = "scaled_loss"
 _KERAS_2 = ("keras.mixed_precision.experimental.", "optimizer.get_scaled_loss")
 
 
-@rule("NAN603", "missing-loss-scale")
+@rule("NAN603", "missing-loss-scale", needs=[("optimizer",), STEPS])
 def check(graph: Graph) -> Iterator[Report]:
     """Steps along gradients of float16 that nothing scaled."""
     policies = Policies(graph)

@@ -68,7 +68,7 @@ from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.inputs import RawData, raw_data
+from tflint_nan.inputs import LOADERS, SUMS, RawData, raw_data
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 
@@ -83,7 +83,7 @@ KINDS = {
 }
 
 
-@rule("NAN301", "missing-normalization")
+@rule("NAN301", "missing-normalization", needs=[LOADERS, SUMS])
 def check(graph: Graph) -> Iterator[Report]:
     """Raw arrays that a model is trained on, and the arrays beside them."""
     for data in raw_data(graph):

@@ -63,12 +63,12 @@ from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.steps import Step, steps, taped
+from tflint_nan.steps import STEPS, Step, steps, taped
 from tflint_nan.value import Const, Items, Op, sources
 from tflint_nan.watch import callbacks, looks_for_nan, may_stop
 
 
-@rule("NAN407", "no-nan-guard", Level.OPTIONAL)
+@rule("NAN407", "no-nan-guard", Level.OPTIONAL, needs=[("fit", *STEPS)])
 def check(graph: Graph) -> Iterator[Report]:
     """Training that goes on after a NaN."""
     if looks_for_nan(graph):

@@ -59,7 +59,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.functions import sigmoid as logistic_function
 from tflint_nan.ops.points import FAR
@@ -79,7 +79,11 @@ TERMS = (
 )
 
 
-@rule("NAN209", "one-sided-cross-entropy")
+@rule(
+    "NAN209",
+    "one-sided-cross-entropy",
+    needs=[("mul",), ("log", "log_sigmoid"), ("sigmoid", "log_sigmoid", "exp"), DIFFERENTIATING],
+)
 def check(graph: Graph) -> Iterator[Report]:
     """Products of a label and the log of a sigmoid that are all there is in a loss."""
     for op in graph.ops("mul"):

@@ -63,6 +63,8 @@ from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Op
 
+#: Ops that take such a constant.
+_HOLDERS = ("optimizer", "layer", "batch_norm", "schedule")
 #: Weights of the past, each with Keras's default.
 _MEMORIES = {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "rho": 0.9}
 #: Optimizers that divide by the root of a mean that is 0 before the first gradient.
@@ -70,10 +72,10 @@ _DIVIDING = ("adam", "adamw", "nadam", "adamax", "lamb", "rmsprop", "adadelta")
 _STEPS = ("decay_steps", "first_decay_steps")
 
 
-@rule("NAN406", "optimizer-constants")
+@rule("NAN406", "optimizer-constants", needs=[_HOLDERS])
 def check(graph: Graph) -> Iterator[Report]:
     """Constants outside of the range in which their formula works."""
-    for op in graph.ops("optimizer", "layer", "batch_norm", "schedule"):
+    for op in graph.ops(*_HOLDERS):
         for argument, usual, message in _wrong(op):
             yield Report(
                 op=op,

@@ -63,7 +63,7 @@ _POSITIVE = frozenset({"exp", "softplus", "square"})
 _COUNTED = frozenset({"sum", "mean", "count_nonzero", "std", "variance", "norm", "max", "min"})
 
 
-@rule("NAN109", "outside-domain")
+@rule("NAN109", "outside-domain", needs=[DOMAINS])
 def check(graph: Graph) -> Iterator[Report]:
     """Functions whose operand leaves their domain."""
     logs = {bad.trail.sink.serial for bad in bad_logs(graph) if bad.cause == "other"}

@@ -65,7 +65,7 @@ from tflint_nan.trace import explained
 _REACHES_ZERO = frozenset({"relu", "variable"})
 
 
-@rule("NAN110", "pow-domain")
+@rule("NAN110", "pow-domain", needs=[("pow",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Powers outside of their domain."""
     for sink in graph.ops("pow"):

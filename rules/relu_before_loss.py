@@ -57,11 +57,11 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import remove_activation, replace_activation
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import Entropy, entropies, guarded, made_only_by
+from tflint_nan.training import ENTROPIES, Entropy, entropies, guarded, made_only_by
 from tflint_nan.value import Op, Value
 
 
-@rule("NAN210", "relu-before-loss")
+@rule("NAN210", "relu-before-loss", needs=[ENTROPIES, ("relu", "relu6")])
 def check(graph: Graph) -> Iterator[Report]:
     """Relus whose output a cross entropy takes as it is."""
     for entropy in entropies(graph):

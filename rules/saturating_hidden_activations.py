@@ -62,7 +62,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.architecture import Network, everywhere
+from tflint_nan.architecture import LAYERS, Network, everywhere
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -77,7 +77,7 @@ FLAT = frozenset(SLOPES) - {"tanh"}
 ROW = 3
 
 
-@rule("NAN503", "saturating-hidden-activations")
+@rule("NAN503", "saturating-hidden-activations", needs=[LAYERS, SLOPES])
 def check(graph: Graph) -> Iterator[Report]:
     """Three or more hidden layers in a row that end with a sigmoid or softmax; with tanh under `--strict`."""
     network = Network(graph)

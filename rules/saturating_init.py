@@ -81,7 +81,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.architecture import Network, fan_in, is_trained, readers, units
+from tflint_nan.architecture import LAYERS, Network, fan_in, is_trained, readers, units
 from tflint_nan.evidence import onward
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
@@ -105,6 +105,7 @@ _BY_LOG = ("log", "log1p", "binary_crossentropy", "binary_focal_crossentropy")
     "NAN502",
     "saturating-init",
     thresholds={"initial-scale": 1.0, "initial-scale-ratio": 5.0, "initial-slope": 0.1},
+    needs=[(*LAYERS, "sigmoid", "tanh")],
 )
 def check(graph: Graph) -> Iterator[Report]:
     """Kernels spread too far for their fan-in; sigmoids and tanhs that start where they are flat."""

@@ -62,13 +62,13 @@ from functools import partial
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.inputs import Entry, entries, raw, scaled_pixels
+from tflint_nan.inputs import ENTRANCES, PICTURES, Entry, entries, raw, scaled_pixels
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Op
 
 
-@rule("NAN303", "scaled-differently")
+@rule("NAN303", "scaled-differently", needs=[PICTURES, ENTRANCES])
 def check(graph: Graph) -> Iterator[Report]:
     """Data that enters a model in another range than what it is trained on."""
     by_target: dict[int, list[Entry]] = {}

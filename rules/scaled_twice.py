@@ -65,27 +65,29 @@ import libcst as cst
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.inputs import entries, scaled_pixels
+from tflint_nan.inputs import PICTURES, entries, scaled_pixels
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Op
 
 #: A divisor this large brings bytes near 1: 127.5, 128, 255, 256.
 _BYTES = 100.0
+#: Ops that scale, in a program or as a layer of a model.
+_SCALING = ("div", "mul", "rescaling", "scaled")
 
 
-@rule("NAN302", "scaled-twice")
+@rule("NAN302", "scaled-twice", needs=[PICTURES, _SCALING])
 def check(graph: Graph) -> Iterator[Report]:
     """Second scalings, by an op on the data and by a layer of the model."""
     seen: set[int] = set()
-    for op in graph.ops("div", "mul", "rescaling", "scaled"):
+    for op in graph.ops(*_SCALING):
         first = scaled_pixels(op.arg("x")) if _shrinks(op) else None
         if first is not None and id(op.node) not in seen:
             seen.add(id(op.node))
             yield _report(op, op.node, first, op)
     for entry in entries(graph):
         second = entry.first[0] if len(entry.first) == 1 else None
-        if second is None or second.name not in ("rescaling", "scaled", "div", "mul") or not _shrinks(second):
+        if second is None or second.name not in _SCALING or not _shrinks(second):
             continue
         first = scaled_pixels(entry.data)
         if first is not None and id(entry.node) not in seen:

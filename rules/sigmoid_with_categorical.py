@@ -60,11 +60,11 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_activation, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import entropies, made_only_by, units
+from tflint_nan.training import OF_KERAS, entropies, made_only_by, units
 from tflint_nan.value import Op
 
 
-@rule("NAN205", "sigmoid-with-categorical")
+@rule("NAN205", "sigmoid-with-categorical", needs=[OF_KERAS, ("sigmoid",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Sigmoids under a cross entropy over classes."""
     for entropy in entropies(graph):

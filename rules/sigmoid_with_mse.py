@@ -63,15 +63,15 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
 from tflint_nan.remedies import Pair, train_with_cross_entropy
-from tflint_nan.targets import squared_classes
+from tflint_nan.targets import SQUARES, squared_classes
 from tflint_nan.value import Value
 
 
-@rule("NAN201", "sigmoid-with-mse")
+@rule("NAN201", "sigmoid-with-mse", needs=[SQUARES, ("sigmoid", "exp"), DIFFERENTIATING])
 def check(graph: Graph) -> Iterator[Report]:
     """Squared errors that are minimised between labels and a sigmoid."""
     for error in squared_classes(graph):

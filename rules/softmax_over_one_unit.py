@@ -55,7 +55,7 @@ from tflint_nan.training import axis_length
 from tflint_nan.value import Op
 
 
-@rule("NAN206", "softmax-over-one-unit")
+@rule("NAN206", "softmax-over-one-unit", needs=[("softmax", "log_softmax")])
 def check(graph: Graph) -> Iterator[Report]:
     """Softmaxes along an axis of length 1."""
     for op in graph.ops("softmax", "log_softmax"):

@@ -61,11 +61,11 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import axis_length, entropies, guarded, made_only_by
+from tflint_nan.training import OF_KERAS, axis_length, entropies, guarded, made_only_by
 from tflint_nan.value import Op
 
 
-@rule("NAN207", "softmax-with-binary")
+@rule("NAN207", "softmax-with-binary", needs=[OF_KERAS, ("softmax",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Softmaxes of more than two classes under a binary cross entropy."""
     for entropy in entropies(graph):

@@ -59,15 +59,15 @@ from functools import partial
 
 from tflint_nan.evidence import gap, squasher
 from tflint_nan.finding import Fix
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import Pair, replace_activation, train_with_cross_entropy
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.targets import SquaredClasses, squared_classes
+from tflint_nan.targets import SQUARES, SquaredClasses, squared_classes
 from tflint_nan.training import units
 
 
-@rule("NAN202", "softmax-with-mse")
+@rule("NAN202", "softmax-with-mse", needs=[SQUARES, ("softmax", "sigmoid", "exp"), DIFFERENTIATING])
 def check(graph: Graph) -> Iterator[Report]:
     """Squared errors that are minimised between labels and a distribution over classes."""
     for error in squared_classes(graph):

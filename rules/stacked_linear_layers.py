@@ -64,6 +64,7 @@ from functools import partial
 import libcst as cst
 
 from tflint_nan.architecture import (
+    LAYERS,
     Network,
     fed,
     has_bias,
@@ -81,7 +82,7 @@ from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Op
 
 
-@rule("NAN504", "stacked-linear-layers")
+@rule("NAN504", "stacked-linear-layers", needs=[LAYERS])
 def check(graph: Graph) -> Iterator[Report]:
     """Layers without an activation whose output only the next layer reads."""
     network = Network(graph)

@@ -60,7 +60,7 @@ from tflint_nan.training import made_only_by
 from tflint_nan.value import NONE, Op
 
 
-@rule("NAN212", "sum-reduced-loss", Level.STRICT)
+@rule("NAN212", "sum-reduced-loss", Level.STRICT, needs=[("minimize", "gradients"), ("sum",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Sums over the batch that are minimised as they are."""
     for step in graph.ops("minimize", "gradients"):

@@ -61,11 +61,11 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.targets import SwappedLog, is_data, is_label, swapped_logs
-from tflint_nan.training import entropies, is_output
+from tflint_nan.training import ENTROPIES, WEIGHTED, entropies, is_output
 from tflint_nan.value import Op, Value
 
 
-@rule("NAN208", "swapped-labels")
+@rule("NAN208", "swapped-labels", needs=[(*ENTROPIES, "log"), WEIGHTED])
 def check(graph: Graph) -> Iterator[Report]:
     """Predictions in the place of labels, and logs of labels."""
     for entropy in entropies(graph):

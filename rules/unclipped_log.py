@@ -62,7 +62,7 @@ _POSITIVE = frozenset({"exp", "softplus"})
 _SUMS = frozenset({"sum", "mean"})
 
 
-@rule("NAN103", "unclipped-log")
+@rule("NAN103", "unclipped-log", needs=[("log",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Logs of values that reach 0 or less, neither softmax nor sigmoid, without a guard."""
     for bad in bad_logs(graph):

@@ -71,7 +71,7 @@ from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.steps import steps
+from tflint_nan.steps import STEPS, steps
 from tflint_nan.training import ancestors
 from tflint_nan.value import Op
 
@@ -80,7 +80,7 @@ _RECURRENT = ("lstm", "gru", "rnn")
 _BOUNDED = ("lion", "lamb", "lars", "adafactor")
 
 
-@rule("NAN405", "unclipped-recurrent-gradients", Level.OPTIONAL)
+@rule("NAN405", "unclipped-recurrent-gradients", Level.OPTIONAL, needs=[("optimizer",), STEPS, _RECURRENT])
 def check(graph: Graph) -> Iterator[Report]:
     """Steps that train recurrent layers along gradients as they are."""
     for step in steps(graph):

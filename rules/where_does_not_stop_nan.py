@@ -49,14 +49,14 @@ from functools import partial
 from tflint_nan.domains import DOMAINS
 from tflint_nan.evidence import at, number
 from tflint_nan.finding import Applicability, Fix
-from tflint_nan.graph import Graph, Report
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.functions import exp, log, power
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
 from tflint_nan.trace import explained
-from tflint_nan.unchosen import Unchosen, unchosen
+from tflint_nan.unchosen import EDGED, Unchosen, unchosen
 
 #: Functions of which 1 is an edge as well.
 _WITHOUT = frozenset({"acos", "asin", "acosh", "erfinv"})
@@ -64,7 +64,7 @@ _WITHOUT = frozenset({"acos", "asin", "acosh", "erfinv"})
 _POINTS = {name: domain.point for name, domain in DOMAINS.items()} | {"log": log, "exp": exp}
 
 
-@rule("NAN108", "where-does-not-stop-nan")
+@rule("NAN108", "where-does-not-stop-nan", needs=[("where",), EDGED, DIFFERENTIATING])
 def check(graph: Graph) -> Iterator[Report]:
     """Functions inside of a `where` that are differentiated where they are undefined."""
     for found in unchosen(graph):

@@ -57,11 +57,11 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of
 from tflint_nan.targets import is_label
-from tflint_nan.training import entropies, guarded, made_only_by, shares, trained_output
+from tflint_nan.training import ENTROPIES, entropies, guarded, made_only_by, shares, trained_output
 from tflint_nan.value import NONE, Op, Value
 
 
-@rule("NAN214", "wrong-axis")
+@rule("NAN214", "wrong-axis", needs=[(*ENTROPIES, "log", "sum"), ("softmax", "log_softmax", "exp")])
 def check(graph: Graph) -> Iterator[Report]:
     """Softmaxes of predictions, and sums of cross entropies, along the batch."""
     predicted = [entropy.output for entropy in entropies(graph)]

@@ -56,7 +56,7 @@ from tflint_nan.stable import clipped
 from tflint_nan.trace import explained, label
 
 
-@rule("NAN114", "zero-log-zero")
+@rule("NAN114", "zero-log-zero", needs=[("log",), ("mul",)])
 def check(graph: Graph) -> Iterator[Report]:
     """Products of a value that reaches 0 with its own log."""
     for bad in bad_logs(graph):

@@ -16,6 +16,8 @@ from tflint_nan.ops.points import integer
 from tflint_nan.training import ends, made_only_by
 from tflint_nan.value import NONE, Const, Items, Object, Op, Value, sources
 
+#: Ops that may be layers.
+LAYERS = ("dense", "conv", "matmul")
 #: Ops after which a linear function of a layer's output is the same function, or the mean of it.
 LINEAR_STEPS = frozenset(
     {"reshape", "squeeze", "expand_dims", "transpose", "cast", "identity", "flatten", "dropout", "avg_pool"}
@@ -211,7 +213,7 @@ class Network:
     def __init__(self, graph: Graph) -> None:
         """All that `graph` has."""
         self._graph = graph
-        self.layers: Sequence[Op] = [op for op in graph.ops("dense", "conv", "matmul") if is_layer(op)]
+        self.layers: Sequence[Op] = [op for op in graph.ops(*LAYERS) if is_layer(op)]
 
     @cached_property
     def _tops(self) -> frozenset[int]:

@@ -22,6 +22,7 @@ from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.literals import Array, evaluated
 from tflint_nan.rates import clipped_by_norm, places
+from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors
 from tflint_nan.value import NONE, UNKNOWN, Items, Object, Op, Value, sources
 
@@ -82,7 +83,7 @@ class _Loss:
 
 def divergences(graph: Graph) -> Iterator[Divergence]:
     """Rates of plain gradient descent that are provably past the limit."""
-    for step in graph.ops("minimize", "compile", "apply_gradients"):
+    for step in graph.ops(*STEPS):
         loss_value, variables = _differentiated(step)
         for optimizer in sources(step.arg("optimizer")):
             rate, loss = _plain_rate(graph, optimizer), _squared_error(loss_value)

@@ -29,8 +29,10 @@ _ERRORS = {
     ),
     "squared_difference": ("x", "y"),
 }
+#: Ops that are the error in a loss: of a library, or the square of a difference.
+ERRORS = frozenset({*_ERRORS, "square", "pow", "mul"})
 #: Ops that hold weights, or compute with weights of their own.
-_WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
+WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose output has the sign of their operand `x`, and is made of nothing else.
 _SIGNED = frozenset({"mean", "sum", "clip", "clip_by_norm", "sign", "l2_normalize", "cast", "identity"})
 #: Ops that make the numbers that a program writes itself: no labels of anything.
@@ -229,13 +231,13 @@ def squared(op: Op) -> Op | None:
 
 def is_trained(value: Value) -> bool:
     """Whether a value is computed from weights."""
-    return any(op.name in _WEIGHTS for op in ancestors(value).values())
+    return any(op.name in WEIGHTS for op in ancestors(value).values())
 
 
 def _is_data(value: Value) -> bool:
     """Whether a value is data: neither computed from weights nor made up."""
     computed = ancestors(value)
-    if any(op.name in _WEIGHTS for op in computed.values()):
+    if any(op.name in WEIGHTS for op in computed.values()):
         return False
     last = ends(value)
     return not last or not all(op.name in _WRITTEN and number(op.value) is not None for op in last)
@@ -246,7 +248,7 @@ def trains_all(loss: Value, variables: Value) -> bool:
 
     Not so where the input is moved (a picture that a trained network is shown), or one of several networks.
     """
-    weights = [op for op in ancestors(loss).values() if op.name in _WEIGHTS]
+    weights = [op for op in ancestors(loss).values() if op.name in WEIGHTS]
     if any(op.name == "unknown_call" and _has_tensors(op) for op in ancestors(loss).values()):
         return False
     if variables is NONE or variables.literal is None:
@@ -260,7 +262,7 @@ def trains_all(loss: Value, variables: Value) -> bool:
 
 
 def _has_tensors(op: Op) -> bool:
-    return any(source.name in _WEIGHTS for value in op.args.values() for source in ancestors(value).values())
+    return any(source.name in WEIGHTS for value in op.args.values() for source in ancestors(value).values())
 
 
 def _layers_of(variable: Value) -> set[int]:

@@ -28,6 +28,8 @@ from tflint_nan.graph import Graph
 from tflint_nan.roots import infinite_roots
 from tflint_nan.value import Const, Op, Witness
 
+#: Ops that divide by an operand.
+DIVISIONS = ("div", "reciprocal", "rsqrt")
 #: 0 where a feature is constant.
 SPREADS = frozenset({"std", "variance"})
 _COUNTS = frozenset({"count", "count_nonzero"})
@@ -64,7 +66,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
     """The divisors that are known to reach 0 and whose quotient training may see."""
     # What is wrong with a root that is differentiated at 0 is NAN106's.
     roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
-    for sink in graph.ops("div", "reciprocal", "rsqrt"):
+    for sink in graph.ops(*DIVISIONS):
         name = "y" if sink.name == "div" else "x"
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
         # The root of a negative number is NaN: NAN109's.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: Ops that differentiate their argument `loss`.
-_DIFFERENTIATING = ("minimize", "gradients", "compile", "add_loss")
+DIFFERENTIATING = ("minimize", "gradients", "compile", "add_loss")
 #: Arguments that say where, how many and which; no gradient goes there, whatever the operator.
 _ASIDE = frozenset(
     {"condition", "axis", "index", "indices", "mask", "shape", "perm", "begin", "size", "num", "multiples"}
@@ -92,6 +92,11 @@ class Graph:
         self._thresholds = thresholds
         self._escaped = tuple(escaped)
 
+    @property
+    def names(self) -> Set[str]:
+        """The canonical names of the ops that occur."""
+        return self._by_name.keys()
+
     def threshold(self, name: str) -> float:
         """The number in force for a threshold that a rule declares.
 
@@ -157,7 +162,7 @@ class Graph:
     @cached_property
     def _losses(self) -> tuple[Op, ...]:
         """What is differentiated or minimised."""
-        return tuple(source for op in self.ops(*_DIFFERENTIATING) for source in sources(op.arg("loss")))
+        return tuple(source for op in self.ops(*DIFFERENTIATING) for source in sources(op.arg("loss")))
 
     @cached_property
     def _away(self) -> tuple[Op, ...]:

@@ -24,9 +24,14 @@ _UNIT = 1.01
 #: Ops that bring pixels into another range, or load them in it.
 _SCALING = ("div", "mul", "add", "sub", "clip", "rescaling", "scaled_images")
 #: Ops that give pictures.
-_PICTURES = ("pixels", "scaled_images")
+PICTURES = ("pixels", "scaled_images")
 #: Ops that sum over their input with trained weights: what comes in large goes on large.
-_SUMS = (*LINEAR, "lstm", "gru", "rnn")
+SUMS = (*LINEAR, "lstm", "gru", "rnn")
+
+#: Ops that give a model data.
+_CALLS = ("fit", "evaluate", "predict")
+#: Ops through which data enters what computes with it.
+ENTRANCES = (*_CALLS, "feed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
     seen: set[int] = set()
     for sink, node, value, first in _entries(graph):
         producer = raw(value)
-        if producer is None or not first or any(op.name not in _SUMS for op in first):
+        if producer is None or not first or any(op.name not in SUMS for op in first):
             continue
         scope, name = _named(sink, value)
         bindings = _together(graph, scope, name) if scope is not None and name is not None else ()
@@ -108,7 +113,7 @@ class Entry:
 
 def entries(graph: Graph) -> Iterator[Entry]:
     """All data of models and placeholders, in order of evaluation."""
-    for op in graph.ops("fit", "evaluate", "predict"):
+    for op in graph.ops(*_CALLS):
         model, start = op.arg("model"), entrance(graph, op.arg("model"))
         if model.op is None:
             continue
@@ -134,7 +139,7 @@ def scaled_pixels(value: Value) -> Op | None:
     if (
         len(made) != 1
         or made[0].name not in _SCALING
-        or not any(op.name in _PICTURES for op in ancestors(value).values())
+        or not any(op.name in PICTURES for op in ancestors(value).values())
     ):
         return None
     return made[0]
@@ -150,7 +155,7 @@ def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op
         for placeholder in sources(feed.arg("placeholder")):
             first = [op for op in first_ops(graph, placeholder, None) if graph.in_loss(op)]
             yield feed, feed.node, feed.arg("data"), first
-    for op in graph.ops(*_SUMS):
+    for op in graph.ops(*SUMS):
         if graph.in_loss(op):
             yield op, op.node, op.arg("x"), (op,)
 
@@ -258,4 +263,4 @@ def _unscaled(graph: Graph, value: Value) -> bool:
     op = value.op
     if op is None or raw(value) is None:
         return False
-    return all(step.name in ("fit", "evaluate", "predict", "feed") for step in graph.consumers(op))
+    return all(step.name in ENTRANCES for step in graph.consumers(op))

@@ -28,6 +28,9 @@ from tflint_nan.interval import round_to
 from tflint_nan.targets import swapped_logs
 from tflint_nan.value import Op, Value, Witness
 
+#: The logs whose operand is judged here.
+LOGS = ("log", "log1p")
+
 
 @dataclass(frozen=True, slots=True)
 class BadLog:
@@ -59,7 +62,7 @@ def bad_logs(graph: Graph) -> tuple[BadLog, ...]:
 
 
 def _bad_logs(graph: Graph) -> Iterator[BadLog]:
-    for sink in graph.ops("log", "log1p"):
+    for sink in graph.ops(*LOGS):
         edge = -1.0 if sink.name == "log1p" else 0.0
         if any(swapped.log is sink for swapped in swapped_logs(graph)):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tflint_nan.architecture import is_trained
 from tflint_nan.graph import Graph
+from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
 from tflint_nan.value import NONE, Object, Op, Value, sources
 
@@ -69,7 +70,7 @@ def half_weights(graph: Graph, optimizer: Op) -> bool:
     """Whether an optimizer moves weights that are kept in float16."""
     policies = Policies(graph)
     losses: list[Value] = []
-    for step in graph.ops("minimize", "compile", "apply_gradients"):
+    for step in graph.ops(*STEPS):
         if optimizer in sources(step.arg("optimizer")):
             given = ancestors(step.arg("gradients")).values()
             losses += [step.arg("loss"), *(op.arg("loss") for op in given if op.name == "gradients")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -22,7 +22,11 @@ GROUP = "tflint_nan.rules"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its code, its name (the bad thing), when it is shown, its page and its check."""
+    """A rule: its code, its name (the bad thing), when it is shown, its page and its check.
+
+    Attributes:
+        needs: sets of canonical op names; the rule reports nothing unless an op of each set occurs.
+    """
 
     code: str
     name: str
@@ -30,6 +34,11 @@ class Rule:
     page: str
     check: Check
     thresholds: Mapping[str, float]
+    needs: tuple[frozenset[str], ...] = ()
+
+    def may_report(self, names: Set[str]) -> bool:
+        """Whether the rule may say something about a program in which the ops of these names occur."""
+        return not any(map(names.isdisjoint, self.needs))
 
     @property
     def summary(self) -> str:
@@ -43,6 +52,7 @@ def rule(
     name: str,
     level: Level = Level.DEFAULT,
     thresholds: Mapping[str, float] | None = None,
+    needs: Collection[Collection[str]] = (),
 ) -> Callable[[Check], Check]:
     """Mark a function as the check of a rule; its module's docstring is the rule's page.
 
@@ -51,10 +61,12 @@ def rule(
         name: the bad thing, in words joined by hyphens.
         level: when findings are shown; a single report may be weaker, never stronger.
         thresholds: name -> default of the numbers that users may set; `graph.threshold(name)` reads them.
+        needs: sets of canonical op names. A program in which none of the ops of a set occurs is not checked,
+            so each set has every op without which nothing can be reported; without sets, all are checked.
     """
 
     def mark(check: Check) -> Check:
-        check.__tflint_nan__ = (code, name, level, thresholds or {})  # type: ignore[attr-defined]
+        check.__tflint_nan__ = (code, name, level, thresholds or {}, tuple(map(frozenset, needs)))  # type: ignore[attr-defined]
         return check
 
     return mark
@@ -81,8 +93,8 @@ def rules() -> tuple[Rule, ...]:
             for value in vars(module).values():
                 mark = getattr(value, "__tflint_nan__", None)
                 if mark is not None and value.__module__ == module.__name__:
-                    code, name, level, thresholds = mark
-                    found.append(Rule(code, name, level, module.__doc__ or "", value, thresholds))
+                    code, name, level, thresholds, needs = mark
+                    found.append(Rule(code, name, level, module.__doc__ or "", value, thresholds, needs))
     found.sort(key=lambda item: item.code)
     for key in ("code", "name"):
         seen: set[str] = set()

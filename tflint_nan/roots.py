@@ -35,7 +35,8 @@ _RELU = "a relu, 0 for every negative input"
 #: How far a value is followed back.
 _DEPTH = 40
 _SPREADS = frozenset({"std", "variance"})
-_ROOTS = ("sqrt", "norm", "std", "pow")
+#: Ops whose gradient may be infinite where their operand is 0.
+ROOTS = ("sqrt", "norm", "std", "pow")
 #: Norms whose gradient at 0 is infinite; that of the others is 0 there (TensorFlow 2.21).
 _EUCLIDEAN = (None, 2, 2.0, "euclidean", "fro")
 
@@ -66,7 +67,7 @@ def infinite_roots(graph: Graph) -> tuple[Root, ...]:
 
 def _infinite_roots(graph: Graph) -> Iterator[Root]:
     zeros = Zeros()
-    for sink in graph.ops(*_ROOTS):
+    for sink in graph.ops(*ROOTS):
         taken = graph.differentiated(sink)
         # Only arrays have such methods.
         if taken is False or sink.api.startswith("tensor.") or not _is_root(sink):

@@ -10,6 +10,8 @@ import libcst as cst
 from tflint_nan.graph import Graph
 from tflint_nan.value import Op, Value, sources
 
+#: Ops that move weights.
+STEPS = ("minimize", "compile", "apply_gradients")
 #: What clips gradients, and what else hands them to the optimizer at the scale that they have.
 _CLIPS = frozenset({"clip", "clip_by_norm"})
 _KEEPING = _CLIPS | {"cast", "identity", "join", "refine"}
@@ -42,7 +44,7 @@ class Step:
 def steps(graph: Graph) -> Iterator[Step]:
     """All steps; those left out whose gradient goes through calls that are not followed, or arithmetic."""
     clipping = {op.serial for wrap in graph.ops("clip_gradients") for op in sources(wrap.arg("optimizer"))}
-    for op in graph.ops("minimize", "compile", "apply_gradients"):
+    for op in graph.ops(*STEPS):
         for optimizer in sources(op.arg("optimizer")):
             if optimizer.name == "optimizer":
                 limited = optimizer.serial in clipping or any(map(_is_set, _settings(op, optimizer)))

@@ -34,6 +34,10 @@ from tflint_nan.value import NONE, Const, Items, Object, Op, Symbol, Value, sour
 _MODELLED = (*LINEAR, "sigmoid", "softmax", "tanh", "relu", "variable", "predict")
 #: Ops that make rows of zeros and a one.
 ONE_HOT = ("one_hot", "eye")
+#: Ops that make the numbers of classes.
+NUMBERED = ("class_ids", "argmax", "random_integers")
+#: Ops that a squared error ends with.
+SQUARES = ("mean_squared_error", "squared_difference", "square", "pow", "mul")
 #: Ops that make class numbers, rows of zeros and a one, answers to yes-or-no questions.
 _CLASSES = (
     *(*ONE_HOT, "class_ids", "random_integers"),
@@ -69,7 +73,7 @@ _BETWEEN = (
 
 def squared_errors(graph: Graph) -> Iterator[tuple[Op, Value, Value]]:
     """Every squared error, a loss's or one written by hand: (op, one side, the other)."""
-    for op in graph.ops("mean_squared_error", "squared_difference", "square", "pow", "mul"):
+    for op in graph.ops(*SQUARES):
         if op.name == "mean_squared_error":
             yield op, op.arg("y_true"), op.arg("y_pred")
             continue
@@ -378,7 +382,7 @@ def _encoding(target: Value) -> Encoding | None:
     made = ends(target)
     if made and all(op.name in ONE_HOT for op in made):
         return None if any(map(_takes_rows_apart, target.producers())) else Encoding.ONE_HOT
-    numbered = made and all(op.name in ("class_ids", "argmax", "random_integers") for op in made)
+    numbered = made and all(op.name in NUMBERED for op in made)
     return Encoding.NUMBERS if numbered else None
 
 

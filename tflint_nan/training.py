@@ -18,6 +18,8 @@ from tflint_nan.value import NONE, Const, Items, Op, Table, Value, sources
 
 #: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
 LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
+#: Ops that hold weights, or multiply with them: one of them makes every output that is trained.
+WEIGHTED = (*LINEAR, "variable")
 #: Ops that combine what they are given without bounding it: a bias, a residual, the product of one neuron.
 _AFFINE = ("add", "sub", "mul", "neg")
 #: Ops that only keep a probability inside its range, or move it by an epsilon.
@@ -119,7 +121,7 @@ def _parameters(value: Value) -> list[Op] | None:
         if op.serial in seen:
             continue
         seen.add(op.serial)
-        if op.name in (*LINEAR, "variable"):
+        if op.name in WEIGHTED:
             found.append(op)
         elif op.name in _AFFINE:
             todo.extend(end for operand in op.args.values() for end in ends(operand))
@@ -196,13 +198,14 @@ FUSED = {
     "weighted_cross_entropy_with_logits": "sigmoid",
 }
 #: Cross entropies of Keras, which take what the activation computes unless they are told otherwise.
-_OF_KERAS = {
+OF_KERAS = {
     "categorical_crossentropy": "softmax",
     "sparse_categorical_crossentropy": "softmax",
     "binary_crossentropy": "sigmoid",
     "binary_focal_crossentropy": "sigmoid",
     "categorical_focal_crossentropy": "softmax",
 }
+ENTROPIES = (*FUSED, *OF_KERAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +243,7 @@ class Entropy:
 
 def entropies(graph: Graph) -> Iterator[Entropy]:
     """Every cross entropy that a library computes."""
-    for op in graph.ops(*FUSED, *_OF_KERAS):
+    for op in graph.ops(*ENTROPIES):
         if op.name in FUSED:
             names = ("labels", "logits")
             if _has_no_order(graph, op) and is_output(op.arg("labels")):
@@ -249,7 +252,7 @@ def entropies(graph: Graph) -> Iterator[Entropy]:
             continue
         given = op.arg("from_logits")
         flag = given.literal if given is not NONE else False
-        yield Entropy(op, _OF_KERAS[op.name], "y_true", "y_pred", flag if isinstance(flag, bool) else None)
+        yield Entropy(op, OF_KERAS[op.name], "y_true", "y_pred", flag if isinstance(flag, bool) else None)
 
 
 def _has_no_order(graph: Graph, op: Op) -> bool:

@@ -31,6 +31,9 @@ _EDGES: dict[str, tuple[str, tuple[float, ...]]] = {
     "digamma": ("x", (0.0,)),
 }
 
+#: Every function with an edge, those included whose edge depends on a format or an exponent.
+EDGED = frozenset({*_EDGES, "exp", "pow"})
+
 
 @dataclass(frozen=True, slots=True)
 class Test:
