@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tflint_nan.build import Project
 from tflint_nan.config import Configs, Overrides
 from tflint_nan.files import Found, find
-from tflint_nan.screen import Screen
-from tflint_nan.source import Source
+from tflint_nan.modules import Modules
+from tflint_nan.screen import Screen, summarised
 
 
 def _tree(root: Path, *names: str) -> None:
@@ -214,7 +213,7 @@ def test_the_screen_leaves_out_what_cannot_reach_tensorflow(
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
     (tmp_path / "unreadable.py").write_bytes(b"\xff\xfe")
-    screen = Screen(Project())
-    source = Source(str(tmp_path / "a.py"), text)
-    assert screen.leaves_out(source) is left_out
-    assert screen.leaves_out(source) is left_out
+    screen = Screen(Modules())
+    path = tmp_path / "a.py"
+    assert screen.leaves_out(path, summarised(text)) is left_out
+    assert screen.leaves_out(path, summarised(text)) is left_out

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.finding import Finding, Lines
 from tflint_nan.fingerprint import fingerprints, path_from
 

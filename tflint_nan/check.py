@@ -4,73 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tflint_nan.baseline import Baseline
 from tflint_nan.build import Project
 from tflint_nan.disk import Disk
-from tflint_nan.engine import FAULTS, START, UNREADABLE, Settings, crash, fault, lint
-from tflint_nan.finding import Applicability, Finding, Lines, Place, Rows, Span
-from tflint_nan.fix import fix_source, risks, unified_diff
+from tflint_nan.engine import lint
+from tflint_nan.facts import Facts
+from tflint_nan.faults import START, UNREADABLE, crash, fault
+from tflint_nan.finding import Finding, Place, Rows, Span
+from tflint_nan.fix import fix_source, unified_diff
+from tflint_nan.job import Job, Mode, Result, Settings
 from tflint_nan.notebook import NEWLINE
-from tflint_nan.screen import Screen
+from tflint_nan.screen import Screen, summarised
 from tflint_nan.source import Source, SourceError
-from tflint_nan.suppress import mentioned
 from tflint_nan.unused import UNUSED
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """What is done with a file.
-
-    Attributes:
-        fix: fixes are made, the risky ones too with `unsafe`, and written to the file with `write`.
-        baseline: findings that are neither reported nor fixed.
-    """
-
-    write: bool = False
-    fix: bool = False
-    unsafe: bool = False
-    baseline: Baseline | None = None
-
-    @property
-    def applied(self) -> tuple[Applicability, ...]:
-        """The risks of the fixes that are made."""
-        return risks(self.unsafe) if self.fix else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one file.
-
-    Attributes:
-        findings: what remains, sorted.
-        fixed: code -> how many findings were fixed.
-        diff: the change as a unified diff.
-        data: the content with the fixes; empty where the file could not be read.
-        lines: the texts that the findings are about, see `report.Report`.
-        rows: where the cells are written that they stand in, see `report.Report`.
-        has_tensorflow: False where neither the file nor what it imports knows TensorFlow or Keras.
-        before: the content without the fixes, where there are any.
-    """
-
-    filename: str
-    findings: Sequence[Finding] = ()
-    fixed: Mapping[str, int] = field(default_factory=dict)
-    diff: str = ""
-    data: bytes = b""
-    lines: Lines = field(default_factory=dict)
-    rows: Rows = field(default_factory=dict)
-    has_tensorflow: bool = True
-    before: bytes = b""
-
-    @property
-    def failed(self) -> bool:
-        """True where the file, or a part of it, could not be checked or written."""
-        return any(finding.code in FAULTS for finding in self.findings)
 
 
 class Surroundings:
@@ -83,22 +33,12 @@ class Surroundings:
         """
         self.disk = Disk() if disk is None else disk
         self.project = Project(self.disk)
-        self.screen = Screen(self.project)
+        self.screen = Screen(self.project.modules)
 
     def forget(self, path: Path) -> None:
         """Read the file at `path` (absolute) again when it is wanted next."""
         self.project.forget(path)
-        self.screen = Screen(self.project)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A file to check: its path, what reports call it, what is looked for and what is done with it."""
-
-    file: str
-    name: str
-    settings: Settings
-    mode: Mode
+        self.screen = Screen(self.project.modules)
 
 
 def collect_rarely() -> None:
@@ -110,14 +50,17 @@ def collect_rarely() -> None:
 
 
 def check_file(job: Job, surroundings: Surroundings) -> Result:
-    """The result for a file; nothing is written."""
+    """The result for a file, see `check_source`; nothing is written."""
+    path = Path(job.file)
+    facts = surroundings.project.facts = Facts(surroundings.disk.digest(path))
+    surroundings.screen.summaries = facts.summaries
     try:
         source = Source.read(job.file, surroundings.disk)
     except SourceError as error:
-        return Result(job.name, [_unreadable(job.name, error)])
+        return Result(job.name, [_unreadable(job.name, error)], facts=facts)
     source.filename = job.name
     result = check_source(source, job.settings, job.mode, surroundings)
-    return replace(result, before=source.data) if result.diff else result
+    return replace(result, before=source.data if result.diff else b"", facts=facts)
 
 
 def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Result:
@@ -126,11 +69,14 @@ def check_bytes(data: bytes, name: str, settings: Settings, mode: Mode) -> Resul
         source = Source.from_bytes(name, data)
     except SourceError as error:
         return Result(name, [_unreadable(name, error)], data=data)
-    return check_source(source, settings, mode, Surroundings())
+    result = check_source(source, settings, mode, Surroundings())
+    return result if mode.fix else result.without(mode.baseline)
 
 
 def check_source(source: Source, settings: Settings, mode: Mode, surroundings: Surroundings) -> Result:
     """The result for a text; nothing is written.
+
+    The mode's baseline says what is not fixed; without fixes, findings are all there.
 
     Args:
         source: the text; imports are looked for beside the file that it is called.
@@ -139,8 +85,10 @@ def check_source(source: Source, settings: Settings, mode: Mode, surroundings: S
         surroundings: the files that it imports; what was read before is not read again.
     """
     try:
-        judged = UNUSED.code in settings.shown and mentioned(source.text)
-        if not judged and surroundings.screen.leaves_out(source):
+        path = surroundings.disk.absolute(source.filename)
+        summary = surroundings.project.facts.summary = summarised(source.text)
+        judged = UNUSED.code in settings.shown and summary.mentions_noqa
+        if not judged and surroundings.screen.leaves_out(path, summary):
             return Result(source.filename, data=source.data, has_tensorflow=False)
         check = partial(_lint, settings=settings, mode=mode, project=surroundings.project)
         if mode.fix:
@@ -150,7 +98,7 @@ def check_source(source: Source, settings: Settings, mode: Mode, surroundings: S
         else:
             after, findings, counts, diff = source, check(source), {}, ""
         # It has been parsed, so those who import it need not.
-        surroundings.project.keep(surroundings.disk.absolute(source.filename), source)
+        surroundings.project.keep(path, source)
         findings = sorted([*findings, *_broken_cells(after)], key=lambda finding: finding.sort_key)
         lines, rows = _lines(after, findings, surroundings.disk), _rows(after, findings)
         return Result(source.filename, findings, counts, diff, after.data, lines, rows)
@@ -165,7 +113,7 @@ def check_source(source: Source, settings: Settings, mode: Mode, surroundings: S
 
 def _lint(source: Source, settings: Settings, mode: Mode, project: Project) -> list[Finding]:
     findings = lint(source, settings, project)
-    if mode.baseline is None or not findings:
+    if mode.baseline is None or not mode.fix or not findings:
         return findings
     return mode.baseline.unknown(findings, _split(source))
 

@@ -22,8 +22,8 @@ from tflint_nan.formats import FORMATS
 
 # All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
-    from tflint_nan.check import Mode, Result
     from tflint_nan.config import Configs, Overrides, Selection
+    from tflint_nan.job import Mode, Result
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 STDIN = "-"
@@ -133,11 +133,11 @@ def check(
     import logging
 
     from tflint_nan import baseline as baselines
-    from tflint_nan import config, pool
-    from tflint_nan.check import Mode, collect_rarely
+    from tflint_nan import config
+    from tflint_nan.faults import log_to_stderr
+    from tflint_nan.job import Mode
 
-    pool.log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    collect_rarely()
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
     if STDIN in paths and len(paths) > 1:
         raise click.UsageError("'-' (standard input) cannot be mixed with other paths")
     if stdin_filename is not None and STDIN not in paths:
@@ -289,7 +289,8 @@ def _progress(count: int, quiet: bool) -> Iterator[Callable[[], object]]:
 def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) -> tuple[list[Result], bool]:
     """The result of standard input; none where its file name is excluded."""
     from tflint_nan import files
-    from tflint_nan.check import Result, check_bytes
+    from tflint_nan.check import check_bytes
+    from tflint_nan.job import Result
 
     data = sys.stdin.buffer.read()
     path = Path(os.path.abspath(filename)) if filename else working / STDIN
@@ -384,10 +385,9 @@ def write_baseline(
 ) -> int:
     """Write the findings that there are to a file; `check --baseline FILE` reports what comes after them."""
     from tflint_nan import baseline, config
-    from tflint_nan.check import Mode, collect_rarely
-    from tflint_nan.engine import FAULTS
+    from tflint_nan.faults import FAULTS
+    from tflint_nan.job import Mode
 
-    collect_rarely()
     overrides = _overrides(config_options, isolated, config.Selection(), strict, False)
     working = Path(os.path.abspath(os.curdir))
     try:

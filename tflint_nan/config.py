@@ -17,8 +17,9 @@ from typing import Any
 
 from pathspec import GitIgnoreSpec
 
-from tflint_nan.engine import OWN, Settings
+from tflint_nan.faults import OWN
 from tflint_nan.finding import Level
+from tflint_nan.job import Settings
 from tflint_nan.registry import rules
 
 if sys.version_info >= (3, 11):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ class Disk:
         self._working = working
         self._files: dict[Path, bool] = {}
         self._listings: dict[Path, frozenset[str]] = {}
+        self._digests: dict[Path, str | None] = {}
 
     def absolute(self, name: str) -> Path:
         """The path of a file that reports call `name`."""
@@ -42,6 +44,21 @@ class Disk:
             OSError: it cannot be read, is no regular file, or is larger than `MAX_FILE`.
             ValueError: no file can have such a name.
         """
+        data = self._content(path)
+        # The first counts: what was made of it may be kept, whatever the file becomes while this runs.
+        self._digests.setdefault(path, hashlib.blake2b(data, digest_size=16).hexdigest())
+        return data
+
+    def digest(self, path: Path) -> str | None:
+        """What tells the content of an absolute path, as it was first read; None where it cannot be read."""
+        if path not in self._digests:
+            try:
+                self.read(path)
+            except (OSError, ValueError):
+                self._digests[path] = None
+        return self._digests[path]
+
+    def _content(self, path: Path) -> bytes:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
@@ -67,6 +84,7 @@ class Disk:
     def forget(self, path: Path) -> None:
         """Look again at an absolute path when it is asked for next."""
         self._files.pop(path, None)
+        self._digests.pop(path, None)
         self._listings.pop(path.parent, None)
 
 
@@ -90,8 +108,7 @@ class Snapshot(Disk):
                 known.add(child.name)
         self._listings = {folder: frozenset(names) for folder, names in folders.items()}
 
-    def read(self, path: Path) -> bytes:
-        """The content of a file that came along; see `Disk.read`."""
+    def _content(self, path: Path) -> bytes:
         try:
             return self._contents[path]
         except KeyError:

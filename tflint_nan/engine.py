@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product, takewhile
-from pathlib import PurePath
 
 import libcst as cst
 
 from tflint_nan import build
-from tflint_nan.finding import Finding, Level, Position, Related, Severity, Span
+from tflint_nan.faults import OWN, crash
+from tflint_nan.finding import Finding, Level, Related, Span
 from tflint_nan.graph import Graph, Report
-from tflint_nan.registry import Rule, nothing, rules
+from tflint_nan.job import Settings
+from tflint_nan.registry import Rule, rules
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
 from tflint_nan.suppress import Suppressions
 from tflint_nan.unused import UNUSED, unused
 from tflint_nan.value import Op
 
-log = logging.getLogger(__name__)
-START = Position(1, 1)
 #: What is said of a call of the project that a value comes out of, or goes into.
 _LEFT, _ENTERED = "computed in this call", "used in this call"
 #: How often a program is read with other settings than its defaults.
 MAX_RUNS = 4
 RANK = {Level.DEFAULT: 0, Level.STRICT: 1, Level.OPTIONAL: 2}
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is looked for in one file.
-
-    Attributes:
-        shown: code -> the weakest level of report that is shown; a rule that is not here does not run.
-        thresholds: the numbers in force, every one that a rule declares.
-        fixes: whether fixes are made for what is found; without them, the rest is there sooner.
-    """
-
-    shown: Mapping[str, Level]
-    thresholds: Mapping[str, float]
-    fixes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,78 +34,6 @@ class _Found:
     rule: Rule
     report: Report
     graph: Graph
-
-
-UNREADABLE = Rule(
-    "NAN900",
-    "unreadable-file",
-    Level.DEFAULT,
-    """NAN900 unreadable-file: the file cannot be read or is not Python, so nothing is known about it.
-
-## Why is this bad?
-A file that was not checked must not look like one that is clean. The finding stands where reading stopped
-and says why: a syntax error, bytes that are not in the file's encoding, a file that may not be opened, a
-notebook that is not JSON, a fixed file that may not be written. The other files of the run are checked. The
-exit status is 2, and neither `ignore` nor a `noqa` comment changes that.
-""",
-    nothing,
-    {},
-)
-CRASH = Rule(
-    "NAN901",
-    "internal-error",
-    Level.DEFAULT,
-    """NAN901 internal-error: tflint-nan failed on this file.
-
-## Why is this bad?
-What the failing part would have found is not in the report. The finding names the error and where in
-tflint-nan it happened; `--verbose` prints the whole traceback. Please report it together with the file. The
-other rules and files are checked. The exit status is 2, and neither `ignore` nor a `noqa` comment changes
-that.
-""",
-    nothing,
-    {},
-)
-#: Why a file could not be checked. Always shown, never suppressed: the run could not do its job.
-FAULTS = {rule.code: rule for rule in (UNREADABLE, CRASH)}
-#: The rules of this tool's own doing, which no graph is asked for.
-OWN = {**FAULTS, UNUSED.code: UNUSED}
-
-
-def crash(filename: str, what: str, error: BaseException) -> Finding:
-    """The NAN901 finding for an exception that `what` (a rule, the build) raised."""
-    log.info("%s: %s failed", filename, what, exc_info=error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    words = " ".join(str(error).split())
-    described = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    message = f"{what} failed: {described[:200]}{place}"
-    return fault(
-        CRASH, filename, message, "this is a fault in tflint-nan; please report it together with the file"
-    )
-
-
-def fault(
-    rule: Rule,
-    filename: str,
-    message: str,
-    help: str,
-    position: Position = START,
-    cell: int | None = None,
-) -> Finding:
-    """The finding that says why a file was not checked, or not written."""
-    return Finding(
-        code=rule.code,
-        name=rule.name,
-        message=message,
-        filename=filename,
-        span=Span(position, position),
-        severity=Severity.ERROR,
-        level=rule.level,
-        help=help,
-        statement=(position.row, position.row),
-        cell=cell,
-    )
 
 
 def lint(source: Source, settings: Settings, project: build.Project | None = None) -> list[Finding]:
@@ -148,7 +58,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     seen = set() if source.broken_cells else set(settings.shown)
     for rule, graph in product(rules(), graphs):
         weakest = settings.shown.get(rule.code)
-        if weakest is None:
+        if weakest is None or not rule.may_report(graph.names):
             continue
         try:
             for report in rule.check(graph):
@@ -170,7 +80,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
             reported.setdefault(code, []).append(rows)
             shown = _strongest(same) <= RANK[settings.shown[code]]
             if shown and not suppressions.silences(code, rows):
-                findings += _best(same, span, rows, settings.fixes)
+                reach = project if settings.across else None
+                findings += _best(same, span, rows, settings.fixes, reach)
         if judged:
             known = OWN.keys() | {rule.code for rule in rules()}
             findings += unused(source, suppressions, reported, seen, known)
@@ -233,8 +144,13 @@ def _strongest(same: list[_Found]) -> int:
     return min(RANK[found.report.level] for found in same)
 
 
-def _best(same: list[_Found], span: Span, rows: tuple[int, int], fixes: bool) -> Iterator[Finding]:
-    """Of the reports at one place (one a call that leads there): the strongest, then one with a fix."""
+def _best(
+    same: list[_Found], span: Span, rows: tuple[int, int], fixes: bool, reach: build.Project | None
+) -> Iterator[Finding]:
+    """Of the reports at one place (one a call that leads there): the strongest, then one with a fix.
+
+    The fix may change other files, too, where they are found in `reach`.
+    """
     strongest = _strongest(same)
     candidates = [found for found in same if RANK[found.report.level] == strongest]
     fix = obstacle = None
@@ -243,7 +159,7 @@ def _best(same: list[_Found], span: Span, rows: tuple[int, int], fixes: bool) ->
         if report.fix is None or not fixes:
             continue
         try:
-            rewriter = Rewriter(found.graph, report.op)
+            rewriter = Rewriter(found.graph, report.op, reach)
             fix = report.fix(rewriter)
             obstacle = obstacle or rewriter.obstacle or "its rewrite of this form is not known"
         except Exception as error:

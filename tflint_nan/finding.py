@@ -34,6 +34,11 @@ class Applicability(str, Enum):
     DISPLAY = "display"
 
 
+def risks(unsafe: bool) -> tuple[Applicability, ...]:
+    """The risks of the fixes that are applied."""
+    return (Applicability.SAFE, Applicability.UNSAFE) if unsafe else (Applicability.SAFE,)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
     """A place in a text: `row` and `column` from 1, columns in characters."""

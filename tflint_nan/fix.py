@@ -18,8 +18,9 @@ from functools import cached_property
 
 import libcst as cst
 
-from tflint_nan.engine import CRASH, RANK, fault
-from tflint_nan.finding import Applicability, Edit, Finding
+from tflint_nan.engine import RANK
+from tflint_nan.faults import CRASH, fault
+from tflint_nan.finding import Applicability, Edit, Finding, risks
 from tflint_nan.imports import unused
 from tflint_nan.source import Source, SourceError
 
@@ -178,11 +179,6 @@ def _outermost(node: cst.CSTNode) -> Iterator[cst.FunctionDef]:
     elif not isinstance(node, (cst.BaseExpression, cst.BaseSmallStatement)):
         for child in node.children:
             yield from _outermost(child)
-
-
-def risks(unsafe: bool) -> tuple[Applicability, ...]:
-    """The risks of the fixes that are applied."""
-    return (Applicability.SAFE, Applicability.UNSAFE) if unsafe else (Applicability.SAFE,)
 
 
 def fix_source(source: Source, lint: Lint, unsafe: bool) -> FixResult:

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from tflint_nan import __version__
-from tflint_nan.check import Mode, Surroundings, check_source
+from tflint_nan.check import Surroundings, check_source
 from tflint_nan.config import ConfigError, Configs, Overrides
+from tflint_nan.job import Mode
 from tflint_nan.source import Source
 
 #: What flake8 calls standard input.

@@ -79,6 +79,7 @@ class Graph:
         thresholds: Mapping[str, float],
         escaped: Sequence[Value] = (),
         asked: Sequence[tuple[str, object]] = (),
+        is_imported: Callable[[Source], bool] = lambda source: True,
     ) -> None:
         """Args:
 
@@ -86,8 +87,10 @@ class Graph:
         thresholds: the numbers that rules may ask for.
         escaped: what callers that are not seen may get.
         asked: settings of the command line with values, not those of this run, that the program tests for.
+        is_imported: whether a file beside a source imports it.
         """
         self.asked = tuple(asked)
+        self.is_imported = is_imported
         self._ops = tuple(ops)
         self._thresholds = thresholds
         self._escaped = tuple(escaped)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 
-from tflint_nan.check import Job, Result, Surroundings, check_file, collect_rarely
-from tflint_nan.engine import crash
+from tflint_nan.check import Surroundings, check_file, collect_rarely
+from tflint_nan.faults import crash, log, log_to_stderr
+from tflint_nan.job import Job, Result
 
-log = logging.getLogger("tflint_nan")
 #: Fewer files than this are faster in one process than in several.
 FEW = 8
-
-
-def log_to_stderr(level: int) -> None:
-    """Print what tflint-nan logs from `level` on, in this process."""
-    log.handlers[:] = [logging.StreamHandler(sys.stderr)]
-    log.setLevel(level)
 
 
 def _start(level: int) -> None:
@@ -34,6 +26,7 @@ def _start(level: int) -> None:
 
 def check_all(jobs: Sequence[Job]) -> Iterator[Result]:
     """One result for each job, in the same order, each as soon as it and those before it are there."""
+    collect_rarely()
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers < 2 or len(jobs) < FEW:
         surroundings = Surroundings()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tflint_nan.check import Job, Mode, Result, Surroundings, check_file
-from tflint_nan.engine import UNREADABLE, fault
+from tflint_nan.check import Surroundings, check_file
+from tflint_nan.faults import UNREADABLE, fault
 from tflint_nan.files import File
+from tflint_nan.job import Job, Mode, Result
 from tflint_nan.overwrite import overwrite
 from tflint_nan.pool import check_all
 
@@ -26,7 +27,7 @@ def run(files: Sequence[File], mode: Mode, checked: Callable[[], object] = int) 
     jobs = [Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
     results = []
     for result in check_all(jobs):
-        results.append(result)
+        results.append(result if mode.fix else result.without(mode.baseline))
         checked()
     if mode.write:
         return [
@@ -43,6 +44,6 @@ def _written(job: Job, result: Result) -> Result:
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
         refused = fault(UNREADABLE, job.name, message, "the file is as it was")
-        unfixed = check_file(replace(job, mode=Mode(baseline=job.mode.baseline)), Surroundings())
+        unfixed = check_file(replace(job, mode=Mode()), Surroundings()).without(job.mode.baseline)
         return replace(unfixed, findings=[refused, *unfixed.findings])
     return result

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from tflint_nan.build import Project
-from tflint_nan.source import Source
+from tflint_nan.modules import Lookup, Modules
+from tflint_nan.suppress import mentioned
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the screen has to know of a text.
+
+    Attributes:
+        imports: (module, leading dots, names that are taken from it) of each import; None where the text has
+            to be read with care, since it mentions TensorFlow, or is nothing that the running Python can
+            parse (a notebook's magic, the syntax of another version, an error).
+        mentions_noqa: False where it surely has no `noqa` comment.
+    """
+
+    imports: tuple[tuple[str, int, tuple[str, ...]], ...] | None
+    mentions_noqa: bool
+
+
+def summarised(text: str) -> Summary:
+    """The summary of a text."""
+    return Summary(_imports(text), mentioned(text))
 
 
 class Screen:
@@ -18,18 +39,21 @@ class Screen:
     the file or in a file of the project that it imports.
     """
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, modules: Modules, summaries: MutableMapping[str, Summary] | None = None) -> None:
+        """Args:
+
+        modules: where imported files are found.
+        summaries: digest of a content -> its summary; those of further files are added.
+        """
+        self._modules = modules
+        self.summaries = {} if summaries is None else summaries
         #: File -> the project's files that it imports, None where it has to be read with care.
         self._imports: dict[Path, tuple[Path, ...] | None] = {}
-        #: (importing file's folder, module, leading dots) -> file.
-        self._modules: dict[tuple[Path, str, int], Path | None] = {}
         self._left_out: set[Path] = set()
 
-    def leaves_out(self, source: Source) -> bool:
-        """True where `source` is Python and nothing can be found in it."""
-        path = self._project.disk.absolute(source.filename)
-        self._imports[path] = self._imports_in(source.text, path)
+    def leaves_out(self, path: Path, summary: Summary) -> bool:
+        """True where the file at `path` (absolute), of this summary, is Python and nothing is in it."""
+        self._imports[path] = self._files(summary, path)
         todo = [path]
         seen = {path}
         for path in todo:
@@ -43,48 +67,54 @@ class Screen:
 
     def _imports_of(self, path: Path) -> tuple[Path, ...] | None:
         if path not in self._imports:
-            try:
-                text = self._project.disk.read(path).decode(errors="replace")
-            except (OSError, ValueError):
-                text = ""  # What cannot be read is not followed.
-            self._imports[path] = self._imports_in(text, path)
+            digest = self._modules.disk.digest(path)
+            if digest is None:
+                return ()  # What cannot be read is not followed.
+            if digest not in self.summaries:
+                try:
+                    text = self._modules.disk.read(path).decode(errors="replace")
+                except (OSError, ValueError):
+                    return ()
+                self.summaries[digest] = summarised(text)
+            self._imports[path] = self._files(self.summaries[digest], path)
         return self._imports[path]
 
-    def _imports_in(self, text: str, path: Path) -> tuple[Path, ...] | None:
-        """The project's files that a text imports; None where it has to be read with care.
-
-        That is: it mentions TensorFlow, or is nothing that the running Python can parse (a notebook's
-        magic, the syntax of another version, an error).
-        """
-        if "tensorflow" in text or "keras" in text:
+    def _files(self, summary: Summary, path: Path) -> tuple[Path, ...] | None:
+        """The project's files that a text at `path` imports."""
+        if summary.imports is None:
             return None
-        try:
-            with warnings.catch_warnings():
-                # Odd escapes and the like are not our business.
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+        folder = str(path.parent)
         found: dict[Path | None, None] = {}
-        for node in _statements(tree):
-            if isinstance(node, ast.Import):
-                # `import a.b` runs `a` as well.
-                parts = [alias.name.split(".") for alias in node.names]
-                names = [".".join(of[:end]) for of in parts for end in range(1, len(of) + 1)]
-                found.update(dict.fromkeys(self._module(name, 0, path) for name in names))
-            elif isinstance(node, ast.ImportFrom):
-                base = self._module(node.module or "", node.level, path)
-                found[base] = None
-                if base is None or base.name == "__init__.py":
-                    names = [f"{node.module or ''}.{alias.name}".lstrip(".") for alias in node.names]
-                    found.update(dict.fromkeys(self._module(name, node.level, path) for name in names))
+        for module, level, names in summary.imports:
+            base = self._modules.find(Lookup(folder, module, level))
+            found[base] = None
+            if base is None or base.name == "__init__.py":
+                for name in names:
+                    inner = f"{module}.{name}".lstrip(".")
+                    found[self._modules.find(Lookup(folder, inner, level))] = None
         return tuple(other for other in found if other is not None)
 
-    def _module(self, name: str, level: int, importer: Path) -> Path | None:
-        key = (importer.parent, name, level)
-        if key not in self._modules:
-            self._modules[key] = self._project.find(name, level, str(importer))
-        return self._modules[key]
+
+def _imports(text: str) -> tuple[tuple[str, int, tuple[str, ...]], ...] | None:
+    if "tensorflow" in text or "keras" in text:
+        return None
+    try:
+        with warnings.catch_warnings():
+            # Odd escapes and the like are not our business.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found: dict[tuple[str, int, tuple[str, ...]], None] = {}
+    for node in _statements(tree):
+        if isinstance(node, ast.Import):
+            # `import a.b` runs `a` as well.
+            parts = [alias.name.split(".") for alias in node.names]
+            for of in parts:
+                found.update(dict.fromkeys((".".join(of[:end]), 0, ()) for end in range(1, len(of) + 1)))
+        elif isinstance(node, ast.ImportFrom):
+            found[node.module or "", node.level, tuple(alias.name for alias in node.names)] = None
+    return tuple(found)
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tflint_nan.baseline import Baseline
-from tflint_nan.check import Mode, Result
 from tflint_nan.files import File
 from tflint_nan.fingerprint import fingerprints
+from tflint_nan.job import Mode, Result
 from tflint_nan.revision import checked_out, top
 from tflint_nan.runner import run
 

@@ -48,11 +48,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from tflint_nan.finding import Applicability, Edit, Finding, Fix, Level, Position, Severity, Span
 from tflint_nan.registry import Rule, nothing
-from tflint_nan.source import Source
 from tflint_nan.suppress import Code, Directive, Suppressions
+
+if TYPE_CHECKING:
+    from tflint_nan.source import Source
 
 UNUSED = Rule("NAN902", "unused-suppression", Level.OPTIONAL, __doc__ or "", nothing, {})
 _OURS = re.compile(r"NAN\d+")

@@ -142,4 +142,11 @@ def build(
         program.run()
     finally:
         sys.setrecursionlimit(limit)
-    return Graph(program.ops, thresholds, program.escaped, tuple(program.asked))
+    around = Project() if project is None else project
+    return Graph(
+        program.ops,
+        thresholds,
+        program.escaped,
+        tuple(program.asked),
+        lambda source: around.is_imported(around.disk.absolute(source.filename)),
+    )

@@ -15,9 +15,10 @@ from typing import ClassVar
 import libcst as cst
 from libcst.codemod import CodemodCommand, CodemodContext, SkipFile
 
-from tflint_nan.check import Mode, Surroundings, check_source
+from tflint_nan.check import Surroundings, check_source
 from tflint_nan.config import Configs, Overrides, Selection
 from tflint_nan.files import display_name
+from tflint_nan.job import Mode
 from tflint_nan.registry import Rule, rules
 from tflint_nan.report import concise
 from tflint_nan.source import Source, SourceError

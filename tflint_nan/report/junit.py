@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from xml.etree import ElementTree as xml
 
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.finding import Finding
 from tflint_nan.fingerprint import path_from
 from tflint_nan.report import Report

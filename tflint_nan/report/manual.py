@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tflint_nan import report
-from tflint_nan.check import Mode, Result, check_bytes
+from tflint_nan.check import check_bytes
 from tflint_nan.config import Config, Selection
 from tflint_nan.finding import Finding, Level
+from tflint_nan.job import Mode, Result
 from tflint_nan.registry import Rule
 from tflint_nan.report import pages
 

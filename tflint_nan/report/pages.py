@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tflint_nan import HOME
-from tflint_nan.engine import OWN
+from tflint_nan.faults import OWN
 from tflint_nan.registry import Rule, rules
 
 

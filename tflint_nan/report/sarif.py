@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tflint_nan import HOME, __version__
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.finding import Applicability, Finding, Fix, Position, Related, Severity, Span
 from tflint_nan.fingerprint import fingerprints, path_from
 from tflint_nan.registry import Rule

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lsprotocol import types as lsp
 
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.finding import Applicability, Edit, Finding, Position, Related, Severity, Span
 from tflint_nan.report.pages import url
 from tflint_nan.server.texts import Text

@@ -17,11 +17,13 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from tflint_nan import __version__
-from tflint_nan.check import Mode, Surroundings, check_source, collect_rarely
+from tflint_nan.check import Surroundings, check_source, collect_rarely
 from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_codes
-from tflint_nan.engine import START, UNREADABLE, fault, lint
+from tflint_nan.engine import lint
+from tflint_nan.faults import START, UNREADABLE, fault
 from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
+from tflint_nan.job import Mode
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
 from tflint_nan.server.texts import Text, file_text, notebook_text
