@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import libcst as cst
@@ -27,8 +24,6 @@ _MOST_CALLS: Final = 16
 _HOOKS: Final = frozenset(
     {"call", "build", "forward", "train_step", "test_step", "predict_step", "compute_loss", "result"}
 )
-#: Files beside a script that are looked at for an import of it.
-_NEIGHBOURS: Final = 200
 #: What holds names that are bound.
 _BINDERS: Final = (cst.AssignTarget, cst.For, cst.CompFor, cst.AsName, cst.NameItem, cst.Param)
 _BINDERS_OF_TARGETS: Final = (cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.Del)
@@ -162,29 +157,7 @@ def is_script(graph: Graph, source: Source) -> bool:
         isinstance(statement, cst.If) and "__name__" in names_in(statement.test)
         for statement in source.tree.body
     )
-    return (runs or main) and "__all__" not in occurrences(source) and not _is_imported(Path(source.filename))
-
-
-def _is_imported(path: Path) -> bool:
-    """Whether a file in the same folder, or the one above, imports the module at `path`."""
-    if path.name == "__init__.py":
-        return True
-    importing = re.compile(
-        rb"^[ \t]*(?:from|import)\b[^\n]*\b" + re.escape(path.stem).encode() + rb"\b", re.MULTILINE
-    )
-    for folder in (path.absolute().parent, path.absolute().parent.parent):
-        try:
-            names = sorted(name for name in os.listdir(folder) if name.endswith((".py", ".ipynb")))
-        except OSError:
-            continue
-        for name in names[:_NEIGHBOURS]:
-            other = folder / name
-            try:
-                if other.name != path.name and importing.search(other.read_bytes()):
-                    return True
-            except OSError:
-                continue
-    return False
+    return (runs or main) and "__all__" not in occurrences(source) and not graph.is_imported(source)
 
 
 # Attributes.

@@ -6,20 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tflint_nan.disk import Disk
+from tflint_nan.facts import Facts
+from tflint_nan.modules import Lookup, Modules
 from tflint_nan.source import Source, SourceError
 
-#: Files that mark a folder as the top of a project; imports are not looked for above it.
-_TOP = frozenset({".git", "pyproject.toml", "setup.py", "setup.cfg", ".hg"})
-#: Folders that are looked at upwards from a script without such a mark.
-_MAX_LEVELS = 6
 #: Characters of text that are kept parsed; a tree takes about 300 bytes for each.
 _MAX_KEPT = 500_000
 #: A longer module is not followed: reading it would cost more than the file that is checked.
 _MAX_MODULE = 80_000
-#: Libraries are described by the operator table, even where their own source is in reach.
-_LIBRARIES = frozenset(
-    {"tensorflow", "keras", "numpy", "tf_keras", "pandas", "sklearn", "tensorflow_probability"}
-)
 
 
 class Project:
@@ -30,11 +24,12 @@ class Project:
 
         disk: where files are looked for, this machine's where none is given.
         """
-        self.disk = Disk() if disk is None else disk
+        self.modules = Modules(disk)
+        self.disk = self.modules.disk
+        #: What was answered since somebody put new ones in their place.
+        self.facts = Facts()
         self._sources: dict[Path, Source] = {}
         self._unreadable: set[Path] = set()
-        self._tops: dict[Path, tuple[Path, ...]] = {}
-        self._kept = 0
 
     def find(self, name: str, level: int, importer: str, folders: Sequence[Path] = ()) -> Path | None:
         """The file of module `name`, as `importer` (a file's path) means it; None where it is no file here.
@@ -45,22 +40,30 @@ class Project:
             importer: the importing file's path.
             folders: further folders to look in (absolute), the latest last.
         """
-        folder = self.disk.absolute(importer).parent
-        parts = [part for part in name.split(".") if part]
-        if level:
-            for _ in range(level - 1):
-                folder = folder.parent
-            return self._module(folder, parts)
-        if not parts or parts[0] in _LIBRARIES:
-            return None
-        for top in (*self._search_path(folder), *folders):
-            found = self._module(top, parts)
-            if found is not None:
-                return found
-        return None
+        folder = str(self.disk.absolute(importer).parent)
+        lookup = Lookup(folder, name, level, tuple(map(str, folders)))
+        path = self.modules.find(lookup)
+        self.facts.found[lookup] = None if path is None else str(path)
+        return path
+
+    def is_imported(self, path: Path) -> bool:
+        """Whether a file in the same folder, or the one above, imports the module at `path` (absolute)."""
+        answer = self.facts.imported[str(path)] = self.modules.is_imported(path)
+        return answer
+
+    def names(self, folder: Path) -> frozenset[str]:
+        """The names in an absolute folder; none where it cannot be read."""
+        names = self.facts.listed[str(folder)] = self.disk.names(folder)
+        return names
+
+    def read(self, path: Path) -> bytes:
+        """The content of an absolute path, see `Disk.read`."""
+        self.facts.read[str(path)] = self.disk.digest(path)
+        return self.disk.read(path)
 
     def mentions(self, path: Path, word: str) -> bool:
         """True where the file's text holds `word`."""
+        self.facts.read[str(path)] = self.disk.digest(path)
         source = self._sources.get(path)
         if source is not None:
             return word in source.text
@@ -71,6 +74,7 @@ class Project:
 
     def source(self, path: Path) -> Source | None:
         """The source of a file; None where it cannot be read or is not Python."""
+        self.facts.read[str(path)] = self.disk.digest(path)
         source = self._sources.pop(path, None)
         if source is None and path not in self._unreadable:
             source = self._read(path)
@@ -109,25 +113,4 @@ class Project:
         if source is not None:
             self._kept -= len(source.text)
         self._unreadable.discard(path)
-        self.disk.forget(path)
-
-    def _search_path(self, folder: Path) -> tuple[Path, ...]:
-        """The script's own folder, as Python has it, then those above it up to the project's top."""
-        if folder not in self._tops:
-            folders = [folder]
-            for parent in folder.parents:
-                if len(folders) > _MAX_LEVELS or not self.disk.names(folders[-1]).isdisjoint(_TOP):
-                    break
-                folders.append(parent)
-            self._tops[folder] = tuple(folders)
-        return self._tops[folder]
-
-    def _module(self, folder: Path, parts: list[str]) -> Path | None:
-        # Most names that are looked for are libraries: the folder's listing tells.
-        if parts and not {parts[0], parts[0] + ".py"} & self.disk.names(folder):
-            return None
-        base = folder.joinpath(*parts)
-        candidates = [base / "__init__.py"]
-        if parts:
-            candidates.insert(0, base.with_name(base.name + ".py"))
-        return next((path for path in candidates if self.disk.is_file(path)), None)
+        self.modules.forget(path)
