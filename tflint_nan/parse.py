@@ -88,7 +88,7 @@ def _guarded(parser: Callable[[str], _Node], text: str) -> _Node:
 def _explained(text: str, error: cst.ParserSyntaxError) -> SyntaxFault:
     """CPython says better what is wrong and where, unless its own grammar is older than the text."""
     try:
-        _python_tree(text)
+        python_tree(text)
     except SyntaxFault as fault:
         return fault
     return SyntaxFault("invalid syntax", Position(max(error.raw_line, 1), error.raw_column + 1))
@@ -117,7 +117,12 @@ def _is_dense(text: str, start: int, end: int) -> bool:
     return len(_NESTING.findall(text, start, end)) > _HARMLESS
 
 
-def _python_tree(text: str) -> ast.Module:
+def python_tree(text: str) -> ast.Module:
+    """What Python's own parser makes of a text.
+
+    Raises:
+        SyntaxFault: it is not Python for the running interpreter, or nested too deeply for it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,7 +140,7 @@ def _check_nesting(text: str) -> None:
     `ast` measures what LibCST nests: both grow by one for an operator, call, attribute or `elif`; chains of
     `and`, and of `for` in a comprehension, are flat there and count by their length.
     """
-    todo: list[tuple[ast.AST, int, int]] = [(_python_tree(text), 1, 0)]
+    todo: list[tuple[ast.AST, int, int]] = [(python_tree(text), 1, 0)]
     while todo:
         node, row, depth = todo.pop()
         row = getattr(node, "lineno", row)

@@ -24,6 +24,7 @@ from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import NEWLINE, Cell, cell_rows, read_cells, write_cells
+from tflint_nan.outline import Outline
 from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
 from tflint_nan.places import Places
 
@@ -179,8 +180,8 @@ class Source:
     # The tree.
 
     @cached_property
-    def _parsed(self) -> tuple[str, cst.Module, tuple[int, ...]]:
-        """The text that the parser took, its tree, and the numbers of the cells that are no Python."""
+    def _clean(self) -> str:
+        """The text with the line ends and the blanks that the parser takes."""
         clean = self.text
         if "\r" in clean:
             clean = clean.replace("\r\n", "\n").replace("\r", "\n")
@@ -188,8 +189,14 @@ class Source:
             clean = fences.only(clean.split("\n"), self._fences)
         if "\f" in clean:
             clean = _FORM_FEED.sub("", clean)
+        return clean
+
+    @cached_property
+    def _parsed(self) -> tuple[str, cst.Module, tuple[int, ...]]:
+        """The text that the parser took, its tree, and the numbers of the cells that are no Python."""
+        clean, outline = self._clean, self.__dict__.get("_outline")
         try:
-            return clean, parse(clean), ()
+            return clean, parse(clean) if outline is None else outline.whole(), ()
         except SyntaxFault as fault:
             clean, broken = self._masked(clean, fault)
         try:
@@ -230,6 +237,44 @@ class Source:
 
     def _error(self, fault: SyntaxFault) -> SourceError:
         return SourceError(self.filename, fault.reason, fault.position)
+
+    @cached_property
+    def _outline(self) -> Outline | None:
+        """None where the text has to be read as a whole."""
+        if "_parsed" in self.__dict__:
+            return None
+        try:
+            return Outline(self._clean)
+        except SyntaxFault:
+            return None
+
+    @property
+    def outline(self) -> cst.Module:
+        """The tree as far as it has been read: `body` reads what is in a function.
+
+        Raises:
+            SourceError: the text is not Python.
+        """
+        return self.tree if self._outline is None else self._outline.tree
+
+    def body(self, function: cst.FunctionDef) -> Sequence[cst.BaseStatement | cst.BaseSmallStatement]:
+        """The statements of a function of the tree.
+
+        Raises:
+            SourceError: the text is not Python.
+        """
+        if self._outline is not None:
+            try:
+                self._outline.fill(function)
+            except SyntaxFault as fault:
+                raise self._error(fault) from fault
+        return function.body.body
+
+    @property
+    def size(self) -> int:
+        """How many characters have been parsed."""
+        outline = self.__dict__.get("_outline")
+        return len(self.text) if outline is None else outline.size
 
     @property
     def tree(self) -> cst.Module:

@@ -13,7 +13,7 @@ from tflint_nan.build.records import Records
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import PLOTS
 from tflint_nan.ops.table import APIS, BASES, Api, Call
-from tflint_nan.source import Source
+from tflint_nan.source import Source, SourceError
 from tflint_nan.value import (
     NONE,
     UNSET,
@@ -228,6 +228,8 @@ class Calls(Records):
             given = given.after(function.bound)
         if len(self.frames) > MAX_CALLS or self._recurses(function) or not self._may_enter():
             return self._unknown_call("call", given)
+        if not self._is_readable(function):
+            return self._unknown_call("call", given)
         self.entered.add(id(function.node))
         key: _Key = (
             id(function.node),
@@ -244,6 +246,17 @@ class Calls(Records):
             # The arguments are kept alive: their identities are the key.
             self._results[key] = (effects, given, result)
         return result
+
+    def _is_readable(self, function: Function) -> bool:
+        """False where another file turns out to be no Python here; of the program's own, that is an error."""
+        if isinstance(function.node, cst.FunctionDef):
+            try:
+                function.source.body(function.node)
+            except SourceError:
+                if function.source is self.frames[0].scope.source:
+                    raise
+                return False
+        return True
 
     def _recurses(self, function: Function) -> bool:
         """True where a function calls itself too often to be followed.

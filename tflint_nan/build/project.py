@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tflint_nan.disk import Disk
-from tflint_nan.facts import Facts
-from tflint_nan.modules import Lookup, Modules
+from tflint_nan.facts import Answer, Facts, answer
+from tflint_nan.modules import Modules
 from tflint_nan.source import Source, SourceError
 
 #: Characters of text that are kept parsed; a tree takes about 300 bytes for each.
@@ -41,29 +41,26 @@ class Project:
             folders: further folders to look in (absolute), the latest last.
         """
         folder = str(self.disk.absolute(importer).parent)
-        lookup = Lookup(folder, name, level, tuple(map(str, folders)))
-        path = self.modules.find(lookup)
-        self.facts.found[lookup] = None if path is None else str(path)
-        return path
+        path = self._ask("import", folder, name, level, *map(str, folders))
+        return None if path is None else Path(str(path))
 
     def is_imported(self, path: Path) -> bool:
         """Whether a file in the same folder, or the one above, imports the module at `path` (absolute)."""
-        answer = self.facts.imported[str(path)] = self.modules.is_imported(path)
-        return answer
+        return bool(self._ask("imported", str(path)))
 
     def names(self, folder: Path) -> frozenset[str]:
         """The names in an absolute folder; none where it cannot be read."""
-        names = self.facts.listed[str(folder)] = self.disk.names(folder)
-        return names
+        self._ask("names", str(folder))
+        return self.disk.names(folder)
 
     def read(self, path: Path) -> bytes:
         """The content of an absolute path, see `Disk.read`."""
-        self.facts.read[str(path)] = self.disk.digest(path)
+        self._ask("content", str(path))
         return self.disk.read(path)
 
     def mentions(self, path: Path, word: str) -> bool:
         """True where the file's text holds `word`."""
-        self.facts.read[str(path)] = self.disk.digest(path)
+        self._ask("content", str(path))
         source = self._sources.get(path)
         if source is not None:
             return word in source.text
@@ -74,13 +71,19 @@ class Project:
 
     def source(self, path: Path) -> Source | None:
         """The source of a file; None where it cannot be read or is not Python."""
-        self.facts.read[str(path)] = self.disk.digest(path)
+        self._ask("content", str(path))
         source = self._sources.pop(path, None)
         if source is None and path not in self._unreadable:
             source = self._read(path)
         if source is not None:
             self._sources[path] = source  # the latest used stands last
         return source
+
+    def _ask(self, *question: str | int) -> Answer:
+        """An answer that what is checked rests on."""
+        if question not in self.facts.answers:
+            self.facts.answers[question] = answer(question, self.modules)
+        return self.facts.answers[question]
 
     def _read(self, path: Path) -> Source | None:
         try:
@@ -90,7 +93,7 @@ class Project:
                 source = Source.from_bytes(self.disk.shown(path), self.disk.read(path))
             if len(source.text) > _MAX_MODULE:
                 raise SourceError(source.filename, f"longer than {_MAX_MODULE} characters")
-            assert source.tree is not None  # parsed here, where a syntax error is expected
+            assert source.outline is not None  # parsed here, where a syntax error is expected
         except (SourceError, OSError, ValueError):
             self._unreadable.add(path)  # a check of that file itself reports what is wrong with it
             return None
@@ -102,15 +105,14 @@ class Project:
         if path in self._sources or len(source.text) > _MAX_MODULE:
             return
         self._sources[path] = source
-        self._kept += len(source.text)
-        while self._kept > _MAX_KEPT and self._sources:
+        # Functions are read when they are wanted: what is kept grows by itself.
+        kept = sum(source.size for source in self._sources.values())
+        while kept > _MAX_KEPT and self._sources:
             oldest = next(iter(self._sources))
-            self._kept -= len(self._sources.pop(oldest).text)
+            kept -= self._sources.pop(oldest).size
 
     def forget(self, path: Path) -> None:
         """Drop what was read of the file at `path` (absolute)."""
-        source = self._sources.pop(path, None)
-        if source is not None:
-            self._kept -= len(source.text)
+        self._sources.pop(path, None)
         self._unreadable.discard(path)
         self.modules.forget(path)
