@@ -47,7 +47,7 @@ def scope_around(
 
     A function that computes nothing itself is in no op: of its variables nothing is known.
     """
-    path = tuple(id(node) for _, node in calls)
+    path = (source, *(id(node) for _, node in calls))
     found = _scopes(graph).get(path)
     if found is None:
         kinds = (cst.FunctionDef, cst.Lambda, cst.Module)
@@ -57,15 +57,15 @@ def scope_around(
 
 
 @lru_cache(maxsize=2)
-def _scopes(graph: Graph) -> dict[tuple[int, ...], Scope]:
-    """The calls through which a function was reached, by identity -> its variables then."""
-    found: dict[tuple[int, ...], Scope] = {}
+def _scopes(graph: Graph) -> dict[tuple[object, ...], Scope]:
+    """A file, and the calls through which a function of it was reached, by identity -> its variables then."""
+    found: dict[tuple[object, ...], Scope] = {}
     for op in graph.ops():
         scope = _of_function(op.scope)
-        found.setdefault(tuple(id(node) for _, node in op.calls), scope)
+        found.setdefault((scope.source, *(id(node) for _, node in op.calls)), scope)
         while scope.parent is not None:
             scope = scope.parent
-        found.setdefault((), scope)
+        found.setdefault((scope.source,), scope)
     return found
 
 
@@ -86,16 +86,30 @@ def _entered(graph: Graph) -> frozenset[tuple[int, int]]:
     return frozenset(found)
 
 
-def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list[cst.Call] | None:
-    """Every call of a function; None where it may be called, passed on or replaced where nobody sees it."""
+def known_calls(
+    graph: Graph,
+    source: Source,
+    function: cst.FunctionDef,
+    outside: Sequence[tuple[Source, cst.Call]] | None = None,
+) -> list[tuple[Source, cst.Call]] | None:
+    """Every call of a function; None where it may be called, passed on or replaced where nobody sees it.
+
+    Args:
+        graph: the program.
+        source: the function's file.
+        function: a function or method.
+        outside: the calls in other files, None where nobody has looked for them.
+    """
     name = function.name
-    if function.asynchronous is not None or not _is_local(graph, source, function):
+    if function.asynchronous is not None:
+        return None
+    if outside is None and not _is_local(graph, source, function):
         return None
     if any(_last_word(decorator.decorator) not in _TRANSPARENT for decorator in function.decorators):
         return None
     if any(isinstance(node, cst.Yield) for node in _own(function)) or _is_hook(source, function):
         return None
-    calls = []
+    calls = list(outside or ())
     for node in occurrences(source).get(name.value, ()):
         if node is name:
             continue
@@ -113,10 +127,10 @@ def known_calls(graph: Graph, source: Source, function: cst.FunctionDef) -> list
             return None
         if holds(function, parent):
             return None  # recursion
-        calls.append(parent)
+        calls.append((source, parent))
     # Keras calls `call`, `map` calls what it is given: such a call does not spell the name.
     entering = {call for call, entered in _entered(graph) if entered == id(function)}
-    if len(calls) > _MOST_CALLS or not entering <= {id(call) for call in calls}:
+    if len(calls) > _MOST_CALLS or not entering <= {id(call) for _, call in calls}:
         return None
     return calls or None
 

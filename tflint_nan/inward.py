@@ -73,8 +73,7 @@ def _turns(r: Rewriter, sink: Op, squashed: Op) -> int | None:
         elif op.name not in _SELECTING:
             return None
         op = value.op
-    known = squashed.name in ("softmax", "sigmoid") and sink.source is squashed.source
-    return turns if known and turns < 2 else None
+    return turns if squashed.name in ("softmax", "sigmoid") and turns < 2 else None
 
 
 def _rest(op: Op, sink: Op) -> Value | None:

@@ -2,12 +2,13 @@
 
 A softmax whose log is taken somewhere else is moved, not doubled: the function that returned it returns the
 logits, and each of its calls applies the softmax; the parameter that held it takes the logits; beside the
-attribute that holds it stands another with the logits. Every step keeps what every other reader of the file
-sees, so it is taken only where all readers are known.
+attribute that holds it stands another with the logits. Every step keeps what every other reader sees, so it
+is taken only where all readers are known. Of what is returned these may be in other files of the project.
 """
 
 from __future__ import annotations
 
+import os.path
 import re
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +39,7 @@ from tflint_nan.callers import (
 )
 from tflint_nan.expression import assemble
 from tflint_nan.graph import Graph
+from tflint_nan.importers import outside_calls
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
 from tflint_nan.value import Binding, Op, Scope, sources
@@ -96,20 +98,21 @@ def lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
 
 
 def _lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
-    sources_on_the_way = [squashed.source, *(source for source, _ in (*squashed.calls, *place.calls))]
-    if any(source is not place.source for source in sources_on_the_way):
+    on_the_way = {squashed.source, *(source for source, _ in (*squashed.calls, *place.calls))}
+    across = on_the_way != {place.source}
+    if across and (r.project is None or any(source.is_notebook for source in (*on_the_way, place.source))):
         return None
     shared = len(
         list(takewhile(lambda pair: pair[0][1] is pair[1][1], zip(squashed.calls, place.calls, strict=False)))
     )
-    kept = _kept(r, squashed, place)
+    kept = None if across else _kept(r, squashed, place)
     if kept is not None:
         return kept
     trial = r.trial()
     text = _out(trial, squashed, place, shared)
     if text is not None:
         r.adopt(trial)
-    elif len(place.calls) > shared:
+    elif len(place.calls) > shared and not across:
         text = _through_parameter(r, squashed, place)
     return text
 
@@ -119,7 +122,7 @@ def _out(r: Rewriter, squashed: Op, place: Op, shared: int) -> str | None:
 
     The first `shared` calls lead to both.
     """
-    found = activated(r, squashed)
+    found = activated(r.at(squashed) if squashed.source is not place.source else r, squashed)
     for number in range(len(squashed.calls), -1, -1):
         if found is None:
             return None
@@ -128,10 +131,10 @@ def _out(r: Rewriter, squashed: Op, place: Op, shared: int) -> str | None:
             return beside
         if number == shared:
             return _named(r, found, squashed, place) if len(place.calls) == shared else None
-        call = squashed.calls[number - 1][1]
+        source, call = squashed.calls[number - 1]
         if not isinstance(call, cst.Call):
             return None
-        scope = scope_around(r.graph, place.source, call, squashed.calls[: number - 1])
+        scope = scope_around(r.graph, source, call, squashed.calls[: number - 1])
         found = _returned(r, found, call, scope)
     return None
 
@@ -170,23 +173,43 @@ def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _
     source = scope.source
     element = r.lifted.get(function)
     if element is None:
-        calls = known_calls(r.graph, source, function)
-        if calls is None or call not in calls or not _stays(source, found, calls):
+        calls = _calls(r, found.op.source, function, source)
+        if calls is None or not any(known is call for _, known in calls):
             return None
-        element = _give_back(r, source, function, found)
+        if not _stays(found, {found.op.source, *(file for file, _ in calls)}):
+            return None
+        element = _give_back(r, found.op.source, function, found)
         if element is None:
             return None
         r.lifted[function] = element
-        for other in calls:
-            r.pending[other] = partial(_apply_at, source=source, call=other, found=found, index=element)
+        for file, other in calls:
+            r.pending[other] = partial(_apply_at, source=file, call=other, found=found, index=element)
     r.pending.pop(call, None)
     node: cst.BaseExpression = call
     around = source.parent(call)
     index = None if element < 0 else element
     if isinstance(around, cst.Subscript) and around.value is call and literal_index(around) == index:
         node, index = around, None
-    op = replace(found.op, node=node, statement=statement_around(source, call), scope=scope, nodes={})
-    return replace(found, op=op, logits=r.text(node), index=index)
+    statement = statement_around(source, call)
+    op = replace(found.op, source=source, node=node, statement=statement, scope=scope, nodes={})
+    return replace(found, op=op, logits=source.code(node), index=index)
+
+
+def _calls(
+    r: Rewriter, source: Source, function: cst.FunctionDef, caller: Source
+) -> list[tuple[Source, cst.Call]] | None:
+    """Every call of a function of `source`, in its own file and in the others of the project.
+
+    None where there may be more. `caller` is a file with a call.
+    """
+    calls = known_calls(r.graph, source, function)
+    if calls is not None or r.project is None:
+        return calls
+    outside = outside_calls(r.project, function, source, [caller])
+    if outside is None or not outside.calls:
+        return None
+    r.is_uncertain |= not outside.certain
+    return known_calls(r.graph, source, function, outside.calls)
 
 
 def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _Activated) -> int | None:
@@ -204,6 +227,7 @@ def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _A
     if len(matching) != 1 or (found.index is not None and isinstance(value, cst.Tuple)):
         return None
     part = parts[matching[0]]
+    r = r.at(replace(found.op, node=value, statement=statement_around(source, value), nodes={}))
     if part is found.node:
         if r.text(part) != found.logits:
             r.replace(part, "{logits}", logits=found.logits)
@@ -221,6 +245,7 @@ def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _A
 
 def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, index: int) -> bool:
     """Apply the activation where another call takes what is returned."""
+    r = r.at(replace(found.op, source=source, node=call, statement=statement_around(source, call), nodes={}))
     if index < 0:
         text = found.applied(r.text(call))
         if text is not None:
@@ -257,12 +282,12 @@ def _through_parameter(r: Rewriter, squashed: Op, place: Op) -> str | None:
     name = parameter_of(function, place.scope, squashed.value)
     found = activated(r, squashed)
     calls = known_calls(r.graph, source, function)
-    if name is None or found is None or calls is None or not _stays(source, found, [function]):
+    if name is None or found is None or calls is None or not _stays(found, {source}):
         return None
     if len(bindings_in(source, function, name)) != 1:
         return None
     new = r.at(place).free_name("logits")
-    for call in calls:
+    for _, call in calls:
         if not _pass_logits(r, call, function, name, new, squashed, place):
             return None
     param = next(param for param in function.params.params if param.name.value == name)
@@ -389,6 +414,8 @@ def _kept(r: Rewriter, squashed: Op, place: Op) -> str | None:
 def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
     """The attribute for the logits beside the one that holds the activation's output."""
     source, statement = place.source, found.statement
+    if found.op.source is not source:
+        return None
     whole = assigned_value(statement) is found.node and found.index is None
     target = only_target(statement) if whole else element_target(statement, found.node, found.index)
     if not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Name):
@@ -447,22 +474,41 @@ def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | Non
 # What may be moved.
 
 
-def _stays(source: Source, found: _Activated, places: list[cst.Call] | list[cst.FunctionDef]) -> bool:
-    """Whether the text of the activation means the same at other places: every name in it is an import."""
+def _stays(found: _Activated, sources: set[Source]) -> bool:
+    """Whether the text of the activation means the same in these files: every name in it is an import."""
     head, tail = found.around
     written = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*\b(?!\s*=[^=])", f"{head}{tail}"))
     for name in written - {"None", "True", "False"}:
-        for node in occurrences(source).get(name, ()):
-            parent = source.parent(node)
-            if isinstance(parent, (cst.ImportAlias, cst.Attribute, cst.ImportFrom)):
-                continue
-            if isinstance(parent, cst.AsName) and isinstance(source.parent(parent), cst.ImportAlias):
-                continue
-            if is_bound(source, node) or isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
-                return False
-        if name not in occurrences(source):
+        meanings = {_imported_as(source, name, len(sources) > 1) for source in sources}
+        if None in meanings or len(meanings) > 1:
             return False
-    return bool(places) and _named_scopes(source, found)
+    return _named_scopes(found.op.source, found)
+
+
+def _imported_as(source: Source, name: str, everywhere: bool) -> frozenset[str] | None:
+    """The modules and members that a name of a file is imported as; None where it is anything else.
+
+    With `everywhere`, no function imports it for itself.
+    """
+    found: set[str] = set()
+    for node in occurrences(source).get(name, ()):
+        parent = source.parent(node)
+        alias = source.parent(parent) if isinstance(parent, cst.AsName) else parent
+        if isinstance(alias, cst.ImportAlias):
+            statement = source.parent(alias)
+            if everywhere and any(isinstance(around, cst.FunctionDef) for around in ancestors(source, alias)):
+                return None
+            base = ""
+            if isinstance(statement, cst.ImportFrom):
+                here = os.path.dirname(source.filename) if statement.relative else ""
+                base = f"{here}{'.' * len(statement.relative)}"
+                base += "" if statement.module is None else f"{source.code(statement.module)}."
+            found.add(base + source.code(alias.name))
+        elif isinstance(parent, (cst.Attribute, cst.ImportFrom)):
+            continue
+        elif is_bound(source, node) or isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
+            return None
+    return frozenset(found) or None
 
 
 def _named_scopes(source: Source, found: _Activated) -> bool:

@@ -240,6 +240,15 @@ class Naming:
         return self._plan.lifted
 
     @property
+    def is_uncertain(self) -> bool:
+        """Whether what the fix changes may have callers that nobody sees."""
+        return self._plan.uncertain
+
+    @is_uncertain.setter
+    def is_uncertain(self, uncertain: bool) -> None:
+        self._plan.uncertain = uncertain
+
+    @property
     def pending(self) -> dict[cst.Call, Callable[[Rewriter], bool]]:
         """Calls of these functions -> what `fix` does with those that are left."""
         return self._plan.pending

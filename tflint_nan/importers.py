@@ -1,0 +1,245 @@
+"""The calls of a module's function in the other files of its project.
+
+They are found by what the files import. The calls of a function are known where every file of the project
+uses it in a way that can be read off: by its name, by its module's, or by a name that a module has for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from os.path import commonpath
+from pathlib import Path
+from typing import Final
+
+import libcst as cst
+
+from tflint_nan.build import Project
+from tflint_nan.build.imports import dotted
+from tflint_nan.callers import is_bound, occurrences
+from tflint_nan.expression import within
+from tflint_nan.source import Source
+
+#: Python files of a project that are searched for a name, and those of them that are parsed.
+_MOST_FILES: Final = 1000
+_MOST_PARSED: Final = 40
+#: Folders of other people's code, and of none.
+_FOREIGN: Final = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
+_SUFFIXES: Final = (".py", ".ipynb")
+#: What a name of a folder hardly ends in.
+_SUFFIX: Final = re.compile(r"\.[A-Za-z]\w*$")
+#: What makes of a project something that is installed, and called by anybody.
+_SETUP: Final = frozenset({"setup.py", "setup.cfg"})
+_INSTALLED: Final = re.compile(rb"^\[(project|build-system|tool\.poetry)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The calls of a function in other files.
+
+    Attributes:
+        calls: each with its file.
+        certain: False where nothing marks the folder of the project, so there may be files outside of it.
+    """
+
+    calls: tuple[tuple[Source, cst.Call], ...]
+    certain: bool
+
+
+@dataclass(slots=True)
+class _Uses:
+    """How a file uses a function of another: its calls, and the names that it has for it."""
+
+    calls: list[cst.Call] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Bound:
+    """Names of a file for the function, for its module, and for what else it has from the project."""
+
+    functions: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+
+
+def outside_calls(
+    project: Project, function: cst.FunctionDef, source: Source, known: Iterable[Source]
+) -> Outside | None:
+    """The calls in other files of a function at the top level of a module; None where there may be more.
+
+    Args:
+        project: where the files are.
+        function: a function of `source`.
+        source: the module.
+        known: files that have been read, one of them with a call.
+    """
+    if not isinstance(source.parent(function), cst.Module):
+        return None
+    sources = {project.disk.absolute(other.filename): other for other in known}
+    origin = project.disk.absolute(source.filename)
+    top, marked = project.modules.top(origin.parent)
+    if not marked:
+        top = Path(commonpath([path.parent for path in (origin, *sources)]))
+        while "__init__.py" in project.names(top):
+            top = top.parent
+    private = function.name.value.startswith("_") or origin.stem.startswith("_")
+    if not private and _is_installed(project, top):
+        return None
+    files = _files(project, top)
+    if files is None:
+        return None
+    calls: list[tuple[Source, cst.Call]] = []
+    todo = [(origin, function.name.value)]
+    parsed: set[Path] = set()
+    for target, name in todo:
+        for path in _mentioning(project, files, target, name):
+            parsed.add(path)
+            other = sources.get(path) or project.source(path)
+            if other is None or len(parsed) > _MOST_PARSED:
+                return None
+            uses = _uses(project, other, target, name)
+            if uses is None or (other.is_notebook and uses.calls):
+                return None
+            calls += [(other, call) for call in uses.calls]
+            todo += [(path, own) for own in sorted(uses.names) if (path, own) not in todo]
+    return Outside(tuple(calls), marked)
+
+
+def _is_installed(project: Project, top: Path) -> bool:
+    names = project.names(top)
+    if not names.isdisjoint(_SETUP):
+        return True
+    try:
+        return "pyproject.toml" in names and bool(_INSTALLED.search(project.read(top / "pyproject.toml")))
+    except OSError:
+        return True
+
+
+def _files(project: Project, top: Path) -> Sequence[Path] | None:
+    """The Python files and notebooks below a folder; None where they are too many to be searched."""
+    found: list[Path] = []
+    folders = [top]
+    for folder in folders:
+        for name in sorted(project.names(folder)):
+            if name.endswith(_SUFFIXES):
+                found.append(folder / name)
+            elif not name.startswith(".") and name not in _FOREIGN and not _SUFFIX.search(name):
+                folders.append(folder / name)
+        if len(found) > _MOST_FILES or len(folders) > _MOST_FILES:
+            return None
+    return found
+
+
+def _mentioning(project: Project, files: Sequence[Path], target: Path, name: str) -> Iterator[Path]:
+    """The files whose text may use `name` of the module at `target`."""
+    module = _module_name(target)
+    for path in files:
+        # A file of a package may mean the package by a dot alone.
+        beside = target.name == "__init__.py" and path.parent == target.parent
+        importing = path != target and (beside or project.mentions(path, module))
+        if importing and (project.mentions(path, name) or project.mentions(path, "import *")):
+            yield path
+
+
+def _module_name(path: Path) -> str:
+    return path.parent.name if path.name == "__init__.py" else path.stem
+
+
+def _uses(project: Project, source: Source, target: Path, name: str) -> _Uses | None:
+    """How a file uses `name` of the module at `target`; None where that cannot be read off."""
+    bound = _Bound()
+    for node in within(source.tree):
+        if isinstance(node, cst.ImportFrom):
+            clear = _import_names(project, source, node, target, name, bound)
+        elif isinstance(node, cst.Import):
+            clear = _import_modules(project, source, node, target, bound)
+        else:
+            # A test may replace it by such a name.
+            quoted = node.value if isinstance(node, cst.SimpleString) else ""
+            clear = f"{_module_name(target)}.{name}" not in quoted
+        if not clear:
+            return None
+    uses, names = _Uses(names=bound.functions), occurrences(source)
+    for own in bound.functions:
+        for node in _variables(source, names, own):
+            parent = source.parent(node)
+            if not isinstance(parent, cst.Call) or parent.func is not node:
+                return None  # bound to something else, or passed on
+            uses.calls.append(parent)
+    for module in bound.modules:
+        for node in _variables(source, names, module):
+            parent = source.parent(node)
+            if not isinstance(parent, cst.Attribute) or parent.value is not node or is_bound(source, parent):
+                return None
+    for node in names.get(name, ()):
+        parent = source.parent(node)
+        if not isinstance(parent, cst.Attribute) or parent.attr is not node:
+            continue
+        holder, call = parent.value, source.parent(parent)
+        if isinstance(holder, cst.Name) and holder.value in bound.modules:
+            if not isinstance(call, cst.Call) or call.func is not parent:
+                return None
+            uses.calls.append(call)
+        elif isinstance(holder, cst.Name) and holder.value in bound.others:
+            return None  # that module may have it from this one
+        elif isinstance(holder, cst.Attribute) and holder.attr.value == _module_name(target):
+            return None
+    return uses
+
+
+def _variables(source: Source, names: Mapping[str, Sequence[cst.Name]], name: str) -> Iterator[cst.Name]:
+    """Where a variable of this name stands, but for where it is imported."""
+    for node in names.get(name, ()):
+        parent = source.parent(node)
+        apart = isinstance(parent, cst.Attribute) and parent.attr is node
+        keyword = isinstance(parent, cst.Arg) and parent.keyword is node
+        imported = isinstance(parent, cst.ImportAlias) or (
+            isinstance(parent, cst.AsName) and isinstance(source.parent(parent), cst.ImportAlias)
+        )
+        base = isinstance(parent, cst.ImportFrom)
+        if not (apart or keyword or imported or base):
+            yield node
+
+
+def _import_names(
+    project: Project, source: Source, node: cst.ImportFrom, target: Path, name: str, bound: _Bound
+) -> bool:
+    """Add what a statement binds; False where it is not clear what it imports."""
+    base, level = "" if node.module is None else dotted(node.module), len(node.relative)
+    path = project.find(base, level, source.filename)
+    if path is None and base.rpartition(".")[2] == _module_name(target):
+        return False
+    if isinstance(node.names, cst.ImportStar):
+        if path == target:
+            bound.functions.add(name)
+        return True
+    for alias in node.names:
+        imported = dotted(alias.name)
+        own = alias.asname.name if alias.asname is not None else alias.name
+        inner = project.find(f"{base}.{imported}" if base else imported, level, source.filename)
+        if not isinstance(own, cst.Name) or (path == inner is None and imported == _module_name(target)):
+            return False
+        if path == target and imported == name:
+            bound.functions.add(own.value)
+        elif inner == target:
+            bound.modules.add(own.value)
+        elif path is not None or inner is not None:
+            bound.others.add(own.value)
+    return True
+
+
+def _import_modules(project: Project, source: Source, node: cst.Import, target: Path, bound: _Bound) -> bool:
+    """As `_import_names`, of `import a.b as c`."""
+    for alias in node.names:
+        whole = dotted(alias.name)
+        path = project.find(whole, 0, source.filename)
+        own = alias.asname.name if alias.asname is not None else alias.name
+        if path == target and isinstance(own, cst.Name):
+            bound.modules.add(own.value)
+        elif path == target or (path is None and whole.rpartition(".")[2] == _module_name(target)):
+            return False
+        elif path is not None and isinstance(own, cst.Name):
+            bound.others.add(own.value)
+    return True
