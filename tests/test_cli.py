@@ -56,6 +56,12 @@ def _check(name: str, better: str | None, applicability: Applicability) -> Check
     return check
 
 
+def _install(monkeypatch: pytest.MonkeyPatch, rules: tuple[Rule, ...]) -> None:
+    for module in (engine, pages):
+        monkeypatch.setattr(module, "rules", lambda: rules)
+    monkeypatch.setattr(config, "declared", lambda: rules)
+
+
 @pytest.fixture(autouse=True)
 def three_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Rules of one line each, whatever is installed, and an empty working folder."""
@@ -74,8 +80,7 @@ def three_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             (201, "sqrt", _check("sqrt", None, Applicability.SAFE)),
         )
     )
-    for module in (config, engine, pages):
-        monkeypatch.setattr(module, "rules", lambda: rules)
+    _install(monkeypatch, rules)
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -188,8 +193,7 @@ def test_an_internal_error_is_a_finding_and_status_2(run, monkeypatch: pytest.Mo
         raise RuntimeError("boom")
 
     rules = (*engine.rules(), Rule("NAN301", "fails", engine.Level.DEFAULT, "", fail, {}))
-    for module in (config, engine):
-        monkeypatch.setattr(module, "rules", lambda: rules)
+    _install(monkeypatch, rules)
     path = _write("a.py", SAFE, NONE)
     ran = run("check", "--fix", "--ignore", "NAN9", "--output-format", "json", "--exit-zero")
     assert (ran.status, _codes(ran)) == (2, ["NAN901", "NAN201"])
@@ -781,8 +785,7 @@ def test_a_file_that_kills_its_process_does_not_stop_the_others(run, monkeypatch
         return iter(())
 
     rules = (*engine.rules(), Rule("NAN301", "kills", engine.Level.DEFAULT, "", kill, {}))
-    for module in (config, engine):
-        monkeypatch.setattr(module, "rules", lambda: rules)
+    _install(monkeypatch, rules)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     for number in range(12):
         _write(f"f{number:02}.py", SAFE)

@@ -29,7 +29,7 @@ def few_rules(monkeypatch: pytest.MonkeyPatch) -> None:
         _rule("NAN401", max_rate=0.1, min_rate=0.0),
         _rule("NAN405", Level.OPTIONAL),
     )
-    monkeypatch.setattr(config, "rules", lambda: rules)
+    monkeypatch.setattr(config, "declared", lambda: rules)
 
 
 def _write(folder: Path, text: str, name: str = "tflint-nan.toml") -> Path:

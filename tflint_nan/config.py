@@ -20,7 +20,7 @@ from pathspec import GitIgnoreSpec
 from tflint_nan.faults import OWN
 from tflint_nan.finding import Level
 from tflint_nan.job import Settings
-from tflint_nan.registry import rules
+from tflint_nan.registry import declared
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -115,11 +115,11 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _codes() -> dict[str, Level]:
-    return {rule.code: rule.level for rule in (*rules(), *OWN.values())}
+    return {rule.code: rule.level for rule in (*declared(), *OWN.values())}
 
 
 def _default_thresholds() -> dict[str, float]:
-    return {name: number for rule in rules() for name, number in rule.thresholds.items()}
+    return {name: number for rule in declared() for name, number in rule.thresholds.items()}
 
 
 def _matching(selector: str) -> list[str]:

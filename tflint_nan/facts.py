@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tflint_nan.modules import Lookup, Modules
 from tflint_nan.screen import Summary
+
+#: What is asked, and of what: `("import", folder, name, level, *folders)`, see `Lookup`; `("content", path)`;
+#: `("names", folder)`; `("imported", path)`.
+Question = tuple[Any, ...]
+#: A path, a digest, a truth; None where there is nothing.
+Answer = str | bool | None
 
 
 @dataclass(slots=True)
@@ -16,30 +25,47 @@ class Facts:
     Attributes:
         content: the digest of the file itself; None where it could not be read.
         summary: what the screen knows of it; None where the screen was not asked.
-        found: an import -> the path that it means.
-        read: the path of another file -> the digest of its content; None where it cannot be read.
-        listed: a folder -> the names in it.
-        imported: a path -> whether files beside it import it.
+        answers: what was asked of the file system, with its answer.
         summaries: the digest of another file -> its summary, where the screen has read it for this check.
     """
 
     content: str | None = None
     summary: Summary | None = None
-    found: dict[Lookup, str | None] = field(default_factory=dict)
-    read: dict[str, str | None] = field(default_factory=dict)
-    listed: dict[str, frozenset[str]] = field(default_factory=dict)
-    imported: dict[str, bool] = field(default_factory=dict)
+    answers: dict[Question, Answer] = field(default_factory=dict)
     summaries: dict[str, Summary] = field(default_factory=dict)
 
-    def hold(self, modules: Modules) -> bool:
-        """Whether the answers would be the same now."""
-        return (
-            all(modules.disk.digest(Path(path)) == digest for path, digest in self.read.items())
-            and all(_text(modules.find(lookup)) == path for lookup, path in self.found.items())
-            and all(modules.disk.names(Path(path)) == names for path, names in self.listed.items())
-            and all(modules.is_imported(Path(path)) == answer for path, answer in self.imported.items())
-        )
+
+def answer(question: Question, modules: Modules) -> Answer:
+    """What the file system says.
+
+    Raises:
+        LookupError, TypeError, ValueError: there is no such question.
+    """
+    kind, *words = question
+    return _KINDS[kind](modules, *words)
 
 
-def _text(path: Path | None) -> str | None:
+def _import(modules: Modules, folder: str, name: str, level: int, *folders: str) -> str | None:
+    path = modules.find(Lookup(folder, name, level, folders))
     return None if path is None else str(path)
+
+
+def _content(modules: Modules, path: str) -> str | None:
+    return modules.disk.digest(Path(path))
+
+
+def _names(modules: Modules, folder: str) -> str:
+    names = "/".join(sorted(modules.disk.names(Path(folder))))
+    return hashlib.blake2b(names.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+def _imported(modules: Modules, path: str) -> bool:
+    return modules.is_imported(Path(path))
+
+
+_KINDS: Mapping[str, Callable[..., Answer]] = {
+    "import": _import,
+    "content": _content,
+    "names": _names,
+    "imported": _imported,
+}

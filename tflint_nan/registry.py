@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tflint_nan.finding import Level
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 Check = Callable[["Graph"], "Iterator[Report]"]
 #: Packages of other people's rules register themselves under this entry-point group.
 GROUP = "tflint_nan.rules"
+_OWN = "tflint_nan.rules"
+_DECORATOR = re.compile(r"^(@rule\(.*?)^def ", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,67 @@ def nothing(graph: Graph) -> Iterator[Report]:
     return iter(())
 
 
+def _packs() -> list[str]:
+    return [point.value for point in entry_points(group=GROUP)]
+
+
+def folders() -> list[Path]:
+    """The folders of this tool's code: its own, its rules', and the packages of those who bring rules along.
+
+    Raises:
+        ImportError: a package is not there, or is in no folder.
+    """
+    packs = (pack.partition(".")[0] for pack in _packs())
+    return [folder for name in dict.fromkeys(("tflint_nan", _OWN, *packs)) for folder in _folders(name)]
+
+
+def _folders(package: str) -> list[Path]:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f"{package} is in no folder")
+    return [Path(folder) for folder in spec.submodule_search_locations]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a rule says of itself where it is declared."""
+
+    code: str
+    name: str
+    level: Level
+    thresholds: Mapping[str, float]
+
+
+@cache
+def declared() -> tuple[Declared, ...]:
+    """What every installed rule declares, sorted by code.
+
+    This tool's own declarations are read off their text: importing the rules takes longer than looking up the
+    findings of hundreds of files.
+    """
+    if not _packs():
+        with suppress(ImportError, OSError, LookupError, TypeError, ValueError):
+            modules = [path for folder in _folders(_OWN) for path in folder.glob("*.py")]
+            found = [of for path in modules for of in _declarations(path.read_text(encoding="utf-8"))]
+            return tuple(sorted(found, key=lambda of: of.code))
+    return tuple(Declared(rule.code, rule.name, rule.level, rule.thresholds) for rule in rules())
+
+
+def _declarations(text: str) -> Iterator[Declared]:
+    """The rules that a module declares.
+
+    Raises:
+        LookupError, TypeError, ValueError: code, name, level or thresholds are not written as literals.
+    """
+    for decorator in _DECORATOR.findall(text):
+        call = ast.parse(f"{decorator}def check(): ...").body[0].decorator_list[0]  # type: ignore[attr-defined]
+        given = dict(zip(("code", "name", "level", "thresholds"), call.args, strict=False))
+        given.update((keyword.arg, keyword.value) for keyword in call.keywords)
+        level = Level[given["level"].attr] if "level" in given else Level.DEFAULT
+        thresholds = ast.literal_eval(given["thresholds"]) if "thresholds" in given else {}
+        yield Declared(ast.literal_eval(given["code"]), ast.literal_eval(given["name"]), level, thresholds)
+
+
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule that is installed, sorted by code.
@@ -84,9 +152,8 @@ def rules() -> tuple[Rule, ...]:
     Raises:
         ValueError: two rules share a code or a name.
     """
-    packages = ["tflint_nan.rules", *(point.value for point in entry_points(group=GROUP))]
     found: list[Rule] = []
-    for package_name in packages:
+    for package_name in (_OWN, *_packs()):
         package = importlib.import_module(package_name)
         for info in pkgutil.iter_modules(package.__path__):
             module = importlib.import_module(f"{package_name}.{info.name}")

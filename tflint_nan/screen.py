@@ -6,6 +6,7 @@ import ast
 import warnings
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 
 from tflint_nan.modules import Lookup, Modules
@@ -72,10 +73,10 @@ class Screen:
                 return ()  # What cannot be read is not followed.
             if digest not in self.summaries:
                 try:
-                    text = self._modules.disk.read(path).decode(errors="replace")
+                    data = self._modules.disk.read(path)
                 except (OSError, ValueError):
                     return ()
-                self.summaries[digest] = summarised(text)
+                self.summaries[digest] = summarised(_decoded(data))
             self._imports[path] = self._files(self.summaries[digest], path)
         return self._imports[path]
 
@@ -93,6 +94,14 @@ class Screen:
                     inner = f"{module}.{name}".lstrip(".")
                     found[self._modules.find(Lookup(folder, inner, level))] = None
         return tuple(other for other in found if other is not None)
+
+
+def _decoded(data: bytes) -> str:
+    """The text of a script; what is not in its encoding is nothing that Python can parse either."""
+    try:
+        return decode_source(data)
+    except (SyntaxError, UnicodeError):
+        return data.decode(errors="replace")
 
 
 def _imports(text: str) -> tuple[tuple[str, int, tuple[str, ...]], ...] | None:
