@@ -132,11 +132,13 @@ def _broken_cells(source: Source) -> Iterator[Finding]:
 
 
 def _lines(source: Source, findings: Sequence[Finding], disk: Disk) -> dict[Place, list[str]]:
-    """The lines of the source, if there is anything to say of it, and of other files that chains lead to."""
+    """The lines of the source, if there is anything to say of it, and of those that chains or fixes lead to."""
     if not findings:
         return {}
     lines = _split(source)
-    for filename in {step.filename for finding in findings for step in finding.related} - {source.filename}:
+    others = {step.filename for finding in findings for step in finding.related}
+    others |= {name for finding in findings if finding.fix is not None for name in finding.fix.others}
+    for filename in others - {source.filename}:
         with contextlib.suppress(SourceError):  # It was read before; without it, the place is shown alone.
             lines.update(_split(Source.read(filename, disk)))
     return lines

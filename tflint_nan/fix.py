@@ -63,18 +63,20 @@ class FixResult:
     @property
     def findings(self) -> list[Finding]:
         """What is left to report: what remains, and a NAN901 for each fix that was undone."""
-        faults = [
-            fault(
-                CRASH,
-                finding.filename,
-                f"the fix of {finding.code} was undone: {reason}",
-                "this is a fault in tflint-nan; please report it together with the file",
-                finding.span.start,
-                finding.cell,
-            )
-            for finding, reason in self.failed
-        ]
+        faults = [undone(finding, reason) for finding, reason in self.failed]
         return sorted([*self.remaining, *faults], key=lambda finding: finding.sort_key)
+
+
+def undone(finding: Finding, reason: str) -> Finding:
+    """The NAN901 for a finding whose fix was undone."""
+    return fault(
+        CRASH,
+        finding.filename,
+        f"the fix of {finding.code} was undone: {reason}",
+        "this is a fault in tflint-nan; please report it together with the file",
+        finding.span.start,
+        finding.cell,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +282,8 @@ class _Fixing:
         for finding, key in self._keyed():
             if finding.fix is None or finding.fix.applicability not in self._wanted or key in self._undone:
                 continue
+            if finding.fix.others:
+                continue  # made by those who know the other files
             try:
                 changes = tuple(self._source.changes(finding.fix.edits))
             except ValueError as error:

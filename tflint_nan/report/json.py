@@ -61,9 +61,17 @@ def _cell(cell: int | None) -> dict[str, int]:
     return {} if cell is None else {"cell": cell}
 
 
+def _other(filename: str | None) -> dict[str, str]:
+    # A fix may change other files than the finding's; Ruff's do not.
+    return {} if filename is None else {"filename": _absolute(filename)}
+
+
 def _fix(fix: Fix) -> dict[str, Any]:
     return {
         "applicability": fix.applicability.value,
         "message": fix.message,
-        "edits": [{"content": edit.content, **_place(edit.span), **_cell(edit.cell)} for edit in fix.edits],
+        "edits": [
+            {"content": edit.content, **_place(edit.span), **_cell(edit.cell), **_other(edit.filename)}
+            for edit in fix.edits
+        ],
     }

@@ -154,13 +154,19 @@ def _region(span: Span) -> dict[str, int]:
 
 
 def _fix(filename: str, fix: Fix) -> dict[str, Any]:
-    replacements = [
-        {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.content}} for edit in fix.edits
+    changes = [
+        {
+            "artifactLocation": _artifact(name or filename),
+            "replacements": [
+                {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.content}}
+                for edit in edits
+            ],
+        }
+        for name, edits in fix.by_file.items()
     ]
-    change = {"artifactLocation": _artifact(filename), "replacements": replacements}
     return {
         "description": {"text": f"{fix.message} ({fix.applicability.value})"},
-        "artifactChanges": [change],
+        "artifactChanges": changes,
     }
 
 

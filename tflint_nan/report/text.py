@@ -92,9 +92,13 @@ def _finding(finding: Finding, lines: Lines, paint: _Painter) -> Iterator[str]:
     yield f"{paint('help', 'cyan', True)}: {_clean(finding.help)}"
     if finding.fix:
         yield f"{paint(RISK[finding.fix.applicability], 'cyan', True)}: {_clean(finding.fix.message)}"
-        for cell in sorted({edit.cell or 0 for edit in finding.fix.edits}):
-            edits = [edit for edit in finding.fix.edits if (edit.cell or 0) == cell]
-            yield from _preview(lines.get((finding.filename, cell or None), ()), edits, width, paint)
+        for name, there in finding.fix.by_file.items():
+            if name is not None:
+                yield f"{blank}{paint.gutter(':::')} {_clean(name)}"
+            for cell in sorted({edit.cell or 0 for edit in there}):
+                edits = [edit for edit in there if (edit.cell or 0) == cell]
+                text = lines.get((name or finding.filename, cell or None), ())
+                yield from _preview(text, edits, width, paint)
 
 
 def _snippet(
