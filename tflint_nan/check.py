@@ -132,7 +132,7 @@ def _broken_cells(source: Source) -> Iterator[Finding]:
 
 
 def _lines(source: Source, findings: Sequence[Finding], disk: Disk) -> dict[Place, list[str]]:
-    """The lines of the source, if there is anything to say of it, and of those that chains or fixes lead to."""
+    """The lines of the source, if something is said of it, and of others that chains or fixes lead to."""
     if not findings:
         return {}
     lines = _split(source)
