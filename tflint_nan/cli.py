@@ -24,6 +24,7 @@ from tflint_nan.formats import FORMATS
 if TYPE_CHECKING:
     from tflint_nan.config import Configs, Overrides, Selection
     from tflint_nan.job import Mode, Result
+    from tflint_nan.shard import Shard
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 STDIN = "-"
@@ -45,6 +46,18 @@ def _codes(context: click.Context, parameter: click.Parameter, groups: tuple[str
     try:
         return check_codes(code for group in groups for code in group.split(",") if code.strip())
     except ConfigError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
+def _shard(context: click.Context, parameter: click.Parameter, text: str | None) -> Shard | None:
+    """The part of the files that `I/N` means."""
+    if text is None:
+        return None
+    from tflint_nan.shard import Shard
+
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
         raise click.BadParameter(str(error), context, parameter) from error
 
 
@@ -96,6 +109,12 @@ def cli() -> None:
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
 @click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
 @click.option("--no-cache", is_flag=True, help="Read and write no cache.")
+@click.option(
+    "--shard",
+    callback=_shard,
+    metavar="I/N",
+    help="Check one part of N only: a CI job checks 1/4, another 2/4.",
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if findings remain.")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
@@ -123,6 +142,7 @@ def check(
     isolated: bool,
     force_exclude: bool,
     no_cache: bool,
+    shard: Shard | None,
     exit_zero: bool,
     color: str,
     quiet: bool,
@@ -146,6 +166,8 @@ def check(
         raise click.UsageError("--baseline and --diff-base each say what is known; give one of them")
     if diff_base is not None and STDIN in paths:
         raise click.UsageError("--diff-base needs files; standard input has no revisions")
+    if shard is not None and STDIN in paths:
+        raise click.UsageError("--shard divides files; standard input is one text")
     if watch and (apply_fixes or diff or STDIN in paths):
         raise click.UsageError("--watch only looks; it goes with neither --fix, --diff nor standard input")
     if output_file is not None and diff:
@@ -169,7 +191,9 @@ def check(
             if STDIN in paths:
                 results, errors = _stdin(configs, working, stdin_filename, mode)
             else:
-                results, errors = _files(paths or (os.curdir,), configs, working, mode, diff_base, quiet)
+                results, errors = _files(
+                    paths or (os.curdir,), configs, working, mode, diff_base, quiet, shard
+                )
         except (config.ConfigError, baselines.BaselineError) as error:
             raise _Failure(str(error)) from error
         _print(results, mode, shown)
@@ -251,6 +275,7 @@ def _files(
     mode: Mode,
     diff_base: str | None = None,
     quiet: bool = False,
+    shard: Shard | None = None,
 ) -> tuple[list[Result], bool]:
     """The results of all files, and True where a path could not be read."""
     from tflint_nan import files, revision, runner, since
@@ -258,18 +283,23 @@ def _files(
     found = files.find(paths, configs, working)
     for name, reason in found.errors:
         click.echo(f"error: {name}: {reason}", err=True)
+    mine = found.files if shard is None else shard.of(found.files)
     if diff_base is None:
-        with _progress(len(found.files), quiet) as checked:
-            results = runner.run(found.files, mode, checked)
+        with _progress(len(mine), quiet) as checked:
+            results = runner.run(mine, mode, checked)
     else:
         try:
-            results = since.run_since(diff_base, found.files, mode, working)
+            results = since.run_since(diff_base, mine, mode, working)
         except revision.RevisionError as error:
             raise _Failure(f"--diff-base {diff_base}: {error}") from error
     if not quiet and not found.errors:
         if not found.files:
             click.echo("warning: no Python files or notebooks found under the given paths", err=True)
-        elif any(map(os.path.isdir, paths)) and not any(result.has_tensorflow for result in results):
+        elif (
+            shard is None
+            and any(map(os.path.isdir, paths))
+            and not any(result.has_tensorflow for result in results)
+        ):
             click.echo("warning: nothing to check: no file here uses TensorFlow or Keras", err=True)
     return results, bool(found.errors)
 
