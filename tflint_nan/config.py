@@ -59,6 +59,8 @@ class Config:
         layers: what the file, inline settings and the command line select, in this order.
         exclude: patterns in the syntax of ignore files.
         force_exclude: True where `exclude` also holds for files that are named on the command line.
+        baseline: the file with the findings that are known, absolute.
+        cache_dir: the folder of the cache, absolute.
     """
 
     root: Path
@@ -70,6 +72,8 @@ class Config:
     force_exclude: bool = False
     strict: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    baseline: Path | None = None
+    cache_dir: Path | None = None
 
     @cached_property
     def _excluded(self) -> GitIgnoreSpec:
@@ -115,7 +119,7 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _codes() -> dict[str, Level]:
-    return {rule.code: rule.level for rule in (*declared(), *OWN.values())}
+    return {rule.code: rule.level for rules in (declared(), OWN.values()) for rule in rules}
 
 
 def _default_thresholds() -> dict[str, float]:
@@ -188,8 +192,14 @@ def nearest(word: str, words: Iterable[str]) -> str:
 class _Reader:
     """Turns one TOML table into a `Config`, and names file and key of what is wrong."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, folder: Path) -> None:
+        """Args:
+
+        where: what messages call the table.
+        folder: the absolute folder that paths in it start from.
+        """
         self.where = where
+        self.folder = folder
 
     def wrong(self, key: str, expected: str, value: object) -> ConfigError:
         names = {bool: "a boolean", str: "a string", int: "an integer", float: "a number", list: "an array",
@@ -211,6 +221,11 @@ class _Reader:
             )
             raise self.wrong(key, "an array of strings", bad)
         return tuple(value)
+
+    def path(self, key: str, value: object) -> Path | None:
+        if not isinstance(value, str):
+            raise self.wrong(key, "a string", value)
+        return self.folder / Path(value).expanduser() if value else None
 
     def codes(self, key: str, value: object) -> tuple[str, ...]:
         selectors = self.strings(key, value)
@@ -268,6 +283,8 @@ class _Reader:
             "force-exclude": self.boolean,
             "strict": self.boolean,
             "thresholds": self.thresholds,
+            "baseline": self.path,
+            "cache-dir": self.path,
         }
         values: dict[str, Any] = {}
         for key, value in table.items():
@@ -305,7 +322,7 @@ def read(path: Path) -> Config | None:
         table, where = tool["tflint-nan"], f"{path}: [tool.tflint-nan]"
         if not isinstance(table, dict):
             raise ConfigError(f"{where} must be a table")
-    return _Reader(where).config(Config(path.parent, path), table)
+    return _Reader(where, path.parent).config(Config(path.parent, path), table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +348,7 @@ class Configs:
 
     def __init__(self, overrides: Overrides, working: Path) -> None:
         self._overrides = overrides
+        self._working = working
         self._folders: dict[Path, Config] = {}
         fixed = None
         if overrides.file is not None:
@@ -368,7 +386,7 @@ class Configs:
                 table = tomllib.loads(text)
             except tomllib.TOMLDecodeError as error:
                 raise ConfigError(f"--config {text!r}: neither a file nor TOML: {error}") from error
-            config = _Reader(f"--config {text!r}").config(config, table)
+            config = _Reader(f"--config {text!r}", self._working).config(config, table)
         return replace(
             config,
             layers=(*config.layers, self._overrides.selection),

@@ -1,4 +1,4 @@
-"""Many files, one result each: looked up or checked, then written. One that fails does not stop the others."""
+"""Many files, one result each: looked up or checked, then written. A file that fails stops no other."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from tflint_nan.cache import Cache
 from tflint_nan.faults import UNREADABLE, fault
 from tflint_nan.files import File
 from tflint_nan.job import Job, Mode, Result
+
+# What reads a program is imported where one is read: a run that finds all of its results has no need of it.
 
 
 def run(
@@ -25,25 +27,40 @@ def run(
         checked: called whenever one more file is checked.
         cache: results of files that need no check; those of the others are kept there.
     """
-    jobs = [Job(str(file.path), file.name, file.config.settings(file.path), mode) for file in files]
-    results: dict[int, Result] = {}
+    settings = [file.config.settings(file.path) for file in files]
+    across = {id(one): replace(one, across=True) for one in settings}
+    jobs = [
+        Job(str(file.path), file.name, across[id(one)], mode)
+        for file, one in zip(files, settings, strict=True)
+    ]
+    done: dict[int, Result] = {}
     for number, result in ({} if cache is None else cache.known(jobs)).items():
         known = result.without(mode.baseline)
         if not any(finding.fix and finding.fix.applicability in mode.applied for finding in known.findings):
-            results[number] = known
+            done[number] = known
             checked()
-    waiting = [number for number in range(len(jobs)) if number not in results]
+    waiting = [number for number in range(len(jobs)) if number not in done]
     for number, result in zip(waiting, _checked([jobs[number] for number in waiting], cache), strict=True):
-        results[number] = result if mode.fix else result.without(mode.baseline)
+        done[number] = result if mode.fix else result.without(mode.baseline)
         checked()
-    return [_written(job, results[number]) if mode.write else results[number] for number, job in enumerate(jobs)]
+    results = [done[number] for number in range(len(jobs))]
+    together: list[frozenset[int]] = []
+    if any(finding.fix and finding.fix.others for result in results for finding in result.findings):
+        from tflint_nan.across import settle
+
+        settled = settle(jobs, results)
+        results, together = settled.results, settled.together
+    if mode.write:
+        alone = set(range(len(jobs))).difference(*together)
+        for numbers in (*together, *({number} for number in sorted(alone) if results[number].diff)):
+            _write(jobs, results, sorted(numbers))
+    return results
 
 
 def _checked(jobs: Sequence[Job], cache: Cache | None) -> Iterator[Result]:
     """The results of checks, which are kept as they come."""
     if not jobs:
         return
-    # A run that finds all of its results has no need of the rules, nor of LibCST.
     from tflint_nan.pool import check_all
 
     try:
@@ -54,3 +71,22 @@ def _checked(jobs: Sequence[Job], cache: Cache | None) -> Iterator[Result]:
     finally:
         if cache is not None:
             cache.write()
+
+
+def _write(jobs: Sequence[Job], results: list[Result], numbers: Sequence[int]) -> None:
+    """Write the fixes of files that belong together; where one may not be written, all are as they were."""
+    from tflint_nan.check import Surroundings, check_file
+    from tflint_nan.overwrite import Change, overwrite
+
+    changed = [number for number in numbers if results[number].diff]
+    try:
+        overwrite([Change(jobs[n].file, results[n].before, results[n].data) for n in changed])
+    except OSError as error:
+        names = {jobs[number].file: jobs[number].name for number in changed}
+        for number in changed:
+            job = jobs[number]
+            whose = "" if error.filename == job.file else f"{names[error.filename]} "
+            message = f"{whose}cannot be written: {error.strerror or error}"
+            refused = fault(UNREADABLE, job.name, message, "the file is as it was")
+            unfixed = check_file(replace(job, mode=Mode()), Surroundings()).without(job.mode.baseline)
+            results[number] = replace(unfixed, findings=[refused, *unfixed.findings])
