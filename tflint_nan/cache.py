@@ -77,15 +77,19 @@ class _Kept:
 
 
 class Cache:
-    """The results of one version of this tool, in a file of one folder."""
+    """The results of one version of this tool, in a file of one folder.
+
+    Attributes:
+        folder: where it is.
+    """
 
     def __init__(self, folder: Path, working: Path) -> None:
         """Args:
 
-        folder: where it is; made where it is not there.
+        folder: where it is, absolute; made where it is not there.
         working: the absolute folder that relative names start from.
         """
-        self._folder = folder
+        self.folder = folder
         self._working = working
         self._results: list[tuple[str, str, str]] = []
         self._summaries: dict[str, Summary] = {}
@@ -137,7 +141,7 @@ class Cache:
         if self._file is None or not (results or summaries):
             return
         with self._careful():
-            _make(self._folder)
+            _make(self.folder)
             self._drop_old(self._file)
             texts = [(key, json.dumps(encode(summary))) for key, summary in summaries.items()]
             with _database(self._file, "rwc") as database:
@@ -158,7 +162,7 @@ class Cache:
 
     def _drop_old(self, own: Path) -> None:
         """Take away files of other versions of this tool that nobody has written for long."""
-        for path in _files(self._folder):
+        for path in _files(self.folder):
             if path != own and path.stat().st_mtime < time.time() - _DAYS * 86400:
                 path.unlink()
 
@@ -168,7 +172,7 @@ class Cache:
         try:
             yield
         except _TROUBLE as error:
-            log.info("no cache in %s: %s", self._folder, error)
+            log.info("no cache in %s: %s", self.folder, error)
             if self._file is not None and _is_broken(error):
                 with contextlib.suppress(OSError):
                     self._file.unlink()

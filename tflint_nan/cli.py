@@ -22,6 +22,7 @@ from tflint_nan.formats import FORMATS
 
 # All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
+    from tflint_nan.cache import Cache
     from tflint_nan.config import Configs, Overrides, Selection
     from tflint_nan.job import Mode, Result
     from tflint_nan.shard import Shard
@@ -59,6 +60,13 @@ def _shard(context: click.Context, parameter: click.Parameter, text: str | None)
         return Shard.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error), context, parameter) from error
+
+
+_no_cache = click.option("--no-cache", is_flag=True, help="Read and write no cache.")
+_cache_dir = click.option(
+    "--cache-dir", type=Path, metavar="PATH", envvar="TFLINT_NAN_CACHE_DIR", show_envvar=True,
+    help="The folder of the cache, by default .tflint_nan_cache at the project's top.",
+)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -108,7 +116,8 @@ def cli() -> None:
 )  # fmt: skip
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
 @click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
-@click.option("--no-cache", is_flag=True, help="Read and write no cache.")
+@_no_cache
+@_cache_dir
 @click.option(
     "--shard",
     callback=_shard,
@@ -142,6 +151,7 @@ def check(
     isolated: bool,
     force_exclude: bool,
     no_cache: bool,
+    cache_dir: Path | None,
     shard: Shard | None,
     exit_zero: bool,
     color: str,
@@ -191,8 +201,9 @@ def check(
             if STDIN in paths:
                 results, errors = _stdin(configs, working, stdin_filename, mode)
             else:
+                cache = None if no_cache else _cache(configs, working, cache_dir)
                 results, errors = _files(
-                    paths or (os.curdir,), configs, working, mode, diff_base, quiet, shard
+                    paths or (os.curdir,), configs, working, mode, cache, diff_base, quiet, shard
                 )
         except (config.ConfigError, baselines.BaselineError) as error:
             raise _Failure(str(error)) from error
@@ -273,6 +284,7 @@ def _files(
     configs: Configs,
     working: Path,
     mode: Mode,
+    cache: Cache | None,
     diff_base: str | None = None,
     quiet: bool = False,
     shard: Shard | None = None,
@@ -286,10 +298,10 @@ def _files(
     mine = found.files if shard is None else shard.of(found.files)
     if diff_base is None:
         with _progress(len(mine), quiet) as checked:
-            results = runner.run(mine, mode, checked)
+            results = runner.run(mine, mode, checked, cache)
     else:
         try:
-            results = since.run_since(diff_base, mine, mode, working)
+            results = since.run_since(diff_base, mine, mode, working, cache)
         except revision.RevisionError as error:
             raise _Failure(f"--diff-base {diff_base}: {error}") from error
     if not quiet and not found.errors:
@@ -302,6 +314,14 @@ def _files(
         ):
             click.echo("warning: nothing to check: no file here uses TensorFlow or Keras", err=True)
     return results, bool(found.errors)
+
+
+def _cache(configs: Configs, working: Path, given: Path | None) -> Cache:
+    """The cache in the folder that is given, else where the configuration of the working folder has it."""
+    from tflint_nan import cache
+
+    folder = cache.location(configs.of(working), working) if given is None else working / given
+    return cache.Cache(folder, working)
 
 
 @contextmanager
@@ -406,12 +426,16 @@ def _colour(stream: TextIO, wanted: str) -> bool:
     help="A configuration file, or a setting such as 'strict = true'; may be given several times.",
 )  # fmt: skip
 @click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@_no_cache
+@_cache_dir
 def write_baseline(
     paths: tuple[str, ...],
     output_file: Path,
     strict: bool,
     config_options: tuple[str, ...],
     isolated: bool,
+    no_cache: bool,
+    cache_dir: Path | None,
 ) -> int:
     """Write the findings that there are to a file; `check --baseline FILE` reports what comes after them."""
     from tflint_nan import baseline, config
@@ -421,7 +445,9 @@ def write_baseline(
     overrides = _overrides(config_options, isolated, config.Selection(), strict, False)
     working = Path(os.path.abspath(os.curdir))
     try:
-        results, errors = _files(paths or (os.curdir,), config.Configs(overrides, working), working, Mode())
+        configs = config.Configs(overrides, working)
+        cache = None if no_cache else _cache(configs, working, cache_dir)
+        results, errors = _files(paths or (os.curdir,), configs, working, Mode(), cache)
     except config.ConfigError as error:
         raise _Failure(str(error)) from error
     findings = [finding for result in results for finding in result.findings]
@@ -433,6 +459,31 @@ def write_baseline(
     for fault in faults:
         click.echo(f"error: {fault.filename}: {fault.message}", err=True)
     return FAILED if errors or faults else CLEAN
+
+
+@cli.command("clean")
+@click.option(
+    "--config", "config_options", multiple=True, metavar="FILE|TOML",
+    help="A configuration file, or a setting such as 'cache-dir = \"cache\"'.",
+)  # fmt: skip
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@_cache_dir
+def clean_cache(config_options: tuple[str, ...], isolated: bool, cache_dir: Path | None) -> int:
+    """Remove the cache; the next run checks every file."""
+    from tflint_nan import cache, config
+
+    working = Path(os.path.abspath(os.curdir))
+    overrides = _overrides(config_options, isolated, config.Selection(), False, False)
+    try:
+        found = _cache(config.Configs(overrides, working), working, cache_dir)
+    except config.ConfigError as error:
+        raise _Failure(str(error)) from error
+    try:
+        removed = cache.clean(found.folder)
+    except OSError as error:
+        raise _Failure(f"{error.filename}: cannot be removed: {error.strerror or error}") from error
+    click.echo(f"{'Removed' if removed else 'There is no cache in'} {found.folder}", err=True)
+    return CLEAN
 
 
 @cli.command("server")

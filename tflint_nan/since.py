@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tflint_nan.baseline import Baseline
+from tflint_nan.cache import Cache
 from tflint_nan.files import File
 from tflint_nan.fingerprint import fingerprints
 from tflint_nan.job import Mode, Result
@@ -14,7 +15,9 @@ from tflint_nan.revision import checked_out, top
 from tflint_nan.runner import run
 
 
-def run_since(revision: str, files: Sequence[File], mode: Mode, working: Path) -> list[Result]:
+def run_since(
+    revision: str, files: Sequence[File], mode: Mode, working: Path, cache: Cache | None = None
+) -> list[Result]:
     """One result for each file, in the same order, without the findings that the revision has as well.
 
     The whole project is read as it was, so that a finding which a change elsewhere brought about is new.
@@ -24,12 +27,13 @@ def run_since(revision: str, files: Sequence[File], mode: Mode, working: Path) -
         files: what is checked; one that is in no revision is all new.
         mode: what is done with what is new.
         working: a folder of the repository.
+        cache: results of files as they are now.
 
     Raises:
         RevisionError: there is no such revision.
     """
     repository = top(working)
-    now = run(files, replace(mode, fix=False, write=False))
+    now = run(files, replace(mode, fix=False, write=False), cache=cache)
     found = [file for file, result in zip(files, now, strict=True) if result.findings]
     with checked_out(revision, repository) as folder:
         then = run(list(_there(found, repository, folder)), Mode())
@@ -37,7 +41,7 @@ def run_since(revision: str, files: Sequence[File], mode: Mode, working: Path) -
     baseline = Baseline(repository, frozenset(known))
     if not mode.fix:
         return [replace(one, findings=baseline.unknown(one.findings, one.lines)) for one in now]
-    new = run(found, replace(mode, baseline=baseline))
+    new = run(found, replace(mode, baseline=baseline), cache=cache)
     judged = dict(zip((file.path for file in found), new, strict=True))
     return [judged.get(file.path, result) for file, result in zip(files, now, strict=True)]
 
