@@ -136,7 +136,7 @@ class _Settling:
         try:
             for name, edits in finding.fix.by_file.items():
                 path = Path(self._jobs[number].file) if name is None else _path(name)
-                changed[path] = self._edited(path, edits)
+                changed[path] = self._edited(path, edits, tidy=name is None)
         except (SourceError, ValueError) as error:
             return str(error)
         after = {**self._contents, **changed}
@@ -157,8 +157,10 @@ class _Settling:
             self._refresh(other, self._jobs[other])
         return None
 
-    def _edited(self, path: Path, edits: Iterable[Edit]) -> bytes:
-        """The content of a file with a fix, without imports that it left unused.
+    def _edited(self, path: Path, edits: Iterable[Edit], *, tidy: bool) -> bytes:
+        """The content of a file with a fix; with `tidy` without imports that it left unused.
+
+        Others may have these from a file that they import.
 
         Raises:
             SourceError: it would be no Python.
@@ -166,7 +168,8 @@ class _Settling:
         """
         before = Source.read(path, _Changed(self._contents))
         after = before.edit(list(edits))
-        return after.edit(unused(before, after)).data
+        assert after.tree is not None  # parsed here, where a syntax error is expected
+        return after.edit(unused(before, after)).data if tidy else after.data
 
     def _resting_on(self, changed: Iterable[Path]) -> list[int]:
         """The numbers of the files whose check asks for one of these, and of these themselves."""

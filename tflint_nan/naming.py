@@ -303,6 +303,7 @@ class Naming:
         in which `node` stands, is not one before which it can be computed just as well.
         """
         if text.isidentifier() and self._is_steady(text, site.scope):
+            self.spare(site.statement, site.scope)
             return text
         statement = self._hoistable(node, site)
         inside = node if site.statement is self._op.statement else None
