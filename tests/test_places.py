@@ -1,19 +1,23 @@
-"""Places of nodes: the same as those of LibCST's own providers, which take three passes for them."""
+"""Places of nodes: the same as those of LibCST's own providers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 import pytest
 from libcst.metadata import (
+    CodeRange,
     MetadataWrapper,
     ParentNodeProvider,
     PositionProvider,
     WhitespaceInclusivePositionProvider,
 )
 
-from tflint_nan.places import Places
+from tflint_nan.outline import Outline
+from tflint_nan.places import Places, children
 
 ROOT = Path(__file__).parent.parent
 AWKWARD = """\
@@ -45,6 +49,24 @@ x = (
     + 2
 )
 """
+METHODS = """\
+import a
+
+class C(B):
+    # f
+    @d
+    def f(self, x=y):
+        z = 1
+        return (
+            x)
+
+    def g(self):
+        a = 2
+        b = 3
+        return a + b
+
+last = 1
+"""
 
 
 def texts() -> list[str]:
@@ -57,20 +79,118 @@ def texts() -> list[str]:
     ]
 
 
+def theirs(tree: cst.Module, provider: type[PositionProvider]) -> dict[cst.CSTNode, CodeRange]:
+    """What LibCST's own provider says, but for the module, of which it says a little less than all."""
+    found = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(provider)
+    return {node: place for node, place in found.items() if node is not tree}
+
+
+def within(tree: cst.Module) -> list[cst.CSTNode]:
+    """The nodes of a tree that are no layout, the tree first."""
+    todo: list[cst.CSTNode] = [tree]
+    for node in todo:
+        todo += children(node)
+    return todo
+
+
 @pytest.mark.parametrize("text", texts())
-def test_places_are_those_of_libcst(text: str) -> None:
+def test_children_are_those_of_libcst_without_layout(text: str) -> None:
+    layout = (
+        *(
+            cst.BaseParenthesizableWhitespace,
+            cst.TrailingWhitespace,
+            cst.EmptyLine,
+            cst.LeftParen,
+            cst.RightParen,
+        ),
+        *(cst.LeftSquareBracket, cst.RightSquareBracket),
+        *(
+            cst.LeftCurlyBrace,
+            cst.RightCurlyBrace,
+            cst.Comma,
+            cst.Dot,
+            cst.Colon,
+            cst.Semicolon,
+            cst.AssignEqual,
+        ),
+    )
+    for node in within(cst.parse_module(text)):
+        assert children(node) == [child for child in node.children if not isinstance(child, layout)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("text", texts())
+def test_places_are_those_of_libcst(text: str, *, turned: bool) -> None:
     tree = cst.parse_module(text)
-    places = Places(tree)
-    wrapper = MetadataWrapper(tree, unsafe_skip_copy=True)
-    # Of the module itself LibCST says a little less than all.
-    parents = {
-        node: parent for node, parent in wrapper.resolve(ParentNodeProvider).items() if node is not tree
-    }
-    assert {node: places.parents.get(node) for node in parents} == parents
-    for provider, found in (
-        (PositionProvider, places.inner),
-        (WhitespaceInclusivePositionProvider, places.outer),
-    ):
-        theirs = {node: place for node, place in wrapper.resolve(provider).items() if node is not tree}
-        assert theirs or not text.strip()
-        assert {node: found.get(node) for node in theirs} == theirs
+    places = Places(tree, text)
+    nodes = within(tree)[1:]
+    inner, outer = theirs(tree, PositionProvider), theirs(tree, WhitespaceInclusivePositionProvider)
+    parents = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(ParentNodeProvider)
+    assert nodes or not text.strip()
+    for node in reversed(nodes) if turned else nodes:
+        assert places.holds(node)
+        assert places.parent(node) is parents[node]
+        assert places.inner(node) == inner[node]
+        assert places.outer(node) == outer[node]
+    # Layout, too, has a place.
+    assert {node: places.inner(node) for node in inner} == inner
+    assert places.parent(tree) is None
+    assert not places.holds(cst.Pass())
+    with pytest.raises(KeyError):
+        places.inner(cst.Pass())
+
+
+def test_a_place_does_not_depend_on_what_was_asked_before() -> None:
+    tree = cst.parse_module(AWKWARD)
+    inner = theirs(tree, PositionProvider)
+    assert {node: Places(tree, AWKWARD).inner(node) for node in within(tree)[1:]}.items() <= inner.items()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("x = 1\nfrom a import (b\n", id="no-python"),
+        pytest.param("first = 1\n", id="fewer-statements"),
+        pytest.param("y = (\n1)\n\n\ndef f():\n    return 2\n", id="other-rows"),
+    ],
+)
+def test_where_pythons_parser_is_of_no_help_the_whole_is_written(text: str) -> None:
+    """It has another grammar, or sees other statements."""
+    tree = cst.parse_module("x = 1\n\n\ndef f():\n    return 2\n")
+    inner, places = theirs(tree, PositionProvider), Places(tree, text)
+    assert {node: places.inner(node) for node in inner} == inner
+
+
+def test_what_is_in_a_function_is_found_without_the_bodies_of_others() -> None:
+    outline = Outline(METHODS)
+    asked: list[cst.Module] = []
+    places = Places(outline.tree, METHODS, lambda: asked.append(outline.whole()))
+    module: Any = outline.tree
+    imported, cls, last = module.body
+    outline.fill(cls.body.body[0])
+    before = outline.size
+    returned = cls.body.body[0].body.body[1].body[0].value
+    assert places.inner(returned) == CodeRange((9, 12), (9, 13))
+    assert places.inner(imported) == CodeRange((1, 0), (1, 8))
+    assert places.inner(last.body[0].value) == CodeRange((16, 7), (16, 8))
+    assert (asked, outline.size) == ([], before)
+    # A body is filled later.
+    outline.fill(cls.body.body[1])
+    assert places.inner(cls.body.body[1].body.body[2]).start.line == 14
+    assert asked == []
+
+
+@pytest.mark.parametrize("pick", [lambda cls: cls.bases[0], lambda cls: cls.body.body[0].params])
+def test_a_statement_with_bodies_that_are_missing_is_completed_first(
+    pick: Callable[[Any], cst.CSTNode],
+) -> None:
+    outline = Outline(METHODS)
+    places = Places(outline.tree, METHODS, outline.whole)
+    module: Any = outline.tree
+    cls = module.body[1]
+    places.inner(pick(cls))
+    whole = cst.parse_module(METHODS)
+    expected = list(theirs(whole, PositionProvider).values())
+    assert sorted(map(repr, (places.inner(node) for node in theirs(module, PositionProvider)))) == sorted(
+        map(repr, expected)
+    )

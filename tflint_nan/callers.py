@@ -11,6 +11,7 @@ import libcst as cst
 from tflint_nan.expression import names_in, within
 from tflint_nan.graph import Graph
 from tflint_nan.naming import only_assignment
+from tflint_nan.places import children
 from tflint_nan.source import Source
 from tflint_nan.value import Scope, Value
 
@@ -232,7 +233,7 @@ def _own(function: cst.FunctionDef) -> Iterator[cst.CSTNode]:
         node = todo.pop()
         yield node
         if not isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-            todo.extend(reversed(node.children))
+            todo.extend(reversed(children(node)))
 
 
 def only_return(source: Source, function: cst.FunctionDef) -> cst.BaseExpression | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -10,11 +9,8 @@ from dataclasses import fields
 import libcst as cst
 
 from tflint_nan.parse import is_statement, parse_expression
+from tflint_nan.places import LAYOUT, children
 
-#: Fields that hold layout. Two expressions that differ in no other mean the same.
-_LAYOUT = re.compile(
-    r"whitespace|lpar$|rpar$|comma$|equal$|semicolon$|lbracket$|rbracket$|lbrace$|rbrace$|leading_|header|footer"
-)
 #: A piece of a text, and whether it is an expression that must stay one.
 Piece = tuple[str, bool]
 
@@ -92,7 +88,7 @@ def meaning(node: cst.CSTNode) -> tuple[object, ...]:
     """A node's type and content without white space, comments and parentheses; equal where these are."""
     found: list[object] = [type(node).__name__]
     for field in fields(node):
-        if _LAYOUT.search(field.name):
+        if LAYOUT.search(field.name):
             continue
         value = getattr(node, field.name)
         if isinstance(value, cst.CSTNode):
@@ -105,12 +101,12 @@ def meaning(node: cst.CSTNode) -> tuple[object, ...]:
 
 
 def within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """`node` and everything in it, in the order of the text."""
+    """`node` and everything in it, in the order of the text; no space, no comments, no punctuation."""
     todo = [node]
     while todo:
         current = todo.pop()
         yield current
-        todo.extend(reversed(current.children))
+        todo.extend(reversed(children(current)))
 
 
 def names_in(node: cst.CSTNode) -> Iterator[str]:
@@ -123,9 +119,16 @@ def names_in(node: cst.CSTNode) -> Iterator[str]:
         elif isinstance(current, (cst.Attribute, cst.Arg)):
             todo.append(current.value)
         else:
-            todo.extend(reversed(current.children))
+            todo.extend(reversed(children(current)))
 
 
 def comments_in(node: cst.CSTNode) -> list[str]:
     """The comments inside a node, in order."""
-    return [part.value for part in within(node) if isinstance(part, cst.Comment)]
+    found: list[str] = []
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, cst.Comment):
+            found.append(current.value)
+        todo.extend(reversed(current.children))
+    return found

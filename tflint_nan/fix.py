@@ -22,6 +22,7 @@ from tflint_nan.engine import RANK
 from tflint_nan.faults import CRASH, fault
 from tflint_nan.finding import Applicability, Edit, Finding, risks
 from tflint_nan.imports import unused
+from tflint_nan.places import children
 from tflint_nan.source import Source, SourceError
 
 Lint = Callable[[Source], Sequence[Finding]]
@@ -179,7 +180,7 @@ def _outermost(node: cst.CSTNode) -> Iterator[cst.FunctionDef]:
     if isinstance(node, cst.FunctionDef):
         yield node
     elif not isinstance(node, (cst.BaseExpression, cst.BaseSmallStatement)):
-        for child in node.children:
+        for child in children(node):
             yield from _outermost(child)
 
 

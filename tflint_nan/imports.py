@@ -12,6 +12,7 @@ import libcst as cst
 
 from tflint_nan.expression import comments_in, names_in, within
 from tflint_nan.finding import Edit, Position, Span
+from tflint_nan.places import children
 from tflint_nan.source import Source
 
 #: Libraries whose names fixes write.
@@ -188,7 +189,7 @@ def _used(source: Source) -> set[str]:
             strings = (part.value for part in within(node) if isinstance(part, cst.SimpleString))
             used.update(word for text in strings if _QUOTED.match(text) for word in _WORD.findall(text))
         else:
-            todo.extend(node.children)
+            todo.extend(children(node))
     for text in (*_TYPE_COMMENT.findall(source.text), *source.masked_lines):
         used.update(_WORD.findall(text))
     return used

@@ -16,6 +16,7 @@ from tflint_nan.build import Project, builtins
 from tflint_nan.expression import comments_in, names_in, within
 from tflint_nan.finding import Edit
 from tflint_nan.graph import Graph
+from tflint_nan.places import children
 from tflint_nan.source import Source
 from tflint_nan.spelling import Spelling
 from tflint_nan.value import Const, Items, Op, Scope, Symbol, Value
@@ -407,7 +408,7 @@ class Naming:
                 return False
             if isinstance(node, cst.Name) and not self._means_the_same(node, site):
                 return False
-            todo.extend([node.value] if isinstance(node, (cst.Attribute, cst.Arg)) else node.children)
+            todo.extend([node.value] if isinstance(node, (cst.Attribute, cst.Arg)) else children(node))
         return True
 
     def _is_still(self, call: cst.Call, site: Op) -> bool:
@@ -516,7 +517,7 @@ class Naming:
                 keyword = isinstance(parent, cst.Arg) and parent.keyword is node
                 if node.value == name and not apart and not keyword:
                     return True
-            todo.extend(node.children)
+            todo.extend(children(node))
         return False
 
 

@@ -20,7 +20,7 @@ from libcst.metadata import CodeRange
 
 from tflint_nan import fences
 from tflint_nan.disk import MAX_FILE, Disk
-from tflint_nan.expression import names_in
+from tflint_nan.expression import names_in, within
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import NEWLINE, Cell, cell_rows, read_cells, write_cells
@@ -301,25 +301,26 @@ class Source:
 
     @cached_property
     def _places(self) -> Places:
-        # They cost as much as the parse: they are made only for a file that has a finding.
-        with deep_recursion():
-            return Places(self.tree)
+        partly = self._outline is not None
+        return Places(self.outline, self._clean if partly else self._parsed[0], lambda: self.tree)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`, None for the module."""
-        return self._places.parents.get(node)
+        return self._places.parent(node)
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, without its own parentheses."""
-        return self._span(self._places.inner[node])
+        with deep_recursion():
+            return self._span(self._places.inner(node))
 
     def holds(self, node: cst.CSTNode) -> bool:
         """Whether `node` is of this source's tree."""
-        return node in self._places.inner
+        return self._places.holds(node)
 
     def outer_span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, its own parentheses included: what a replacement replaces."""
-        return self._span(self._places.outer[node])
+        with deep_recursion():
+            return self._span(self._places.outer(node))
 
     def names_in(self, node: cst.CSTNode) -> frozenset[str]:
         """The variables that a part of the tree reads or binds; every fix of a file asks."""
@@ -439,7 +440,7 @@ class Source:
     @cached_property
     def _formatted(self) -> list[tuple[Span, str]]:
         """The f-strings, each with its quotes."""
-        strings = (node for node in self._places.inner if isinstance(node, cst.FormattedString))
+        strings = (node for node in within(self.tree) if isinstance(node, cst.FormattedString))
         return [(self.span(node), node.end) for node in strings]
 
     def breaks_string(self, edit: Edit) -> bool:
