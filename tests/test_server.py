@@ -199,6 +199,75 @@ async def test_fix_all(client: LanguageClient, tmp_path: Path) -> None:
     assert await actions(client, uri, nowhere, ["source.organizeImports"]) == []
 
 
+NET = """\
+import tensorflow as tf
+def net(x):
+    return tf.nn.softmax(tf.matmul(x, x))
+"""
+TRAIN = """\
+import tensorflow as tf
+from model import net
+def loss(x, y):
+    return -tf.reduce_sum(y * tf.math.log(net(x)))
+"""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_a_quick_fix_of_several_files(client: LanguageClient, tmp_path: Path, is_open: bool) -> None:
+    model, train = tmp_path / "model.py", tmp_path / "train.py"
+    model.write_text(NET)
+    train.write_text(TRAIN)
+    if is_open:
+        await told(client, opened(client, model, NET))
+    uri = opened(client, train, TRAIN)
+    (shown,) = await told(client, uri, "NAN101")
+    fix, _ = await actions(client, uri, shown.range, ["quickfix"])
+    assert fix.edit is not None
+    assert fix.edit.document_changes is not None
+    versions = {
+        change.text_document.uri: change.text_document.version for change in fix.edit.document_changes
+    }  # type: ignore[union-attr]
+    assert versions == {uri: 1, model.as_uri(): 1 if is_open else None}
+    assert applied(TRAIN, edits_of(fix.edit, uri)) == TRAIN.replace(
+        "math.log(net(x))", "nn.log_softmax(net(x))"
+    )
+    after = applied(NET, edits_of(fix.edit, model.as_uri()))
+    assert after == NET.replace("tf.nn.softmax(tf.matmul(x, x))", "tf.matmul(x, x)")
+    # It is none that can be made without a look at them.
+    assert await actions(client, uri, shown.range, ["source.fixAll"]) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("other", ["model.py", "new.py"])
+async def test_no_fix_of_several_files_while_one_is_not_saved(
+    client: LanguageClient, tmp_path: Path, other: str
+) -> None:
+    model, train = tmp_path / "model.py", tmp_path / "train.py"
+    model.write_text(NET)
+    train.write_text(TRAIN)
+    uri = opened(client, train, TRAIN)
+    (shown,) = await told(client, uri, "NAN101")
+    assert len(await actions(client, uri, shown.range, ["quickfix"])) == 2
+    use = "from model import net\nprint(net(1))\n"
+    await told(client, opened(client, tmp_path / other, NET + "# typed\n" if other == "model.py" else use))
+    (silence,) = await actions(client, uri, shown.range, ["quickfix"])
+    assert "Silence" in silence.title
+
+
+@pytest.mark.asyncio
+async def test_no_fix_of_a_file_that_was_saved_since(client: LanguageClient, tmp_path: Path) -> None:
+    model, train = tmp_path / "model.py", tmp_path / "train.py"
+    model.write_text(NET)
+    train.write_text(TRAIN)
+    uri = opened(client, train, TRAIN)
+    (shown,) = await told(client, uri, "NAN101")
+    assert len(await actions(client, uri, shown.range, ["quickfix"])) == 2
+    model.write_text("# Saved elsewhere.\n" + NET)
+    (silence,) = await actions(client, uri, shown.range, ["quickfix"])
+    assert "Silence" in silence.title
+
+
 @pytest.mark.asyncio
 async def test_hover_shows_the_page(client: LanguageClient, tmp_path: Path) -> None:
     uri = opened(client, tmp_path / "a.py", BUG + "x = 1  # noqa: NAN301\n")

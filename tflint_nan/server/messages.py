@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lsprotocol import types as lsp
@@ -50,18 +50,32 @@ def _location(step: Related, text: Text) -> lsp.Location:
     return lsp.Location(Path(step.filename).absolute().as_uri(), place)
 
 
-def quick_fixes(finding: Finding, text: Text) -> Iterator[lsp.CodeAction]:
-    """The fix of a finding, and a comment that silences it."""
+def quick_fixes(
+    finding: Finding, text: Text, others: Mapping[str, Text] | None = None
+) -> Iterator[lsp.CodeAction]:
+    """The fix of a finding, and a comment that silences it.
+
+    Args:
+        finding: of the text.
+        text: as it was when the fix was made.
+        others: the other texts that the fix changes, as they were then; it is left out without one of them.
+    """
     shown = [diagnostic(finding, text)]
+    texts = others or {}
     fix = finding.fix
-    if fix is not None and fix.applicability is not Applicability.DISPLAY:
+    if fix is not None and fix.applicability is not Applicability.DISPLAY and fix.others <= texts.keys():
         safe = fix.applicability is Applicability.SAFE
+        changes = [
+            change
+            for name, edits in fix.by_file.items()
+            for change in (text if name is None else texts[name]).changed(edits).document_changes or ()
+        ]
         yield lsp.CodeAction(
             title=f"{fix.message} ({finding.code}{'' if safe else ', changes the training'})",
             kind=lsp.CodeActionKind.QuickFix,
             diagnostics=shown,
             is_preferred=safe,
-            edit=text.changed(fix.edits),
+            edit=lsp.WorkspaceEdit(document_changes=changes),
         )
     comment = _silenced(finding, text)
     if comment is not None:

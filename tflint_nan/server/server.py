@@ -26,7 +26,7 @@ from tflint_nan.fix import fix_source
 from tflint_nan.job import Mode
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
-from tflint_nan.server.texts import Text, file_text, notebook_text
+from tflint_nan.server.texts import Text, file_text, notebook_text, unopened_text
 from tflint_nan.source import SourceError
 
 log = logging.getLogger("tflint_nan")
@@ -49,7 +49,8 @@ class _Open:
     """A file or notebook that the editor has open.
 
     `changes` counts what the editor said of it; `text` and `findings` are what was read last, and `mended`
-    the same findings with their fixes, once somebody has asked for these.
+    the same findings with their fixes, once somebody has asked for these. `others` are the texts of the other
+    files that these fixes change, by their names.
     """
 
     read: Callable[[], Text]
@@ -58,6 +59,7 @@ class _Open:
     text: Text | None = None
     findings: list[Finding] = field(default_factory=list)
     mended: list[Finding] | None = None
+    others: dict[str, str] = field(default_factory=dict)
     read_at: int = -1
 
     @property
@@ -177,15 +179,46 @@ class Server(LanguageServer):
         if document.mended is None:
             surroundings, configs = self._surroundings, self._configs
 
-            def mend() -> list[Finding]:
+            def mend() -> tuple[list[Finding], dict[str, str]]:
                 try:
                     settings = configs.of(text.path.parent).settings(text.path)
                 except ConfigError:
-                    return []  # said by the diagnostics
-                return list(check_source(text.source, settings, Mode(), surroundings).findings)
+                    return [], {}  # said by the diagnostics
+                across = replace(settings, across=True)
+                found = list(check_source(text.source, across, Mode(), surroundings).findings)
+                names = {name for finding in found if finding.fix is not None for name in finding.fix.others}
+                project = surroundings.project
+                sources = {name: project.source(surroundings.disk.absolute(name)) for name in names}
+                return found, {name: source.text for name, source in sources.items() if source is not None}
 
-            document.mended = await asyncio.get_running_loop().run_in_executor(self._reader, mend)
+            made = await asyncio.get_running_loop().run_in_executor(self._reader, mend)
+            document.mended, document.others = made
         return document.mended
+
+    def others(self, document: _Open) -> dict[str, Text]:
+        """The other files that fixes of a text change, by name, without those that have changed since then.
+
+        There are none while something else is not saved: it may be using what such a fix changes.
+        """
+        opened = {other.text.path: other for other in self._open.values() if other.text is not None}
+        found: dict[str, Text] = {}
+        codec = self.workspace.position_codec
+        try:
+            for path, other in opened.items():
+                saved = (
+                    other is document or unopened_text(path, codec).source.text == other.read().source.text
+                )
+                if not saved:
+                    return {}
+            for name, then in document.others.items():
+                path = Path(name).absolute()
+                known = opened.get(path)
+                text = unopened_text(path, codec) if known is None else known.read()
+                if text.source.text == then:
+                    found[name] = text
+        except SourceError:
+            return {}
+        return found
 
     async def fixed(self, uri: str) -> lsp.WorkspaceEdit | None:
         """What all safe fixes change."""
@@ -325,11 +358,15 @@ def make() -> Server:
             return []
         findings = await server.mended(document, text)
         actions: list[lsp.CodeAction] = []
+        others = server.others(document) if document.others else {}
         if _wanted(params.context.only, lsp.CodeActionKind.QuickFix):
             for finding in findings:
                 if finding.cell == cell and _touch(text.range(finding.span, cell), params.range):
-                    actions += quick_fixes(finding, text)
-        safe = any(finding.fix and finding.fix.applicability is Applicability.SAFE for finding in findings)
+                    actions += quick_fixes(finding, text, others)
+        safe = any(
+            finding.fix and not finding.fix.others and finding.fix.applicability is Applicability.SAFE
+            for finding in findings
+        )
         if safe and _wanted(params.context.only, FIX_ALL):
             action = lsp.CodeAction("Fix all that tflint-nan can fix safely", kind=FIX_ALL, data=uri)
             if not _resolves(server.client_capabilities):

@@ -108,6 +108,17 @@ def file_text(workspace: Workspace, uri: str) -> Text:
     return Text(uri, path, Source(str(path), document.source), {None: part}, workspace.position_codec)
 
 
+def unopened_text(path: Path, codec: PositionCodec) -> Text:
+    """The file at an absolute path, which the editor has not open.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    source = Source.read(path)
+    lines = source.text.splitlines(keepends=True)
+    return Text(path.as_uri(), path, source, {None: Part(path.as_uri(), None, lines)}, codec)
+
+
 def notebook_text(workspace: Workspace, uri: str) -> Text:
     """The notebook that the editor calls `uri`, with its code cells as parts."""
     notebook = workspace.get_notebook_document(notebook_uri=uri)
