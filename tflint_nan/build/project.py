@@ -19,16 +19,20 @@ _MAX_MODULE = 80_000
 class Project:
     """Finds and keeps the sources that programs import."""
 
-    def __init__(self, disk: Disk | None = None) -> None:
+    def __init__(self, disk: Disk | None = None, modules: Modules | None = None) -> None:
         """Args:
 
         disk: where files are looked for, this machine's where none is given.
+        modules: what finds them there.
         """
-        self.modules = Modules(disk)
+        self.modules = Modules(disk) if modules is None else modules
         self.disk = self.modules.disk
         #: What was answered since somebody put new ones in their place.
         self.facts = Facts()
         self._sources: dict[Path, Source] = {}
+        #: Importing file -> its folder; path -> the same, as an object.
+        self._folders: dict[str, str] = {}
+        self._paths: dict[str, Path] = {}
         self._unreadable: set[Path] = set()
 
     def find(self, name: str, level: int, importer: str, folders: Sequence[Path] = ()) -> Path | None:
@@ -40,9 +44,17 @@ class Project:
             importer: the importing file's path.
             folders: further folders to look in (absolute), the latest last.
         """
-        folder = str(self.disk.absolute(importer).parent)
+        # Every use of an imported name asks, and paths are slow to make.
+        folder = self._folders.get(importer)
+        if folder is None:
+            folder = self._folders[importer] = str(self.disk.absolute(importer).parent)
         path = self._ask("import", folder, name, level, *map(str, folders))
-        return None if path is None else Path(str(path))
+        if path is None:
+            return None
+        found = self._paths.get(str(path))
+        if found is None:
+            found = self._paths[str(path)] = Path(str(path))
+        return found
 
     def is_imported(self, path: Path) -> bool:
         """Whether a file in the same folder, or the one above, imports the module at `path` (absolute)."""
