@@ -27,7 +27,7 @@ import definitions
 from tflint_nan import runner
 from tflint_nan.check import Mode, Result, Surroundings, check_source, collect_rarely
 from tflint_nan.config import Config, Configs, Overrides, Selection
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.files import find
 from tflint_nan.finding import Applicability, Finding
 from tflint_nan.source import Source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -11,11 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import libcst as cst
 import numpy as np
 import pytest
+from libcst.codemod import CodemodContext
 from lint import Run, command
 
 from tflint_nan import across
+from tflint_nan.codemod import LogOfSoftmax  # type: ignore[attr-defined]
 
 HEAD = "import tensorflow as tf\n"
 NET = HEAD + "def net(x):\n    return tf.nn.softmax(tf.identity(x) + x)\n"
@@ -344,6 +348,48 @@ def test_two_files_that_share_a_function(tmp_path: Path, monkeypatch: pytest.Mon
     assert after["model.py"] == FIXED_NET
     assert "logits = net(x)\n" in after["b.py"]
     assert "softmax(net" not in after["b.py"]
+
+
+# What reports and others say of it.
+
+
+def test_reports_show_every_file(both: Callable[[], dict[str, str]]) -> None:
+    old, new = NET.splitlines()[2], FIXED_NET.splitlines()[2]
+    printed = check(".").stdout
+    assert f" ::: model.py\n3 - {old}\n3 + {new}\n" in printed
+    assert f"4 - {TRAIN.splitlines()[3]}\n" in printed
+    assert printed.endswith("1 fixable with --fix.\n")
+    (found,) = check("--output-format", "json", ".").findings
+    edits = {edit.get("filename"): edit for edit in found["fix"]["edits"]}
+    assert edits.keys() == {None, str(Path("model.py").absolute())}
+    assert edits[str(Path("model.py").absolute())]["content"] == "tf.identity(x) + x"
+    (result,) = json.loads(check("--output-format", "sarif", ".").stdout)["runs"][0]["results"]
+    changes = result["fixes"][0]["artifactChanges"]
+    assert [change["artifactLocation"]["uri"] for change in changes] == ["train.py", "model.py"]
+    (replacement,) = changes[1]["replacements"]
+    assert replacement["insertedContent"]["text"] == "tf.identity(x) + x"
+    assert replacement["deletedRegion"]["startLine"] == 3
+
+
+def test_a_codemod_changes_its_own_file(both: Callable[[], dict[str, str]]) -> None:
+    """LibCST hands one file to a command, and nothing of another."""
+    context = CodemodContext(filename="train.py")
+    after = LogOfSoftmax(context, unsafe_fixes=True).transform_module(cst.parse_module(TRAIN))  # type: ignore[attr-defined]
+    assert "clip" in after.code
+    assert both() == {"model.py": NET, "train.py": TRAIN}
+
+
+def test_so_does_standard_input(both: Callable[[], dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TRAIN.encode())))
+    printed = check("--diff", "--unsafe-fixes", "--stdin-filename", "train.py", "-").stdout
+    assert "clip" in printed
+    assert both() == {"model.py": NET, "train.py": TRAIN}
+
+
+def test_a_baseline_keeps_it_from_being_fixed(both: Callable[[], dict[str, str]]) -> None:
+    assert command("baseline", "--isolated", "--output-file", "known.json", ".").status == 0
+    assert check("--fix", "--baseline", "known.json", ".").status == 0
+    assert Path("model.py").read_text(encoding="utf-8") == NET
 
 
 # In a pool, as many files as it takes.

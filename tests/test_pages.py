@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lint import check, command
 
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.finding import Level
 from tflint_nan.registry import Rule, rules
 from tflint_nan.report import manual

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from lint import check, command
 
 from tflint_nan.cli import cli
-from tflint_nan.engine import FAULTS
+from tflint_nan.faults import FAULTS
 from tflint_nan.finding import Level
 from tflint_nan.registry import rules
 from tflint_nan.report.manual import filename
