@@ -5,8 +5,10 @@
 standard deviation 0, a sigmoid, softmax or relu output is exactly 0 for inputs that training reaches, and a
 trained variable that may have either sign passes through 0: adding an epsilon only moves that place.
 
-With `--strict`, sums, counts, norms, differences and outputs of linear layers are reported too, variables
-whose training is not seen, one statistic over another, and what a test around the division asks about.
+With `--strict`, sums, counts in each row, norms, differences and outputs of linear layers are reported too,
+variables whose training is not seen, one statistic over another, and what a test around the division asks
+about. Only when the code is selected: a count over all there is (the mask of a whole batch, a histogram),
+which is 0 where nothing of the kind is there, and weaker evidence that a test asks about.
 
 ## Example
 ```python
@@ -56,7 +58,7 @@ import libcst as cst
 
 from tflint_nan.divisors import DIVISIONS, SPREADS, ZeroDivisor, is_count, is_spread, zero_divisors
 from tflint_nan.evidence import is_trained
-from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import FORMATS, INTEGERS
 from tflint_nan.registry import rule
@@ -82,7 +84,7 @@ def check(graph: Graph) -> Iterator[Report]:
             message=f"the divisor, made by {zero.trail.producer.name}, {what}",
             help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, zero),
-            level=Level.DEFAULT if zero.strong else Level.STRICT,
+            level=zero.level,
         )
 
 

@@ -6,7 +6,9 @@
 although their values are near `z`; the gradient of `1 / (1 + exp(-z))` is NaN. Each has a form that does
 not overflow.
 
-With `--strict`, the bare `exp` of a layer's output or a trained variable is reported too.
+With `--strict`, the bare `exp` of a layer's output or a trained variable is reported too, and such a form of
+what is computed from weights and not known to get large. Of other numbers (distances, energies, the taps of a
+filter) a form is reported only when the code is selected.
 
 ## Example
 ```python
@@ -51,7 +53,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import Trail, trails
+from tflint_nan.evidence import Trail, is_trained, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
@@ -90,8 +92,14 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, exp, form) if form else None,
             beyond=_beyond(graph, exp, form) if form else (),
             gradient=form is not None and form.result not in _RESULTS,
-            level=Level.DEFAULT if form is not None and (found or general) else Level.STRICT,
+            level=_level(exp, found=form is not None and bool(found or general)),
         )
+
+
+def _level(exp: Op, *, found: bool) -> Level:
+    if found:
+        return Level.DEFAULT
+    return Level.STRICT if is_trained(exp) else Level.OPTIONAL
 
 
 def _assumed(exp: Op, limit: float) -> Trail:
@@ -116,7 +124,7 @@ def _beyond(graph: Graph, exp: Op, form: ExpForm) -> list[tuple[Op, float]]:
 def _is_free(graph: Graph, exp: Op) -> bool:
     """Whether the operand is the output of a layer that serves no other purpose (a log-variance does)."""
     made = exp.arg("x").op
-    return made is not None and made.name in _FREE and len(graph.consumers(made)) == 1
+    return made is not None and made.name in _FREE and is_trained(exp) and len(graph.consumers(made)) == 1
 
 
 def _fix(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:

@@ -8,7 +8,8 @@ mean square error (where the fit is exact), on the diagonal of a matrix of dista
 (where a critic is dead), in a norm of relu outputs. An epsilon outside of the root, `sqrt(v) + 1e-7`, mends
 the value and not the gradient.
 
-It is reported by default where a gradient is shown to be taken, with `--strict` where that is not known. A
+It is reported by default where a gradient is shown to be taken, with `--strict` where that is not known, and
+only when the code is selected for two values that nothing shows to be equal and a gradient nobody sees. A
 root that a `where` or a bound follows, or that is squared again, is not: TensorFlow on a CPU gives a gradient
 of 0 where exactly 0 comes back to a root (XLA does not).
 
@@ -88,7 +89,7 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, graph, sink),
             gradient=True,
             known=dict.fromkeys(root.trail.chain[1:], 0.0),
-            level=Level.DEFAULT if root.shown else Level.STRICT,
+            level=root.level,
         )
     yield from _roots_of_exp(graph)
 

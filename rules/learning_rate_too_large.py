@@ -56,16 +56,14 @@ Reported strictly above the bound; `strict` is the bound of `--strict`.
 | `learning-rate-adagrad` | Adagrad, Ftrl | 0.5 | 0.1 (`learning-rate-adagrad-strict`) |
 | `learning-rate-adadelta` | Adadelta | 1.0 | 1.0 (`learning-rate-adadelta-strict`) |
 
-The bounds are for models of several layers. Where the loss is seen to go through one layer of
-weights only (a linear or logistic regression, word vectors), it is ten times the default bound. Where it
-goes through none (the pixels of a picture, the coordinates of a test function), how large a step may be
-depends on what is moved. In both cases `--strict` reports what is above the default bound, as it does for
-plain gradient descent whose gradients are clipped by norm, since its steps have a bounded length.
+The bounds are for models of several layers, and `--strict` goes by its own where the loss is seen to go
+through several. Where it goes through one layer of weights only (a linear or logistic regression, word
+vectors), the bound is ten times the default one. Where it goes through none (the pixels of a picture, the
+coordinates of a test function), how large a step may be depends on what is moved, and the steps of plain
+gradient descent whose gradients are clipped by norm have a bounded length. What is above the bounds of
+`--strict` in these cases, or where the loss is not seen, is reported when the code is selected.
 
-Tests choose rates to see what an optimizer does with them. In a file that pytest or unittest collect, or
-that stands in a folder of tests, a rate above the default bound is reported where the loss goes through
-layers, by `--strict` where what it goes through is not seen, and not at all where numbers are moved directly.
-Nor is it anywhere where gradients are written by hand.
+Nothing is reported where gradients are written by hand: an optimizer is tried out.
 
 ## Fix safety
 
@@ -139,14 +137,11 @@ def check(graph: Graph) -> Iterator[Report]:
             if known is None or known <= min(bound, strict) * TOLERANCE or not descends(graph, optimizer):
                 continue
             layers = depth(graph, optimizer)
-            tried = op.source.is_test and not layers
-            # The strict bounds are for deep models that are meant to learn.
-            low = bound if op.source.is_test or layers in (0, 1) else min(bound, strict)
-            if known <= low * TOLERANCE or (tried and layers == 0):
-                continue
             limit = {0: math.inf, 1: SINGLE_LAYER * bound}.get(2 if layers is None else layers, bound)
-            if tried or (family == "sgd" and clipped_by_norm(graph, optimizer)):
+            if family == "sgd" and clipped_by_norm(graph, optimizer):
                 limit = math.inf
+            # The strict bounds are for what is seen to be deep, in steps whose length nothing else bounds.
+            weaker = Level.STRICT if layers is not None and limit == bound else Level.OPTIONAL
             schedule = op.arg(argument).made_by("schedule")
             name = optimizer.api.rpartition(".")[2]
             yield Report(
@@ -157,7 +152,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 help=f"start with {usual:g}",
                 because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
                 fix=partial(_fix, graph, schedule or op, "learning_rate" if schedule else argument, usual),
-                level=Level.DEFAULT if known > limit * TOLERANCE else Level.STRICT,
+                level=Level.DEFAULT if known > limit * TOLERANCE else weaker,
                 severity=Severity.WARNING,
             )
 

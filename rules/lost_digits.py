@@ -7,6 +7,9 @@ at 1e-5; `log(1 + x)` forgets x in the same way, and `1 - cos(x)` is 0 below 2e-
 `E[x²] - E[x]²` subtracts two numbers as large as the squared mean: with a mean of 1000 and a deviation of 0.1
 nothing is left, and what comes out may be negative, NaN under the root. Each has a form that keeps them.
 
+`--strict` reports such variances, and what a quotient, a root or a log takes; elsewhere, where a sum
+may have larger terms, only when the code is selected.
+
 ## Example
 
 ```python
@@ -92,6 +95,7 @@ def check(graph: Graph) -> Iterator[Report]:
             + ("a variance that is small against the mean" if form.axis else "an x near 0"),
             help=f"use {'sin' if form.stable == 'sin' else form.stable}, which keeps them",
             fix=partial(_fix, op, form),
+            level=Level.STRICT if form.axis is not None or _is_magnified(graph, op) else Level.OPTIONAL,
             severity=Severity.WARNING,
         )
 
@@ -105,7 +109,7 @@ def _difference(graph: Graph, op: Op) -> _Form | None:
     small = (
         turned is not None and turned.name == "cos" and number(left) == 1 and _may_be_near_0(turned.arg("x"))
     )
-    if turned is not None and small and _counts_relatively(graph, op):
+    if turned is not None and small and (graph.escapes(op) or _is_magnified(graph, op)):
         return _Form("1 - cos(x)", "sin", turned.arg("x"))
     mean, inner = left.op, _square(right)
     outer = inner.op if inner is not None else None
@@ -123,13 +127,11 @@ def _difference(graph: Graph, op: Op) -> _Form | None:
     return _Form("the mean of squares minus the square of the mean", "variance", base, axis=mean)
 
 
-def _counts_relatively(graph: Graph, op: Op) -> bool:
-    """Whether digits that are lost near 0 may be missed: in a quotient, a root, a log, or by who gets it.
+def _is_magnified(graph: Graph, op: Op) -> bool:
+    """Whether digits that are lost near 0 are missed: in a quotient, a root, a log.
 
-    In a sum, as of a rotation, or in a window they are under the digits of the other terms.
+    In a sum, as of a loss or a rotation, or in a window they are under the digits of the other terms.
     """
-    if graph.escapes(op):
-        return True
     through = ("mul", "neg", "mean", "sum", "expand_dims", "cast", "square")
     return any(taker.name in _MAGNIFYING for taker in onward(graph, op, lambda step: step.name in through))
 

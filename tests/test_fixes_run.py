@@ -24,15 +24,16 @@ FILES = {file.rule: file for file in case_files()}
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Text with inputs; `strict` where its finding is only shown so."""
+    """Text with inputs; `strict` where its finding is only shown so, `select` where only by its code."""
 
     id: str
     text: str
     inputs: str
     strict: bool
+    select: tuple[str, ...] = ()
 
     def fixed(self, *, unsafe: bool) -> str:
-        return fix(self.text, unsafe=unsafe, strict=self.strict)
+        return fix(self.text, unsafe=unsafe, strict=self.strict, select=self.select)
 
 
 def programs() -> list[Program]:
@@ -49,7 +50,8 @@ def programs() -> list[Program]:
         for case in file.cases:
             if case.inputs is not None:
                 strict = any(e.level == "strict" for e in case.expectations)
-                found.append(Program(case.id, case.text, case.inputs, strict))
+                select = tuple({e.code for e in case.expectations if e.level == "select"})
+                found.append(Program(case.id, case.text, case.inputs, strict, select))
     return found
 
 

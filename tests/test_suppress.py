@@ -239,7 +239,7 @@ def test_only_rules_that_ran_are_judged(tmp_path: Path) -> None:
 def test_what_is_hidden_in_this_run_is_silenced_all_the_same() -> None:
     text = (
         "import tensorflow as tf\ndef program(ids, h):\n    mask = tf.one_hot(ids, 4)\n"
-        "    return tf.reduce_sum(h * mask) / tf.reduce_sum(mask)"
+        "    return tf.reduce_sum(h * mask, 1) / tf.reduce_sum(mask, 1)"
     )
     strict = check(text + "\n", strict=True)
     assert [(f.code, f.level.value) for f in strict] == [("NAN105", "strict")]

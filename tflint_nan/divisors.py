@@ -15,8 +15,8 @@ from tflint_nan.evidence import (
     is_asked_about,
     is_counted,
     is_epsilon,
+    is_looked_at,
     is_made_up,
-    library,
     monitored_only,
     number,
     same,
@@ -24,15 +24,18 @@ from tflint_nan.evidence import (
     squasher,
     trails,
 )
+from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.roots import infinite_roots
-from tflint_nan.value import Const, Op, Witness
+from tflint_nan.value import NONE, Const, Op, Witness
 
 #: Ops that divide by an operand.
 DIVISIONS = ("div", "reciprocal", "rsqrt")
 #: 0 where a feature is constant.
 SPREADS = frozenset({"std", "variance"})
 _COUNTS = frozenset({"count", "count_nonzero"})
+#: What is 0 or 1, steps of sequences that are padded included.
+_TICKS = BINARY | {"mask"}
 #: What hands on every number, and adds none.
 _KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
 #: One number of many.
@@ -52,14 +55,16 @@ class ZeroDivisor:
         argument: the division's argument that it is.
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
-        strong: True where one element alone brings the 0 about, it is sure to come, and no test asks for it.
+        level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
+            doubt (it is not, a test around asks for it, training does not see it); OPTIONAL with more, and
+            where all that is there is counted.
     """
 
     trail: Trail
     argument: str
     quotient: float | None
     crosses: bool
-    strong: bool
+    level: Level
 
 
 def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
@@ -83,10 +88,17 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
-        strong = strong and not is_asked_about(graph, trail)
+        level = _level(graph, trail, strong=strong)
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        yield ZeroDivisor(trail, name, _quotient(trail), crosses, strong)
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, level)
+
+
+def _level(graph: Graph, trail: Trail, *, strong: bool) -> Level:
+    doubts = (not strong) + is_asked_about(graph, trail) + is_looked_at(trail)
+    if doubts == 0:
+        return Level.DEFAULT
+    return Level.STRICT if doubts == 1 and not _counts_all(trail) else Level.OPTIONAL
 
 
 def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
@@ -139,9 +151,6 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
             return False
     if trail.producer.name in SPREADS and _measures(trail):
         return False
-    # What is computed from predictions in NumPy is looked at only.
-    if library(trail.producer) == "np" and any(op.name == "predict" for op, _ in ancestors(trail.producer)):
-        return False
     return trail.producer.name in _STRONG or squasher(trail.producer) is not None
 
 
@@ -170,3 +179,13 @@ def is_count(trail: Trail) -> bool:
     if trail.producer.name in _COUNTS:
         return not set(names) - {"sum", "max"}
     return trail.producer.name in BINARY and names == ["sum"]
+
+
+def _counts_all(trail: Trail) -> bool:
+    """Whether the divisor counts over all there is, not in each row: 0 where nothing of the kind is there."""
+    made = (trail.producer, *trail.steps)
+    counting = [op for op in made if op.name in ("sum", "count_nonzero")]
+    others = {step.name for step in trail.steps} - _KEEPING - {"sum", "where"}
+    if others or not counting or trail.producer.name not in _TICKS | _COUNTS:
+        return False
+    return all(op.arg("axis") is NONE or op.arg("axis") == Const(None) for op in counting)

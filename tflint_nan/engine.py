@@ -17,6 +17,7 @@ from tflint_nan.registry import Rule, rules
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
 from tflint_nan.suppress import Suppressions
+from tflint_nan.trial import is_trial
 from tflint_nan.unused import UNUSED, unused
 from tflint_nan.value import Op
 
@@ -25,6 +26,8 @@ _LEFT, _ENTERED = "computed in this call", "used in this call"
 #: How often a program is read with other settings than its defaults.
 MAX_RUNS = 4
 RANK = {Level.DEFAULT: 0, Level.STRICT: 1, Level.OPTIONAL: 2}
+#: What is left of a report in a file that tries numbers out.
+_WEAKER = {Level.DEFAULT: Level.STRICT, Level.STRICT: Level.OPTIONAL, Level.OPTIONAL: Level.OPTIONAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
         SourceError: the text is not Python.
     """
     graphs = _runs(source, settings, project)
+    trial = all(is_trial(source, graph) for graph in graphs)
     findings: list[Finding] = []
     reports: dict[tuple[str, Span], list[_Found]] = {}
     judged = UNUSED.code in settings.shown
@@ -62,6 +66,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
             continue
         try:
             for report in rule.check(graph):
+                if trial:
+                    report = replace(report, level=_WEAKER[_level(rule, report)])
                 if RANK[report.level] > RANK[weakest] and not judged:
                     continue
                 home = _brought_home(report, source, graph)
@@ -140,6 +146,10 @@ def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
     return next((node for file, node in reversed(op.calls) if file is source), None)
 
 
+def _level(rule: Rule, report: Report) -> Level:
+    return max(rule.level, report.level, key=RANK.__getitem__)
+
+
 def _strongest(same: list[_Found]) -> int:
     return min(RANK[found.report.level] for found in same)
 
@@ -179,7 +189,7 @@ def _best(
         filename=source.filename,
         span=place,
         severity=report.severity,
-        level=max(rule.level, report.level, key=RANK.__getitem__),
+        level=_level(rule, report),
         help=report.help,
         statement=(rows[0] - above, rows[1] - above),
         related=tuple(_related(report)),

@@ -36,6 +36,8 @@ LIBRARIES = (
     ("np", "tensor."),
     ("pd", "pd."),
 )
+#: Reductions that leave NaN out.
+_LEAVING_OUT = ("np.nan", "keras.ops.nan")
 #: Ops that hold weights.
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
@@ -358,11 +360,11 @@ def onward(graph: Graph, op: Op, through: Callable[[Op], bool]) -> Iterator[Op]:
 def shielded(graph: Graph, trail: Trail) -> bool:
     """Whether what the sink computes is replaced afterwards where it is not finite.
 
-    By a `where` that asks about the sink's operand or result, a product that ignores it, or a bound.
+    By a `where` that asks about the sink's operand or result, what ignores or replaces NaN, or a bound.
     """
     through = PASSING | {"floor", "ceil", "round"}
     for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
-        if consumer.name == "multiply_no_nan":
+        if consumer.name in ("multiply_no_nan", "nan_to_num") or consumer.api.startswith(_LEAVING_OUT):
             return True
         bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
         if any(number(value) is not None for value in bounds):
@@ -407,7 +409,10 @@ def monitored_only(graph: Graph, op: Op) -> bool:
 
 def is_looked_at(trail: Trail) -> bool:
     """Whether Python computes with what a model gave: scores, plots, beam search, and no training sees it."""
-    return library(trail.sink) == "np" and any(op.name in _READ_OUT for op in trail.chain)
+    if library(trail.sink) != "np":
+        return False
+    made = (op for op, _ in ancestors(trail.chain[0]))
+    return any(op.name in _READ_OUT for op in (*trail.chain, *made))
 
 
 def library(op: Op) -> str:

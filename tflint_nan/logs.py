@@ -11,6 +11,7 @@ from tflint_nan.evidence import (
     Trail,
     at,
     guard,
+    is_counted,
     is_epsilon,
     is_looked_at,
     library,
@@ -72,7 +73,8 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
             yield from _expected(graph, sink)
             continue
         trail = next((trail for trail in found if squasher(trail.producer)), found[0])
-        if _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
+        # A counter starts at 0 and has been counted up.
+        if is_counted(trail) or _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
             continue
         result = "-inf" if trail.witness.value == edge else "nan"
         takers = graph.consumers(sink)

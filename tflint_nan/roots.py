@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from tflint_nan.evidence import NEAR, Trail, is_epsilon, is_trained, number, onward, same, squasher
+from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
 from tflint_nan.ops.configuration import start
@@ -57,6 +58,13 @@ class Root:
     trail: Trail
     why: str
     shown: bool
+
+    @property
+    def level(self) -> Level:
+        """OPTIONAL for two values that may be equal, of which nobody is seen to take a gradient."""
+        if self.shown:
+            return Level.DEFAULT
+        return Level.OPTIONAL if self.why == _DIFFERENCE else Level.STRICT
 
 
 @lru_cache(maxsize=1)

@@ -51,10 +51,6 @@ def deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-#: Names of files that unittest and pytest collect.
-_TEST = re.compile(r"test.*\.py|.*_test\.py")
-
-
 class SourceError(Exception):
     """A file that cannot be read, or is not Python: `reason`, at `position` where that is known."""
 
@@ -95,16 +91,6 @@ class Source:
         for cell in cells:
             self._first_rows.append(row)
             row += len(NEWLINE.findall(_joined(cell.text)))
-
-    @property
-    def is_test(self) -> bool:
-        """Whether the file is one of a project's tests: numbers in there are chosen to see what they do.
-
-        That is so where unittest or pytest collect it by their default patterns (`test*.py`, `*_test.py`),
-        and in a folder `test` or `tests`.
-        """
-        *folders, name = self.filename.replace("\\", "/").split("/")
-        return bool(_TEST.fullmatch(name)) or any(folder in ("test", "tests") for folder in folders)
 
     @classmethod
     def from_bytes(cls, filename: str, data: bytes) -> Source:

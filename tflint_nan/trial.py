@@ -1,0 +1,57 @@
+"""Whether a file tries numbers out, as tests do, or trains on data."""
+
+from __future__ import annotations
+
+import re
+
+import libcst as cst
+
+from tflint_nan.evidence import ancestors
+from tflint_nan.graph import Graph
+from tflint_nan.source import Source
+from tflint_nan.value import sources
+
+#: Files that unittest and pytest collect from by default, and folders that projects keep their tests in.
+_FILE = re.compile(r"test.*\.py|.*_test\.py")
+_FOLDERS = frozenset({"test", "tests"})
+#: Names of classes that hold tests.
+_CASE = re.compile(r"Test.*|.*(Test|Tests|TestCase)")
+#: How training gets its numbers: op -> the argument that holds them, or is computed from them.
+_STEPS = {"fit": "x", "feed": "data", "minimize": "loss", "gradients": "loss"}
+#: What a program does not make up itself: data that is known by its reader, and what other libraries return.
+_BROUGHT = frozenset({"pixels", "class_ids", "csv", "scaled_images", "unknown_call"})
+
+
+def is_trial(source: Source, graph: Graph) -> bool:
+    """True for a file of tests in which nothing is seen to be trained on data from outside.
+
+    Its numbers are literals, random samples and arguments, chosen to see what comes out: NaN, too.
+    """
+    return has_tests(source) and not _trains_on_data(graph)
+
+
+def has_tests(source: Source) -> bool:
+    """Whether the file defines tests: functions `test*` where they are collected from, or a class of them.
+
+    A program has none, wherever it lies and whatever it is called.
+    """
+    *folders, name = source.filename.replace("\\", "/").split("/")
+    collected = bool(_FILE.fullmatch(name)) or not _FOLDERS.isdisjoint(folders)
+    return any(
+        (collected and _is_test(statement))
+        or (
+            isinstance(statement, cst.ClassDef)
+            and _CASE.fullmatch(statement.name.value) is not None
+            and any(map(_is_test, statement.body.body))
+        )
+        for statement in source.outline.body
+    )
+
+
+def _is_test(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.FunctionDef) and statement.name.value.startswith("test")
+
+
+def _trains_on_data(graph: Graph) -> bool:
+    given = [made for step in graph.ops(*_STEPS) for made in sources(step.arg(_STEPS[step.name]))]
+    return any(leaf and op.name in _BROUGHT for made in given for op, leaf in ancestors(made))
