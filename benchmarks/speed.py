@@ -184,9 +184,10 @@ def cost(command: Words, look: bool = False) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines()
-    # 1 is for findings; 2 for files that cannot be parsed, which the report tells, and for a wrong command.
-    if process.returncode not in (0, 1, 2) or (process.returncode == 2 and said):
-        raise NotRun(f"exit status {process.returncode}: {said[-1] if said else ''}")
+    # 1 is for findings, and for a traceback; 2 for files that are not Python, and for words that are wrong.
+    broken = {0: False, 1: any(row.startswith("Traceback") for row in said), 2: bool(said)}
+    if broken.get(process.returncode, True):
+        raise NotRun(f"exit status {process.returncode}: {said[-1] if said else 'it says nothing'}")
     return Cost(wall, used.ru_utime + used.ru_stime, resident, once)
 
 
