@@ -61,7 +61,7 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
 from tflint_nan.training import made_only_by
-from tflint_nan.value import Op, Value, sources
+from tflint_nan.value import Op, Value
 
 
 @rule(
@@ -123,7 +123,7 @@ def _squashed(clip: Op) -> Op | None:
 
 def _is_entropy(graph: Graph, log: Op, clip: Op) -> bool:
     """Whether the log is weighted with what it is taken of: no fused loss computes that."""
-    shares = [clip, *(source for value in clip.args.values() for source in sources(value))]
+    shares = [clip, *clip.operands]
     for taker in onward(graph, log, lambda op: op.name == "neg" or bool(op.flow)):
         if taker.name == "mul" and any(value.op in shares for value in taker.args.values()):
             return True

@@ -14,7 +14,7 @@ from tflint_nan.evidence import onward
 from tflint_nan.graph import MONITORS, Graph
 from tflint_nan.ops.points import integer
 from tflint_nan.training import ends, made_only_by
-from tflint_nan.value import NONE, Const, Items, Object, Op, Value, sources
+from tflint_nan.value import NONE, Const, Items, Object, Op, Value
 
 #: Ops that may be layers.
 LAYERS = ("dense", "conv", "matmul")
@@ -264,9 +264,7 @@ class Network:
         before: dict[int, Op] = {}
         hidden: list[Op] = []
         for op in self._graph.ops():
-            given = next(
-                (state[s.serial] for v in op.args.values() for s in sources(v) if s.serial in state), None
-            )
+            given = next((state[s.serial] for s in op.operands if s.serial in state), None)
             if is_layer(op):
                 state[op.serial] = op
                 if given is not None and given.name in names:

@@ -113,15 +113,15 @@ def _seen_from(made: Op, witness: Witness) -> Witness:
     if len(witness.inputs) < 2:
         return witness
     assumed = {op.serial for op, _ in witness.inputs}
+    first = min(assumed)
     todo, seen = [made], {made.serial}
     for op in todo:
         if op.serial in assumed:
             continue
-        for value in op.args.values():
-            for producer in sources(value):
-                if producer.serial not in seen and producer.serial >= min(assumed):
-                    seen.add(producer.serial)
-                    todo.append(producer)
+        for producer in op.operands:
+            if producer.serial not in seen and producer.serial >= first:
+                seen.add(producer.serial)
+                todo.append(producer)
     return replace(witness, inputs=tuple(pair for pair in witness.inputs if pair[0].serial in seen))
 
 
@@ -432,8 +432,7 @@ def ancestors(op: Op, until: Op | None = None) -> Iterator[tuple[Op, bool]]:
     todo, seen = [op], {op.serial}
     for current in islice(todo, NEAR):
         # What a variable starts from is not what it is.
-        args = () if current.name == "variable" or current is until else current.args.values()
-        operands = [source for value in args for source in sources(value)]
+        operands = () if current.name == "variable" or current is until else current.operands
         yield current, not operands
         for operand in operands:
             if operand.serial not in seen:

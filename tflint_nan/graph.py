@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tflint_nan.source import Source
 
 
+_TAKEN = attrgetter("operands")
 #: Ops that differentiate their argument `loss`.
 DIFFERENTIATING = ("minimize", "gradients", "compile", "add_loss")
 #: Arguments that say where, how many and which; no gradient goes there, whatever the operator.
@@ -139,7 +141,7 @@ class Graph:
     def _consumers(self) -> dict[int, list[Op]]:
         table: dict[int, list[Op]] = {}
         for op in self._ops:
-            for source in {s.serial: s for value in op.args.values() for s in sources(value)}:
+            for source in dict.fromkeys(source.serial for source in op.operands):
                 table.setdefault(source, []).append(op)
         return table
 
@@ -173,7 +175,7 @@ class Graph:
         found = [source for value in self._escaped for source in sources(value)]
         for op in self.ops("unknown_call"):
             if not op.api.startswith(MONITORS):
-                found += _operands(op)
+                found += op.operands
         return tuple(found)
 
     @cached_property
@@ -253,13 +255,13 @@ class Graph:
 
     @cached_property
     def _settings(self) -> frozenset[int]:
-        set_by = [source for op in self.ops(*_SETTING) for source in _operands(op)]
-        return self._back((*self._losses, *self._away, *set_by), _operands)
+        set_by = [source for op in self.ops(*_SETTING) for source in op.operands]
+        return self._back((*self._losses, *self._away, *set_by), _TAKEN)
 
     @cached_property
     def _drawn(self) -> frozenset[int]:
         plots = [op for op in self.ops("unknown_call") if op.api.startswith(PLOTS)]
-        return self._back([source for op in plots for source in _operands(op)], _operands)
+        return self._back([source for op in plots for source in op.operands], _TAKEN)
 
     def is_taken(self, op: Op) -> bool:
         """False where it is shown that nothing but monitoring takes the output of `op`."""
@@ -297,7 +299,7 @@ class Graph:
                 return True
             if op.serial not in seen:
                 seen.add(op.serial)
-                todo.extend(source for arg in op.args.values() for source in sources(arg))
+                todo.extend(op.operands)
         return False
 
     def is_state(self, variable: Op) -> bool:
@@ -319,19 +321,13 @@ class Graph:
                 while chain[-1] is not sink:
                     chain.append(previous[chain[-1].serial])
                 return tuple(chain)
-            for value in op.args.values():
-                for producer in sources(value):
-                    # Serial numbers grow along the data, so what is older than the source is no way to it.
-                    if producer.serial not in seen and producer.serial >= source.serial:
-                        seen.add(producer.serial)
-                        previous[producer.serial] = op
-                        todo.append(producer)
+            for producer in op.operands:
+                # Serial numbers grow along the data, so what is older than the source is no way to it.
+                if producer.serial not in seen and producer.serial >= source.serial:
+                    seen.add(producer.serial)
+                    previous[producer.serial] = op
+                    todo.append(producer)
         return ()
-
-
-def _operands(op: Op) -> list[Op]:
-    """What an op takes."""
-    return [source for value in op.args.values() for source in sources(value)]
 
 
 def _with_respect_to_data(op: Op) -> bool:
@@ -341,13 +337,13 @@ def _with_respect_to_data(op: Op) -> bool:
     for source in todo:
         if source.name in _WEIGHTS or source.name == "unknown_call":
             return False
-        new = {operand.serial: operand for operand in _operands(source) if operand.serial not in seen}
+        new = {operand.serial: operand for operand in source.operands if operand.serial not in seen}
         todo += new.values()
         seen |= new.keys()
     return bool(todo)
 
 
-def _carriers(op: Op) -> list[Op] | None:
+def _carriers(op: Op) -> Sequence[Op] | None:
     """The operands that a gradient which reaches `op` is handed on to; None where none reaches it.
 
     Numbers that are no real ones have no gradient, and NumPy computes where nothing is recorded.
@@ -357,6 +353,8 @@ def _carriers(op: Op) -> list[Op] | None:
         return None
     if op.value.dtype in INTEGERS or op.api.startswith("np."):
         return None
+    if _ASIDE.isdisjoint(op.args):
+        return op.operands
     return [s for name, value in op.args.items() if name not in _ASIDE for s in sources(value)]
 
 

@@ -38,6 +38,8 @@ _WRITTEN_FIRST: dict[type[cst.CSTNode], tuple[str, ...]] = {
     cst.Parameters: ("posonly_params", "posonly_ind"),
     cst.TypeAlias: ("name", "type_parameters"),
 }
+#: What else a field holds than nodes.
+_PLAIN = frozenset({str, bool, type(None), cst.MaybeSentinel})
 #: Statements whose blocks are looked into.
 _OPENED = (cst.ClassDef, cst.FunctionDef)
 _Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
@@ -48,10 +50,11 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     found: list[cst.CSTNode] = []
     for name in _held(type(node)):
         part = getattr(node, name)
-        if isinstance(part, cst.CSTNode):
-            found.append(part)
-        elif isinstance(part, (list, tuple)):
+        kind = type(part)
+        if kind is list or kind is tuple:
             found += part
+        elif kind not in _PLAIN:  # `isinstance` of an abstract class would cost more than all else
+            found.append(part)
     return found
 
 

@@ -91,7 +91,7 @@ def unscaled(policies: Policies, loss: Value) -> Op | None:
         if policies.computes_half(op):
             shown[serial], half = True, op
             continue
-        inner = [shown[s.serial] for value in op.args.values() for s in sources(value) if s.serial in shown]
+        inner = [shown[source.serial] for source in op.operands if source.serial in shown]
         if inner:
             lost = op.name == "unknown_call" or op.api.rpartition(".")[2] in _SCALED
             shown[serial] = all(inner) and not lost

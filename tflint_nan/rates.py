@@ -93,7 +93,7 @@ def depth(graph: Graph, optimizer: Op) -> int | None:
     moved = _moved(steps)
     computed = {serial: op for loss in losses for serial, op in ancestors(loss.value).items()}
     for serial, op in sorted(computed.items()):
-        operands = [source for value in op.args.values() for source in sources(value)]
+        operands = op.operands
         if moved is not None and any(source.serial in moved for source in operands):
             moved.add(serial)
         if op.name == "unknown_call":

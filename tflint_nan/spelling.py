@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -61,14 +61,23 @@ class _Index:
         self._names: dict[Scope, _Names] = {}
         self._code: dict[cst.CSTNode, str] = {}
         self._targets: dict[cst.CSTNode, tuple[cst.Attribute, ...]] = {}
-        #: Scope, identity of a value -> the expressions there whose value it is, each with an op beside it.
-        self.expressions: dict[tuple[Scope, int], list[tuple[cst.BaseExpression, Op]]] = {}
+        self._expressions: dict[Scope, dict[int, list[tuple[cst.BaseExpression, Op]]]] = {}
+        self._ops: dict[Scope, list[Op]] = {}
         for op in graph.ops():
-            for key, held in op.args.items():
-                if key in op.nodes:
-                    self.expressions.setdefault((op.scope, id(held)), []).append((op.nodes[key], op))
-            if isinstance(op.node, cst.BaseExpression) and _denotes(op):
-                self.expressions.setdefault((op.scope, id(op.value)), []).append((op.node, op))
+            self._ops.setdefault(op.scope, []).append(op)
+
+    def expressions(self, scope: Scope, value: Value) -> Sequence[tuple[cst.BaseExpression, Op]]:
+        """The expressions of a scope whose value this is, each with an op beside it."""
+        found = self._expressions.get(scope)
+        if found is None:
+            found = self._expressions[scope] = {}
+            for op in self._ops.get(scope, ()):
+                for key, held in op.args.items():
+                    if key in op.nodes:
+                        found.setdefault(id(held), []).append((op.nodes[key], op))
+                if isinstance(op.node, cst.BaseExpression) and _denotes(op):
+                    found.setdefault(id(op.value), []).append((op.node, op))
+        return found.get(id(value), ())
 
     def names(self, scope: Scope) -> _Names:
         found = self._names.get(scope)
@@ -260,9 +269,7 @@ class Spelling:
 
     def expressions(self, value: Value) -> list[tuple[cst.BaseExpression, Op]]:
         """The expressions in the scopes around the op whose value it is, each with an op beside it."""
-        found = [
-            pair for scope in self.scopes() for pair in self._index.expressions.get((scope, id(value)), ())
-        ]
+        found = [pair for scope in self.scopes() for pair in self._index.expressions(scope, value)]
         return sorted(found, key=lambda pair: pair[1].serial)
 
     # Library names.

@@ -78,8 +78,7 @@ def _differentiating(op: Op) -> Iterator[tuple[Op, bool]]:
             found[source.serial] = source, clipped or found.get(source.serial, (source, False))[1]
         elif source.name in _KEEPING or (source.name == "unknown_call" and len(source.args) == 1):
             # A call with one argument that is not followed takes an element of a list.
-            inner = [further for value in source.args.values() for further in sources(value)]
-            todo += [(further, clipped or source.name in _CLIPS) for further in inner]
+            todo += [(further, clipped or source.name in _CLIPS) for further in source.operands]
     yield from found.values()
 
 

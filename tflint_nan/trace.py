@@ -74,7 +74,7 @@ class Trace:
         # One bit for each input: which of them an op is computed from.
         bits = {op.serial: 1 << place for place, (op, _) in enumerate(beside)}
         for op in _between(self.inputs, self.steps[-1][0]):
-            operands = (made.serial for value in op.args.values() for made in sources(value))
+            operands = (made.serial for made in op.operands)
             bits.setdefault(op.serial, reduce(or_, (bits.get(serial, 0) for serial in operands), 0))
         found: dict[Op, list[tuple[Op, float]]] = {}
         for op, _ in self.steps:

@@ -176,7 +176,7 @@ def ancestors(value: Value) -> dict[int, Op]:
         op = todo.pop()
         if op.serial not in found:
             found[op.serial] = op
-            todo.extend(source for operand in op.args.values() for source in sources(operand))
+            todo.extend(op.operands)
     return found
 
 

@@ -111,7 +111,7 @@ def _inside(side: Value) -> Iterator[Op]:
         if op.name in ("where", "select", "join", "variable"):
             continue
         yield op
-        for source in (s for value in op.args.values() for s in sources(value)):
+        for source in op.operands:
             if source.serial not in seen and len(seen) < _MANY:
                 seen.add(source.serial)
                 todo.append(source)

@@ -368,6 +368,14 @@ class Op:
     flow: Sequence[str] = ()
     calls: tuple[tuple[Source, cst.CSTNode], ...] = ()
     value: Value = UNKNOWN
+    _operands: tuple[Op, ...] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def operands(self) -> tuple[Op, ...]:
+        """The ops whose outputs it takes, in order of its arguments; kept, since questions go this way."""
+        if self._operands is None:
+            self._operands = tuple(source for value in self.args.values() for source in sources(value))
+        return self._operands
 
     def arg(self, name: str) -> Value:
         """The argument, `NONE` where the call does not give it."""
@@ -403,8 +411,15 @@ class Scope:
     captured: bool = False
 
 
-def sources(value: Value) -> Iterator[Op]:
+def sources(value: Value) -> Sequence[Op]:
     """The ops whose outputs a value holds: its own, or those of its elements."""
+    op = value.op
+    if op is not None:
+        return (op,)
+    return tuple(_in_elements(value)) if isinstance(value, (Items, Table, OneOf)) else ()
+
+
+def _in_elements(value: Value) -> Iterator[Op]:
     todo = [value]
     seen: set[int] = set()
     while todo:
