@@ -17,6 +17,7 @@ from tflint_nan.faults import START, UNREADABLE, crash, fault
 from tflint_nan.finding import Finding, Place, Rows, Span
 from tflint_nan.fix import fix_source, unified_diff
 from tflint_nan.job import Job, Mode, Result, Settings
+from tflint_nan.modules import Modules
 from tflint_nan.notebook import NEWLINE
 from tflint_nan.screen import Screen, summarised
 from tflint_nan.source import Source, SourceError
@@ -26,13 +27,14 @@ from tflint_nan.unused import UNUSED
 class Surroundings:
     """The files that the files of one run import, each read once."""
 
-    def __init__(self, disk: Disk | None = None) -> None:
+    def __init__(self, disk: Disk | None = None, modules: Modules | None = None) -> None:
         """Args:
 
         disk: where they are, this machine's where none is given.
+        modules: what finds them there.
         """
-        self.disk = Disk() if disk is None else disk
-        self.project = Project(self.disk)
+        self.project = Project(disk, modules)
+        self.disk = self.project.disk
         self.screen = Screen(self.project.modules)
 
     def forget(self, path: Path) -> None:
