@@ -424,7 +424,9 @@ def machine() -> str:
     for name in ("ruff", "semgrep", "fixit"):
         program = found(name)
         if program is not None:
-            said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+            # Without it, Semgrep asks the network for a newer one, and waits.
+            quiet = {**os.environ, "SEMGREP_ENABLE_VERSION_CHECK": "0"}
+            said = subprocess.check_output([program, "--version"], text=True, env=quiet)
             tools.append(f"{name.capitalize()} {said.split()[-1]}")
     return (
         f"{time.strftime('%Y-%m-%d')}: {len(os.sched_getaffinity(0))} cores ({processor}), {size:.0f} GB,"
