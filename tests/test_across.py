@@ -274,6 +274,19 @@ DECLINED = {
     "a notebook calls it": {
         "use.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": USE}], "metadata": {}})
     },
+    "one of two imports": {"use.py": USE.replace(HEAD, HEAD + "from keras_nets import net\n")},
+    "one of two modules": {
+        "third.py": HEAD + "def net(x):\n    return x\n",
+        "use.py": "try:\n    from model import net\nexcept ImportError:\n    from third import net\nnet(1)\n",
+    },
+    "imported by a text": {"use.py": "import importlib\nm = importlib.import_module('model')\nm.net(1)\n"},
+    "called by Python 2": {"use.py": USE + "print net(1)\n"},
+    "by the dots of a package": {
+        "nets/__init__.py": "from .model import net\n",
+        "nets/model.py": NET,
+        "nets/sub/use.py": HEAD + "from .. import net\nboth = [net]\n",
+        "train.py": TRAIN.replace("from model", "from nets"),
+    },
     "it is installed": {"setup.py": "from setuptools import setup\nsetup()\n"},
     "it is built": {"pyproject.toml": '[project]\nname = "nets"\n'},
     "two ways out": {

@@ -106,6 +106,8 @@ def known_calls(
         return None
     if outside is None and not _is_local(graph, source, function):
         return None
+    if is_hidden(source, name.value):
+        return None
     if any(_last_word(decorator.decorator) not in _TRANSPARENT for decorator in function.decorators):
         return None
     if any(isinstance(node, cst.Yield) for node in _own(function)) or _is_hook(source, function):
@@ -134,6 +136,11 @@ def known_calls(
     if len(calls) > _MOST_CALLS or not entering <= {id(call) for _, call in calls}:
         return None
     return calls or None
+
+
+def is_hidden(source: Source, name: str) -> bool:
+    """Whether a name stands in a line that is no Python 3: in a notebook's magic, a statement of Python 2."""
+    return any(name in line for line in source.masked_lines)
 
 
 def _is_hook(source: Source, function: cst.FunctionDef) -> bool:

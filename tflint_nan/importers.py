@@ -17,7 +17,7 @@ import libcst as cst
 
 from tflint_nan.build import Project
 from tflint_nan.build.imports import dotted
-from tflint_nan.callers import is_bound, occurrences
+from tflint_nan.callers import is_bound, is_hidden, occurrences
 from tflint_nan.expression import within
 from tflint_nan.source import Source
 
@@ -57,11 +57,17 @@ class _Uses:
 
 @dataclass(slots=True)
 class _Bound:
-    """Names of a file for the function, for its module, and for what else it has from the project."""
+    """Names of a file for the function, for its module, for others of the project, and for other libraries."""
 
     functions: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+
+    @property
+    def clash(self) -> bool:
+        """Whether a name for the function or its module may be something else."""
+        return not (self.functions | self.modules).isdisjoint(self.others | self.foreign)
 
 
 def outside_calls(
@@ -136,9 +142,9 @@ def _mentioning(project: Project, files: Sequence[Path], target: Path, name: str
     """The files whose text may use `name` of the module at `target`."""
     module = _module_name(target)
     for path in files:
-        # A file of a package may mean the package by a dot alone.
-        beside = target.name == "__init__.py" and path.parent == target.parent
-        importing = path != target and (beside or project.mentions(path, module))
+        # A file of a package may mean the package by dots alone.
+        inside = target.name == "__init__.py" and target.parent in path.parents
+        importing = path != target and (inside or project.mentions(path, module))
         if importing and (project.mentions(path, name) or project.mentions(path, "import *")):
             yield path
 
@@ -149,18 +155,23 @@ def _module_name(path: Path) -> str:
 
 def _uses(project: Project, source: Source, target: Path, name: str) -> _Uses | None:
     """How a file uses `name` of the module at `target`; None where that cannot be read off."""
-    bound = _Bound()
+    bound, quoted = _Bound(), set[str]()
     for node in within(source.tree):
         if isinstance(node, cst.ImportFrom):
             clear = _import_names(project, source, node, target, name, bound)
         elif isinstance(node, cst.Import):
             clear = _import_modules(project, source, node, target, bound)
         else:
-            # A test may replace it by such a name.
-            quoted = node.value if isinstance(node, cst.SimpleString) else ""
-            clear = f"{_module_name(target)}.{name}" not in quoted
+            if isinstance(node, cst.SimpleString):
+                quoted.add(node.raw_value)
+            continue
         if not clear:
             return None
+    module = _module_name(target)
+    # A test replaces it by such a name.
+    if bound.clash or is_hidden(source, name) or any(text.endswith(f"{module}.{name}") for text in quoted):
+        return None
+    named = any(text.rpartition(".")[2] == module for text in quoted)
     uses, names = _Uses(names=bound.functions), occurrences(source)
     for own in bound.functions:
         for node in _variables(source, names, own):
@@ -184,8 +195,10 @@ def _uses(project: Project, source: Source, target: Path, name: str) -> _Uses | 
             uses.calls.append(call)
         elif isinstance(holder, cst.Name) and holder.value in bound.others:
             return None  # that module may have it from this one
-        elif isinstance(holder, cst.Attribute) and holder.attr.value == _module_name(target):
+        elif isinstance(holder, cst.Attribute) and holder.attr.value == module:
             return None
+        elif named and not (isinstance(holder, cst.Name) and holder.value in bound.foreign):
+            return None  # the module may have been imported by its name
     return uses
 
 
@@ -225,8 +238,8 @@ def _import_names(
             bound.functions.add(own.value)
         elif inner == target:
             bound.modules.add(own.value)
-        elif path is not None or inner is not None:
-            bound.others.add(own.value)
+        else:
+            (bound.foreign if path is None and inner is None else bound.others).add(own.value)
     return True
 
 
@@ -240,6 +253,6 @@ def _import_modules(project: Project, source: Source, node: cst.Import, target: 
             bound.modules.add(own.value)
         elif path == target or (path is None and whole.rpartition(".")[2] == _module_name(target)):
             return False
-        elif path is not None and isinstance(own, cst.Name):
-            bound.others.add(own.value)
+        elif isinstance(own, cst.Name):
+            (bound.foreign if path is None else bound.others).add(own.value)
     return True
