@@ -206,7 +206,7 @@ def test_the_repository_stays_as_it_is(repository: Found) -> None:
         return run.stdout + str(sorted(str(path) for path in Path().rglob("*")))
 
     before = state()
-    repository("--diff-base", "old", ".")
+    repository("--diff-base", "old", "--no-cache", ".")
     assert state() == before
 
 

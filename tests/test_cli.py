@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tflint_nan import __version__, config, engine, overwrite, runner
+from tflint_nan import __version__, config, engine, overwrite, pool, runner
 from tflint_nan.check import Result
 from tflint_nan.cli import main
 from tflint_nan.finding import Applicability, Edit, Fix
@@ -523,15 +523,15 @@ def test_a_file_that_changed_since_it_was_read_is_not_written(
 ) -> None:
     """Somebody saves the file in an editor, or removes it, while it is checked."""
     path, other = _write("a.py", SAFE), _write("b.py", SAFE)
-    checked = runner.check_all
+    checked = pool.check_all
 
     def meanwhile(jobs: Sequence[object]) -> list[Result]:
         results = list(checked(jobs))  # type: ignore[arg-type]
         path.unlink() if content is None else path.write_text(content)
         return results
 
-    monkeypatch.setattr(runner, "check_all", meanwhile)
-    ran = run("check", "--fix", "--output-format", "json")
+    monkeypatch.setattr(pool, "check_all", meanwhile)
+    ran = run("check", "--fix", "--no-cache", "--output-format", "json")
     assert ran.status == 2
     reason = "No such file or directory" if content is None else "it has changed since it was read"
     refused = [finding for finding in json.loads(ran.out) if finding["code"] == "NAN900"]

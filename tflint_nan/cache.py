@@ -105,6 +105,8 @@ class Cache:
         with self._careful():
             if self._file is not None and _is_there(self._file):
                 with _database(self._file, "rw") as database:
+                    if not _tables(database):
+                        return found  # A run that was ended, or had no room, when it began to write.
                     reader = _Reader(database)
                     for number, job in enumerate(jobs):
                         result = reader.result(job, self._key(job))
@@ -168,14 +170,16 @@ class Cache:
 
     @contextlib.contextmanager
     def _careful(self) -> Iterator[None]:
-        """Whatever goes wrong is said in one line to those who want to know; a file that is broken goes."""
+        """Whatever goes wrong is said in one line to those who want to know, and the run does without."""
         try:
             yield
         except _TROUBLE as error:
             log.info("no cache in %s: %s", self.folder, error)
-            if self._file is not None and _is_broken(error):
+            file, self._file = self._file, None
+            if file is not None and _is_broken(error):
                 with contextlib.suppress(OSError):
-                    self._file.unlink()
+                    file.unlink()
+                    self._file = file  # It begins anew.
 
     def _key(self, job: Job) -> str:
         known = self._settings.get(id(job.settings))
@@ -326,9 +330,8 @@ def _tables(database: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _is_broken(error: BaseException) -> bool:
-    if isinstance(error, sqlite3.OperationalError):
-        return False  # locked, full, read-only
-    return isinstance(error, (sqlite3.DatabaseError, _Broken))
+    """Whether it is the file's content that is wrong; else it is locked, or may not be read, or is full."""
+    return not isinstance(error, (OSError, ImportError, sqlite3.OperationalError))
 
 
 def _sealed(text: object, seal: object, *others: str) -> str:
