@@ -97,7 +97,7 @@ class Cache:
         self._settings: dict[int, tuple[Settings, str]] = {}
         self._file: Path | None = None
         with self._careful():
-            self._file = folder / f"{__version__}-{_tool()}{_SUFFIX}"
+            self._file = folder / f"{__version__}-{tool()}{_SUFFIX}"
 
     def known(self, jobs: Sequence[Job]) -> dict[int, Result]:
         """Number of a job -> its result as it would be without fixes, of those that need no check."""
@@ -366,7 +366,7 @@ def _day() -> int:
 
 
 @cache
-def _tool() -> str:
+def tool() -> str:
     """What tells this tool from others: its code, its rules', the parser's version and Python's.
 
     Raises:
