@@ -8,7 +8,8 @@ trained variable that may have either sign passes through 0: adding an epsilon o
 With `--strict`, sums, counts in each row, norms, differences and outputs of linear layers are reported too,
 variables whose training is not seen, one statistic over another, and what a test around the division asks
 about. Only when the code is selected: a count over all there is (the mask of a whole batch, a histogram),
-which is 0 where nothing of the kind is there, and weaker evidence that a test asks about.
+which is 0 where nothing of the kind is there, masks that are mixed with other numbers, and weaker evidence
+that a test asks about.
 
 ## Example
 ```python

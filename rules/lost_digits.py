@@ -160,6 +160,9 @@ def _log(op: Op) -> _Form | None:
     # Of an exp, of probabilities and of what is clipped other rules speak.
     if any(made.name in _OTHERS or squasher(made) is not None for made in rest.producers()):
         return None
+    # The noise log(-log(1 - u)) has no digits to lose.
+    if any(made.name.startswith("random_") for made in rest.producers()):
+        return None
     if rest.op is None or not _may_be_near_0(rest):
         return None
     return _Form("log(1 - x)" if negated else "log(1 + x)", "log1p", rest, negated=negated)

@@ -57,7 +57,7 @@ class ZeroDivisor:
         crosses: True where an epsilon is added to what has either sign.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (it is not, a test around asks for it, training does not see it); OPTIONAL with more, and
-            where all that is there is counted.
+            where a test of elements is not counted in each row.
     """
 
     trail: Trail
@@ -78,6 +78,8 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
         trail = next((t for t in found if _is_strong(graph, t)), found[0])
+        if _has_its_largest(trail.producer):
+            continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
         spread = trail.producer.name in SPREADS
         if is_made_up(trail.producer) or (is_counted(trail) and not spread):
@@ -94,11 +96,20 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         yield ZeroDivisor(trail, name, _quotient(trail), crosses, level)
 
 
+def _has_its_largest(op: Op) -> bool:
+    """Whether elements are compared with the largest or smallest of their row: one of them is equal to it."""
+    if op.name not in BINARY:
+        return False
+    pairs = ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x")))
+    return any((edge := one.made_by("max", "min")) and same(edge.arg("x"), other) for one, other in pairs)
+
+
 def _level(graph: Graph, trail: Trail, *, strong: bool) -> Level:
     doubts = (not strong) + is_asked_about(graph, trail) + is_looked_at(trail)
     if doubts == 0:
         return Level.DEFAULT
-    return Level.STRICT if doubts == 1 and not _counts_all(trail) else Level.OPTIONAL
+    mixed = trail.producer.name in _TICKS | _COUNTS and not _counts_rows(trail)
+    return Level.STRICT if doubts == 1 and not mixed else Level.OPTIONAL
 
 
 def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
@@ -181,11 +192,13 @@ def is_count(trail: Trail) -> bool:
     return trail.producer.name in BINARY and names == ["sum"]
 
 
-def _counts_all(trail: Trail) -> bool:
-    """Whether the divisor counts over all there is, not in each row: 0 where nothing of the kind is there."""
-    made = (trail.producer, *trail.steps)
-    counting = [op for op in made if op.name in ("sum", "count_nonzero")]
-    others = {step.name for step in trail.steps} - _KEEPING - {"sum", "where"}
-    if others or not counting or trail.producer.name not in _TICKS | _COUNTS:
-        return False
-    return all(op.arg("axis") is NONE or op.arg("axis") == Const(None) for op in counting)
+def _counts_rows(trail: Trail) -> bool:
+    """Whether the divisor counts what passes a test in each row: one row without any is enough for a 0.
+
+    A count over all there is is 0 for empty data only, a row of a mask of lengths for a length of 0, and what
+    is mixed with other numbers on the way depends on those.
+    """
+    counting = [op for op in (trail.producer, *trail.steps) if op.name in ("sum", "count_nonzero")]
+    others = {step.name for step in trail.steps} - _KEEPING - {"sum", "slice"}
+    rows = all(op.arg("axis") not in (NONE, Const(None)) for op in counting)
+    return bool(counting) and rows and not others and trail.producer.name != "mask"

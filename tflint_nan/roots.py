@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from tflint_nan.evidence import NEAR, Trail, is_epsilon, is_trained, number, onward, same, squasher
+from tflint_nan.evidence import BINARY, NEAR, Trail, is_epsilon, is_trained, number, onward, same, squasher
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
@@ -287,7 +287,8 @@ def _passes(graph: Graph, op: Op, value: float | None, zero: tuple[Op, ...], see
     Where exactly 0 comes back, TensorFlow gives 0 for the gradient of a root, whatever its operand is (2.21
     on a CPU; XLA does not). `zero` are the ops that are 0 as well.
     """
-    takers = [taker for taker in graph.consumers(op) if graph.differentiated(taker) is not False]
+    consumers = graph.consumers(op)
+    takers = [taker for taker in consumers if graph.differentiated(taker) is not False]
     for taker in takers:
         if taker.serial in seen or len(seen) > NEAR:
             continue
@@ -295,7 +296,8 @@ def _passes(graph: Graph, op: Op, value: float | None, zero: tuple[Op, ...], see
         after = _after(taker, op, value, zero)
         if after == "passes" or (not isinstance(after, str) and _passes(graph, taker, after, zero, seen)):
             return True
-    return not takers
+    compared = consumers and all(taker.name in BINARY for taker in consumers)
+    return not takers and (not compared or graph.escapes(op))
 
 
 def _after(taker: Op, op: Op, value: float | None, zero: tuple[Op, ...]) -> float | str | None:

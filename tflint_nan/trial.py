@@ -9,7 +9,7 @@ import libcst as cst
 from tflint_nan.evidence import ancestors
 from tflint_nan.graph import Graph
 from tflint_nan.source import Source
-from tflint_nan.value import sources
+from tflint_nan.value import Op, sources
 
 #: Files that unittest and pytest collect from by default, and folders that projects keep their tests in.
 _FILE = re.compile(r"test.*\.py|.*_test\.py")
@@ -18,8 +18,8 @@ _FOLDERS = frozenset({"test", "tests"})
 _CASE = re.compile(r"Test.*|.*(Test|Tests|TestCase)")
 #: How training gets its numbers: op -> the argument that holds them, or is computed from them.
 _STEPS = {"fit": "x", "feed": "data", "minimize": "loss", "gradients": "loss"}
-#: What a program does not make up itself: data that is known by its reader, and what other libraries return.
-_BROUGHT = frozenset({"pixels", "class_ids", "csv", "scaled_images", "unknown_call"})
+#: Data that is known by its reader.
+_DATA = frozenset({"pixels", "class_ids", "csv", "scaled_images"})
 
 
 def is_trial(source: Source, graph: Graph) -> bool:
@@ -54,4 +54,9 @@ def _is_test(statement: cst.CSTNode) -> bool:
 
 def _trains_on_data(graph: Graph) -> bool:
     given = [made for step in graph.ops(*_STEPS) for made in sources(step.arg(_STEPS[step.name]))]
-    return any(leaf and op.name in _BROUGHT for made in given for op, leaf in ancestors(made))
+    return any(leaf and _is_brought(op) for made in given for op, leaf in ancestors(made))
+
+
+def _is_brought(op: Op) -> bool:
+    """Whether the program does not make the numbers up: it reads them, or some other library does."""
+    return op.name in _DATA or (op.name == "unknown_call" and "." in op.api)
