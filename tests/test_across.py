@@ -63,6 +63,13 @@ def check(*words: str | Path) -> Run:
     return command("check", "--isolated", "--no-cache", *words)
 
 
+MODEL = HEAD + "class Model:\n    def __init__(self, x):\n        {}\n"
+OF_MODEL = (
+    HEAD
+    + "from model import Model\ndef program(x, y):\n    model = Model(x)\n"
+    + "    return -tf.reduce_sum(y * tf.math.log(model.p), 1)\n"
+)
+FIXED_OF_MODEL = OF_MODEL.replace("tf.math.log(model.p)", "tf.nn.log_softmax(model.logits)")
 OTHER = "def other(x, y):\n    "
 REACHED = {
     "a function of another module": Project(
@@ -149,6 +156,24 @@ REACHED = {
             + "from model import net\nfrom steps import predict\ndef other(x, y):\n"
             + "    return tf.nn.softmax(net(x)) + tf.nn.softmax(predict(y))\n",
         },
+    ),
+    "an attribute beside": Project(
+        {
+            "model.py": MODEL.format("self.p = tf.nn.softmax(2.0 * x)"),
+            "train.py": OF_MODEL,
+            "use.py": HEAD + "import model\n" + OTHER + "return model.Model(x).p\n",
+        },
+        {
+            "model.py": MODEL.format("self.logits = 2.0 * x\n        self.p = tf.nn.softmax(self.logits)"),
+            "train.py": FIXED_OF_MODEL,
+        },
+    ),
+    "an attribute that is there": Project(
+        {
+            "model.py": MODEL.format("self.logits = 2.0 * x\n        self.p = tf.nn.softmax(self.logits)"),
+            "train.py": OF_MODEL,
+        },
+        {"train.py": FIXED_OF_MODEL},
     ),
     "a sigmoid": Project(
         {
@@ -293,6 +318,15 @@ DECLINED = {
         "model.py": NET.replace(
             "    return", "    if len(x) > 1:\n        return tf.nn.softmax(x)\n    return"
         )
+    },
+    "a derived class may have the name of the new attribute": {
+        "model.py": MODEL.format("self.p = tf.nn.softmax(2.0 * x)"),
+        "train.py": OF_MODEL,
+        "use.py": "from model import Model\nclass Mine(Model):\n    def f(self):\n        self.logits = 1\n",
+    },
+    "an attribute that is set again": {
+        "model.py": MODEL.format("self.p = tf.nn.softmax(2.0 * x)\n        self.p = self.p"),
+        "train.py": OF_MODEL,
     },
     "decorated": {"model.py": NET.replace("def net", "@cached\ndef net")},
     "a method": {

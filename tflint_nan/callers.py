@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -185,9 +185,9 @@ def is_script(graph: Graph, source: Source) -> bool:
 # Attributes.
 
 
-def is_set_once(source: Source, attribute: str) -> bool:
-    """Whether one place of a file sets attributes of this name."""
-    found = [node for node in occurrences(source).get(attribute, ()) if _is_stored(source, node)]
+def is_set_once(sources: Iterable[Source], attribute: str) -> bool:
+    """Whether one place of these files sets attributes of this name."""
+    found = [node for s in sources for node in occurrences(s).get(attribute, ()) if _is_stored(s, node)]
     return len(found) == 1
 
 

@@ -57,7 +57,7 @@ class _Uses:
 
 @dataclass(slots=True)
 class _Bound:
-    """Names of a file for the function, for its module, for others of the project, and for other libraries."""
+    """Names of a file for the function, for its module, for others of the project, and for libraries."""
 
     functions: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
@@ -85,11 +85,7 @@ def outside_calls(
         return None
     sources = {project.disk.absolute(other.filename): other for other in known}
     origin = project.disk.absolute(source.filename)
-    top, marked = project.modules.top(origin.parent)
-    if not marked:
-        top = Path(commonpath([path.parent for path in (origin, *sources)]))
-        while "__init__.py" in project.names(top):
-            top = top.parent
+    top, marked = _top(project, [origin, *sources])
     private = function.name.value.startswith("_") or origin.stem.startswith("_")
     if not private and _is_installed(project, top):
         return None
@@ -111,6 +107,35 @@ def outside_calls(
             calls += [(other, call) for call in uses.calls]
             todo += [(path, own) for own in sorted(uses.names) if (path, own) not in todo]
     return Outside(tuple(calls), marked)
+
+
+def use_elsewhere(project: Project, known: Sequence[Source], word: str, other: str) -> bool | None:
+    """Whether a file of the project has both words in its text; None where it may be one that nobody sees.
+
+    Args:
+        project: where the files are.
+        known: files that are left out, at least one.
+        word: for one, the name of a class.
+        other: for one, a name that it may give a member.
+    """
+    paths = [project.disk.absolute(source.filename) for source in known]
+    top, marked = _top(project, paths)
+    files = _files(project, top)
+    if files is None or any(
+        path not in paths and project.mentions(path, word) and project.mentions(path, other) for path in files
+    ):
+        return True
+    return False if marked and not _is_installed(project, top) else None
+
+
+def _top(project: Project, paths: Sequence[Path]) -> tuple[Path, bool]:
+    """The folder of the project that a file (the first) is of, and whether something marks it as such."""
+    top, marked = project.modules.top(paths[0].parent)
+    if not marked:
+        top = Path(commonpath([path.parent for path in paths]))
+        while "__init__.py" in project.names(top):
+            top = top.parent
+    return top, marked
 
 
 def _is_installed(project: Project, top: Path) -> bool:

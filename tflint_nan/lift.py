@@ -39,7 +39,8 @@ from tflint_nan.callers import (
 )
 from tflint_nan.expression import assemble
 from tflint_nan.graph import Graph
-from tflint_nan.importers import outside_calls
+from tflint_nan.importers import outside_calls, use_elsewhere
+from tflint_nan.naming import numbered
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
 from tflint_nan.value import Binding, Op, Scope, sources
@@ -98,16 +99,16 @@ def lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
 
 
 def _lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
-    on_the_way = {squashed.source, *(source for source, _ in (*squashed.calls, *place.calls))}
-    across = on_the_way != {place.source}
-    if across and (r.project is None or any(source.is_notebook for source in (*on_the_way, place.source))):
+    on_the_way = {squashed.source, place.source, *(source for source, _ in (*squashed.calls, *place.calls))}
+    kept = _kept(r, squashed, place, on_the_way)
+    if kept is not None:
+        return kept
+    across = len(on_the_way) > 1
+    if across and (r.project is None or any(source.is_notebook for source in on_the_way)):
         return None
     shared = len(
         list(takewhile(lambda pair: pair[0][1] is pair[1][1], zip(squashed.calls, place.calls, strict=False)))
     )
-    kept = None if across else _kept(r, squashed, place)
-    if kept is not None:
-        return kept
     trial = r.trial()
     text = _out(trial, squashed, place, shared)
     if text is not None:
@@ -398,24 +399,22 @@ def _unblanked(r: Rewriter, bound: Binding, place: Op) -> str | None:
 # Beside an attribute.
 
 
-def _kept(r: Rewriter, squashed: Op, place: Op) -> str | None:
+def _kept(r: Rewriter, squashed: Op, place: Op, sources: set[Source]) -> str | None:
     """The attribute that keeps the logits where another of the same object keeps the activation's output.
 
-    Each is set at one place only.
+    Each is set at one place only of these files.
     """
     here = r.at(place)
     for holder, attribute in here.attributes_of(squashed.arg("x")):
         for other, output in here.attributes_of(squashed.value):
-            if other == holder and all(is_set_once(place.source, name) for name in (attribute, output)):
+            if other == holder and all(is_set_once(sources, name) for name in (attribute, output)):
                 return f"{holder}.{attribute}"
     return None
 
 
 def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
     """The attribute for the logits beside the one that holds the activation's output."""
-    source, statement = place.source, found.statement
-    if found.op.source is not source:
-        return None
+    source, statement = found.op.source, found.statement
     whole = assigned_value(statement) is found.node and found.index is None
     target = only_target(statement) if whole else element_target(statement, found.node, found.index)
     if not isinstance(target, cst.Attribute) or not isinstance(target.value, cst.Name):
@@ -425,23 +424,39 @@ def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | No
         return None
     if len(list(stores(source, target.attr))) != 1:
         return None
-    number, name = 0, "logits"
     taken = {given.partition(".")[2] for given in r.given_names()}
-    while name in taken or any(is_member(source, node) for node in occurrences(source).get(name, ())):
-        number += 1
-        name = f"logits_{number}"
-    given = f"{r.text(target.value)}.{name}"
+    name = next(
+        name
+        for name in numbered("logits")
+        if name not in taken and not any(_has_member(file, name) for file in (source, place.source))
+    )
+    there = r.at(found.op)
+    given = f"{there.text(target.value)}.{name}"
     text = found.applied(given)
-    if text is None:
+    if text is None or (source is not place.source and not _is_new_elsewhere(r, target, name, source, place)):
         return None
     if whole:
-        r.insert_before(statement, f"{given} = {found.logits}")
-        r.replace(found.node, "{text}", text=text)
+        there.insert_before(statement, f"{given} = {found.logits}")
+        there.replace(found.node, "{text}", text=text)
     else:
-        r.replace_target(statement, target, given)
-        r.insert_after(statement, f"{r.text(target)} = {text}")
+        there.replace_target(statement, target, given)
+        there.insert_after(statement, f"{there.text(target)} = {text}")
     r.give_name(squashed.arg("x"), place.scope, f"{holder}.{name}")
     return f"{holder}.{name}"
+
+
+def _has_member(source: Source, name: str) -> bool:
+    return any(is_member(source, node) for node in occurrences(source).get(name, ()))
+
+
+def _is_new_elsewhere(r: Rewriter, target: cst.Attribute, name: str, source: Source, place: Op) -> bool:
+    """Whether no class of a third file, derived from the one that sets `target`, may have a member `name`."""
+    around = next((n for n in ancestors(source, target) if isinstance(n, cst.ClassDef)), None)
+    if around is None or r.project is None or any(True for _ in stores(place.source, target.attr)):
+        return False
+    used = use_elsewhere(r.project, [source, place.source], around.name.value, name)
+    r.is_uncertain |= used is None
+    return not used
 
 
 # A name at the end of the way.
