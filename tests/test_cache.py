@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,9 +68,9 @@ def checks() -> Iterator[set[str]]:
     names: set[str] = set()
     check_all = pool.check_all
 
-    def seen(jobs: Sequence[Job]) -> Iterator[Result]:
+    def seen(jobs: Sequence[Job], processes: int | None) -> Generator[Result, None, None]:
         names.update(job.name for job in jobs)
-        return check_all(jobs)
+        return check_all(jobs, processes)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "check_all", seen)
@@ -319,10 +319,10 @@ def test_other_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     python = {name for name in PROJECT if name.endswith(".py")}
     for text in ("limit = 1\n", "limit = 2\n"):
         (pack / "a_rule.py").write_text(text)
-        cache._tool.cache_clear()
+        cache.tool.cache_clear()
         assert checked() == python
         assert checked() == set()
-    cache._tool.cache_clear()
+    cache.tool.cache_clear()
 
 
 def test_the_code_of_the_tool_and_its_rules_counts() -> None:

@@ -25,6 +25,7 @@ from tflint_nan.cli import main
 from tflint_nan.finding import Applicability, Edit, Fix
 from tflint_nan.formats import FORMATS
 from tflint_nan.graph import Graph, Report
+from tflint_nan.job import Job
 from tflint_nan.registry import Check, Rule
 from tflint_nan.report import pages
 from tflint_nan.value import Op
@@ -525,10 +526,9 @@ def test_a_file_that_changed_since_it_was_read_is_not_written(
     path, other = _write("a.py", SAFE), _write("b.py", SAFE)
     checked = pool.check_all
 
-    def meanwhile(jobs: Sequence[object]) -> list[Result]:
-        results = list(checked(jobs))  # type: ignore[arg-type]
+    def meanwhile(jobs: Sequence[Job], processes: int | None) -> Iterator[Result]:
+        yield from checked(jobs, processes)
         path.unlink() if content is None else path.write_text(content)
-        return results
 
     monkeypatch.setattr(pool, "check_all", meanwhile)
     ran = run("check", "--fix", "--no-cache", "--output-format", "json")

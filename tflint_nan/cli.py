@@ -24,7 +24,7 @@ from tflint_nan.formats import FORMATS
 if TYPE_CHECKING:
     from tflint_nan.cache import Cache
     from tflint_nan.config import Configs, Overrides, Selection
-    from tflint_nan.job import Mode, Result
+    from tflint_nan.job import Mode, Result, Workers
     from tflint_nan.shard import Shard
 
 CLEAN, FOUND, FAILED = 0, 1, 2
@@ -119,6 +119,13 @@ def cli() -> None:
 @_no_cache
 @_cache_dir
 @click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that check, as many as there are cores where it is not given.",
+)
+@click.option("--dask", metavar="ADDRESS", help="Check on a Dask cluster, which this scheduler belongs to.")
+@click.option(
     "--shard",
     callback=_shard,
     metavar="I/N",
@@ -152,6 +159,8 @@ def check(
     force_exclude: bool,
     no_cache: bool,
     cache_dir: Path | None,
+    jobs: int | None,
+    dask: str | None,
     shard: Shard | None,
     exit_zero: bool,
     color: str,
@@ -165,7 +174,7 @@ def check(
     from tflint_nan import baseline as baselines
     from tflint_nan import config
     from tflint_nan.faults import log_to_stderr
-    from tflint_nan.job import Mode
+    from tflint_nan.job import ClusterError, Mode, Workers
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     if STDIN in paths and len(paths) > 1:
@@ -176,6 +185,10 @@ def check(
         raise click.UsageError("--baseline and --diff-base each say what is known; give one of them")
     if diff_base is not None and STDIN in paths:
         raise click.UsageError("--diff-base needs files; standard input has no revisions")
+    if jobs is not None and dask is not None:
+        raise click.UsageError("--jobs and --dask each say who checks; give one of them")
+    if dask is not None and STDIN in paths:
+        raise click.UsageError("--dask takes files; standard input is checked here")
     if shard is not None and STDIN in paths:
         raise click.UsageError("--shard divides files; standard input is one text")
     if watch and (apply_fixes or diff or STDIN in paths):
@@ -202,10 +215,11 @@ def check(
                 results, errors = _stdin(configs, working, stdin_filename, mode)
             else:
                 cache = None if no_cache else _cache(configs, working, cache_dir)
+                workers = Workers(jobs, dask)
                 results, errors = _files(
-                    paths or (os.curdir,), configs, working, mode, cache, diff_base, quiet, shard
+                    paths or (os.curdir,), configs, working, mode, cache, diff_base, quiet, shard, workers
                 )
-        except (config.ConfigError, baselines.BaselineError) as error:
+        except (config.ConfigError, baselines.BaselineError, ClusterError) as error:
             raise _Failure(str(error)) from error
         _print(results, mode, shown)
         if errors or any(result.failed for result in results):
@@ -288,9 +302,11 @@ def _files(
     diff_base: str | None = None,
     quiet: bool = False,
     shard: Shard | None = None,
+    workers: Workers | None = None,
 ) -> tuple[list[Result], bool]:
     """The results of all files, and True where a path could not be read."""
     from tflint_nan import files, revision, runner, since
+    from tflint_nan.job import HERE
 
     found = files.find(paths, configs, working)
     for name, reason in found.errors:
@@ -298,10 +314,10 @@ def _files(
     mine = found.files if shard is None else shard.of(found.files)
     if diff_base is None:
         with _progress(len(mine), quiet) as checked:
-            results = runner.run(mine, mode, checked, cache)
+            results = runner.run(mine, mode, checked, cache, workers or HERE)
     else:
         try:
-            results = since.run_since(diff_base, mine, mode, working, cache)
+            results = since.run_since(diff_base, mine, mode, working, cache, workers or HERE)
         except revision.RevisionError as error:
             raise _Failure(f"--diff-base {diff_base}: {error}") from error
     if not quiet and not found.errors:

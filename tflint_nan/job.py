@@ -59,6 +59,27 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Workers:
+    """Who does the jobs.
+
+    Attributes:
+        processes: how many of this machine, as many as it has cores where none is given.
+        cluster: the address of a Dask scheduler, whose workers do them instead.
+    """
+
+    processes: int | None = None
+    cluster: str | None = None
+
+
+#: The cores of this machine.
+HERE = Workers()
+
+
+class ClusterError(Exception):
+    """A cluster cannot do the jobs; the text says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What became of one file.
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 
 from tflint_nan.check import Surroundings, check_file, collect_rarely
@@ -29,7 +29,7 @@ TRIES = 2
 _CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
 
 
-def check_all(jobs: Sequence[Job], processes: int | None = None) -> Iterator[Result]:
+def check_all(jobs: Sequence[Job], processes: int | None = None) -> Generator[Result, None, None]:
     """One result for each job, in the same order, each as soon as it and those before it are there.
 
     A file whose process is killed (by the system that is out of memory, for one) is tried once again in

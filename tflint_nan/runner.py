@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from tflint_nan.cache import Cache
 from tflint_nan.faults import UNREADABLE, fault
 from tflint_nan.files import File
-from tflint_nan.job import Job, Mode, Result
+from tflint_nan.job import HERE, Job, Mode, Result, Workers
 
 # What reads a program is imported where one is read: a run that finds all of its results has no need of it.
 
 
 def run(
-    files: Sequence[File], mode: Mode, checked: Callable[[], object] = int, cache: Cache | None = None
+    files: Sequence[File],
+    mode: Mode,
+    checked: Callable[[], object] = int,
+    cache: Cache | None = None,
+    workers: Workers = HERE,
 ) -> list[Result]:
     """One result for each file, in the same order.
 
@@ -26,6 +31,10 @@ def run(
         mode: what is done with it.
         checked: called whenever one more file is checked.
         cache: results of files that need no check; those of the others are kept there.
+        workers: who checks.
+
+    Raises:
+        tflint_nan.job.ClusterError: the workers are a cluster's, which cannot do it.
     """
     settings = [file.config.settings(file.path) for file in files]
     across = {id(one): replace(one, across=True) for one in settings}
@@ -40,7 +49,9 @@ def run(
             done[number] = known
             checked()
     waiting = [number for number in range(len(jobs)) if number not in done]
-    for number, result in zip(waiting, _checked([jobs[number] for number in waiting], cache), strict=True):
+    for number, result in zip(
+        waiting, _checked([jobs[number] for number in waiting], cache, workers), strict=True
+    ):
         done[number] = result if mode.fix else result.without(mode.baseline)
         checked()
     results = [done[number] for number in range(len(jobs))]
@@ -57,17 +68,25 @@ def run(
     return results
 
 
-def _checked(jobs: Sequence[Job], cache: Cache | None) -> Iterator[Result]:
+def _checked(jobs: Sequence[Job], cache: Cache | None, workers: Workers) -> Iterator[Result]:
     """The results of checks, which are kept as they come."""
     if not jobs:
         return
-    from tflint_nan.pool import check_all
+    results: Generator[Result, None, None]
+    if workers.cluster is not None:
+        from tflint_nan import cluster
 
+        results = cluster.check_all(jobs, workers.cluster)
+    else:
+        from tflint_nan import pool
+
+        results = pool.check_all(jobs, workers.processes)
     try:
-        for job, result in zip(jobs, check_all(jobs), strict=True):
-            if cache is not None:
-                cache.keep(job, result)
-            yield result
+        with closing(results):
+            for job, result in zip(jobs, results, strict=True):
+                if cache is not None:
+                    cache.keep(job, result)
+                yield result
     finally:
         if cache is not None:
             cache.write()

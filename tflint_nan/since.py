@@ -10,13 +10,18 @@ from tflint_nan.baseline import Baseline
 from tflint_nan.cache import Cache
 from tflint_nan.files import File
 from tflint_nan.fingerprint import fingerprints
-from tflint_nan.job import Mode, Result
+from tflint_nan.job import HERE, Mode, Result, Workers
 from tflint_nan.revision import checked_out, top
 from tflint_nan.runner import run
 
 
 def run_since(
-    revision: str, files: Sequence[File], mode: Mode, working: Path, cache: Cache | None = None
+    revision: str,
+    files: Sequence[File],
+    mode: Mode,
+    working: Path,
+    cache: Cache | None = None,
+    workers: Workers = HERE,
 ) -> list[Result]:
     """One result for each file, in the same order, without the findings that the revision has as well.
 
@@ -28,20 +33,22 @@ def run_since(
         mode: what is done with what is new.
         working: a folder of the repository.
         cache: results of files as they are now.
+        workers: who checks.
 
     Raises:
         RevisionError: there is no such revision.
+        tflint_nan.job.ClusterError: the workers are a cluster's, which cannot do it.
     """
     repository = top(working)
-    now = run(files, replace(mode, fix=False, write=False), cache=cache)
+    now = run(files, replace(mode, fix=False, write=False), cache=cache, workers=workers)
     found = [file for file, result in zip(files, now, strict=True) if result.findings]
     with checked_out(revision, repository) as folder:
-        then = run(list(_there(found, repository, folder)), Mode())
+        then = run(list(_there(found, repository, folder)), Mode(), workers=workers)
         known = [mark for result in then for mark in fingerprints(result.findings, result.lines, str(folder))]
     baseline = Baseline(repository, frozenset(known))
     if not mode.fix:
         return [replace(one, findings=baseline.unknown(one.findings, one.lines)) for one in now]
-    new = run(found, replace(mode, baseline=baseline), cache=cache)
+    new = run(found, replace(mode, baseline=baseline), cache=cache, workers=workers)
     judged = dict(zip((file.path for file in found), new, strict=True))
     return [judged.get(file.path, result) for file, result in zip(files, now, strict=True)]
 
