@@ -92,7 +92,7 @@ def check_source(source: Source, settings: Settings, mode: Mode, surroundings: S
         judged = UNUSED.code in settings.shown and summary.mentions_noqa
         if not judged and surroundings.screen.leaves_out(path, summary):
             return Result(source.filename, data=source.data, has_tensorflow=False)
-        check = partial(_lint, settings=settings, mode=mode, project=surroundings.project)
+        check = partial(wanted, settings=settings, mode=mode, project=surroundings.project)
         if mode.fix:
             fixed = fix_source(source, check, mode.unsafe)
             after, findings, counts = fixed.source, fixed.findings, fixed.counts
@@ -113,7 +113,12 @@ def check_source(source: Source, settings: Settings, mode: Mode, surroundings: S
     )
 
 
-def _lint(source: Source, settings: Settings, mode: Mode, project: Project) -> list[Finding]:
+def wanted(source: Source, settings: Settings, mode: Mode, project: Project) -> list[Finding]:
+    """The findings of a text; where they are to be fixed, without those that the mode's baseline knows.
+
+    Raises:
+        SourceError: the text is not Python.
+    """
     findings = lint(source, settings, project)
     if mode.baseline is None or not mode.fix or not findings:
         return findings

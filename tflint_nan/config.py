@@ -17,6 +17,8 @@ from typing import Any
 
 from pathspec import GitIgnoreSpec
 
+from tflint_nan.baseline import Baseline
+from tflint_nan.baseline import read as read_baseline
 from tflint_nan.faults import OWN
 from tflint_nan.finding import Level
 from tflint_nan.job import Settings
@@ -82,6 +84,14 @@ class Config:
     def excludes(self, path: Path, *, folder: bool, below: Path | None = None) -> bool:
         """True where `exclude` or `extend-exclude` name `path`, or a folder from `below` (the root) to it."""
         return self._excluded.match_file(_relative(path, below or self.root) + ("/" if folder else ""))
+
+    def known(self) -> Baseline | None:
+        """The findings that are known, as they are written now.
+
+        Raises:
+            BaselineError: they cannot be read.
+        """
+        return None if self.baseline is None else read_baseline(self.baseline)
 
     @cached_property
     def _settings(self) -> Settings:
@@ -333,6 +343,8 @@ class Overrides:
         isolated: no configuration file is looked for.
         file: the one configuration file to use for everything.
         inline: TOML texts such as `strict = true`, each put over the one before.
+        baseline: the absolute path of the one baseline to use for everything.
+        knows_nothing: no baseline counts.
     """
 
     isolated: bool = False
@@ -341,6 +353,8 @@ class Overrides:
     selection: Selection = Selection()
     strict: bool = False
     force_exclude: bool = False
+    baseline: Path | None = None
+    knows_nothing: bool = False
 
 
 class Configs:
@@ -387,9 +401,11 @@ class Configs:
             except tomllib.TOMLDecodeError as error:
                 raise ConfigError(f"--config {text!r}: neither a file nor TOML: {error}") from error
             config = _Reader(f"--config {text!r}", self._working).config(config, table)
+        baseline = None if self._overrides.knows_nothing else self._overrides.baseline or config.baseline
         return replace(
             config,
             layers=(*config.layers, self._overrides.selection),
             strict=config.strict or self._overrides.strict,
             force_exclude=config.force_exclude or self._overrides.force_exclude,
+            baseline=baseline,
         )

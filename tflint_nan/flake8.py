@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from tflint_nan import __version__
+from tflint_nan.baseline import BaselineError
 from tflint_nan.check import Surroundings, check_source
 from tflint_nan.config import ConfigError, Configs, Overrides
 from tflint_nan.job import Mode
@@ -39,12 +40,14 @@ class Plugin:
         name = self._filename if self._filename not in _STDIN else "-"
         path = Path(os.path.abspath(name))
         try:
-            settings = _configs().of(path.parent).settings(path)
-        except ConfigError as error:
+            config = _configs().of(path.parent)
+            known = config.known()
+        except (BaselineError, ConfigError) as error:
             yield (1, 0, f"NAN900 {error}", type(self))
             return
         source = Source(name, "".join(self._lines))
-        for finding in check_source(source, settings, Mode(), _surroundings()).findings:
+        result = check_source(source, config.settings(path), Mode(), _surroundings())
+        for finding in result.without(known).findings:
             start = finding.span.start
             yield (start.row, start.column - 1, f"{finding.code} {finding.message}", type(self))
 

@@ -17,9 +17,10 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from tflint_nan import __version__
-from tflint_nan.check import Surroundings, check_source, collect_rarely
+from tflint_nan.baseline import NAME as BASELINE
+from tflint_nan.baseline import BaselineError
+from tflint_nan.check import Surroundings, check_source, collect_rarely, wanted
 from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_codes
-from tflint_nan.engine import lint
 from tflint_nan.faults import START, UNREADABLE, fault
 from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
@@ -36,7 +37,7 @@ QUIET = 0.05
 _STACK = 256 * 2**20
 _CODE = re.compile(r"NAN\d{3}")
 #: Files whose change says something new of a text that stayed as it is.
-_WATCHED = ("**/*.py", "**/pyproject.toml", "**/tflint-nan.toml")
+_WATCHED = ("**/*.py", "**/pyproject.toml", "**/tflint-nan.toml", f"**/{BASELINE}")
 _NOTEBOOKS = lsp.NotebookDocumentSyncOptions(
     notebook_selector=[
         lsp.NotebookDocumentFilterWithCells(cells=[lsp.NotebookCellLanguage(language="python")])
@@ -154,13 +155,14 @@ class Server(LanguageServer):
             return None
         try:
             config = configs.of(text.path.parent)
-        except ConfigError as error:
+            known = config.known()
+        except (BaselineError, ConfigError) as error:
             return [fault(UNREADABLE, text.source.filename, str(error), "nothing was checked", START)]
         if config.excludes(text.path, folder=False):
             return []
         surroundings.forget(text.path)
         settings = replace(config.settings(text.path), fixes=False)
-        return list(check_source(text.source, settings, Mode(), surroundings).findings)
+        return list(check_source(text.source, settings, Mode(), surroundings).without(known).findings)
 
     def _publish(self, uri: str, version: int | None, shown: list[lsp.Diagnostic]) -> None:
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, shown, version))
@@ -181,11 +183,13 @@ class Server(LanguageServer):
 
             def mend() -> tuple[list[Finding], dict[str, str]]:
                 try:
-                    settings = configs.of(text.path.parent).settings(text.path)
-                except ConfigError:
+                    config = configs.of(text.path.parent)
+                    known = config.known()
+                except (BaselineError, ConfigError):
                     return [], {}  # said by the diagnostics
-                across = replace(settings, across=True)
-                found = list(check_source(text.source, across, Mode(), surroundings).findings)
+                across = replace(config.settings(text.path), across=True)
+                result = check_source(text.source, across, Mode(), surroundings)
+                found = list(result.without(known).findings)
                 names = {name for finding in found if finding.fix is not None for name in finding.fix.others}
                 project = surroundings.project
                 sources = {name: project.source(surroundings.disk.absolute(name)) for name in names}
@@ -230,11 +234,11 @@ class Server(LanguageServer):
 
         def fix() -> lsp.WorkspaceEdit | None:
             try:
-                settings = configs.of(text.path.parent).settings(text.path)
-                result = fix_source(
-                    text.source, partial(lint, settings=settings, project=surroundings.project), False
-                )
-            except (ConfigError, SourceError):
+                config = configs.of(text.path.parent)
+                settings, mode = config.settings(text.path), Mode(fix=True, baseline=config.known())
+                check = partial(wanted, settings=settings, mode=mode, project=surroundings.project)
+                result = fix_source(text.source, check, False)
+            except (BaselineError, ConfigError, SourceError):
                 return None  # said by the diagnostics
             edits = text.difference(result.source)
             return text.changed(edits) if edits else None
