@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -171,8 +172,8 @@ def check(
     """Check files and folders (the current one where none is named; `-` is standard input)."""
     import logging
 
-    from tflint_nan import baseline as baselines
     from tflint_nan import config
+    from tflint_nan.baseline import BaselineError
     from tflint_nan.faults import log_to_stderr
     from tflint_nan.job import ClusterError, Mode, Workers
 
@@ -200,6 +201,10 @@ def check(
     overrides = _overrides(config_options, isolated, selection, strict, force_exclude)
     # The working folder as the user sees it, links kept: names in reports are relative to it.
     working = Path(os.path.abspath(os.curdir))
+    if baseline is not None:
+        overrides = replace(overrides, baseline=working / baseline)
+    if diff_base is not None:
+        overrides = replace(overrides, knows_nothing=True)
     shown = _Shown(output_format, output_file, color, quiet, diff, statistics, STDIN in paths)
 
     def once() -> int:
@@ -208,7 +213,6 @@ def check(
                 write=apply_fixes and not diff,
                 fix=apply_fixes or diff,
                 unsafe=unsafe_fixes,
-                baseline=None if baseline is None else baselines.read(baseline),
             )
             configs = config.Configs(overrides, working)
             if STDIN in paths:
@@ -219,7 +223,7 @@ def check(
                 results, errors = _files(
                     paths or (os.curdir,), configs, working, mode, cache, diff_base, quiet, shard, workers
                 )
-        except (config.ConfigError, baselines.BaselineError, ClusterError) as error:
+        except (config.ConfigError, BaselineError, ClusterError) as error:
             raise _Failure(str(error)) from error
         _print(results, mode, shown)
         if errors or any(result.failed for result in results):
@@ -364,7 +368,7 @@ def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) ->
     name = files.display_name(path, working) if filename else STDIN
     if filename and config.force_exclude and config.excludes(path, folder=False):
         return [Result(name, data=data)], False
-    return [check_bytes(data, name, config.settings(path), mode)], False
+    return [check_bytes(data, name, config.settings(path), replace(mode, baseline=config.known()))], False
 
 
 def _print(results: list[Result], mode: Mode, shown: _Shown) -> None:
@@ -433,8 +437,8 @@ def _colour(stream: TextIO, wanted: str) -> bool:
 @cli.command("baseline")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @click.option(
-    "--output-file", type=Path, default=Path("tflint-nan-baseline.json"), show_default=True, metavar="PATH",
-    help="Where to write.",
+    "--output-file", type=Path, metavar="PATH",
+    help="Where to write, by default the file that the configuration names, or tflint-nan-baseline.json.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Also what --strict would report.")
 @click.option(
@@ -446,7 +450,7 @@ def _colour(stream: TextIO, wanted: str) -> bool:
 @_cache_dir
 def write_baseline(
     paths: tuple[str, ...],
-    output_file: Path,
+    output_file: Path | None,
     strict: bool,
     config_options: tuple[str, ...],
     isolated: bool,
@@ -456,12 +460,14 @@ def write_baseline(
     """Write the findings that there are to a file; `check --baseline FILE` reports what comes after them."""
     from tflint_nan import baseline, config
     from tflint_nan.faults import FAULTS
+    from tflint_nan.files import display_name
     from tflint_nan.job import Mode
 
     overrides = _overrides(config_options, isolated, config.Selection(), strict, False)
     working = Path(os.path.abspath(os.curdir))
     try:
-        configs = config.Configs(overrides, working)
+        path = output_file or config.Configs(overrides, working).of(working).baseline or Path(baseline.NAME)
+        configs = config.Configs(replace(overrides, knows_nothing=True), working)
         cache = None if no_cache else _cache(configs, working, cache_dir)
         results, errors = _files(paths or (os.curdir,), configs, working, Mode(), cache)
     except config.ConfigError as error:
@@ -469,9 +475,11 @@ def write_baseline(
     findings = [finding for result in results for finding in result.findings]
     lines = {key: text for result in results for key, text in result.lines.items()}
     faults = [finding for finding in findings if finding.code in FAULTS]
-    _save(output_file, baseline.render(findings, lines, output_file.absolute().parent))
+    _save(path, baseline.render(findings, lines, path.absolute().parent))
     count = len(findings) - len(faults)
-    click.echo(f"{count} finding{'s' if count != 1 else ''} written to {output_file}", err=True)
+    click.echo(
+        f"{count} finding{'s' if count != 1 else ''} written to {display_name(path, working)}", err=True
+    )
     for fault in faults:
         click.echo(f"error: {fault.filename}: {fault.message}", err=True)
     return FAILED if errors or faults else CLEAN

@@ -28,31 +28,39 @@ def run(
 
     Args:
         files: what is checked.
-        mode: what is done with it.
+        mode: what is done with it; a baseline there counts instead of those of the files' configurations.
         checked: called whenever one more file is checked.
         cache: results of files that need no check; those of the others are kept there.
         workers: who checks.
 
     Raises:
+        tflint_nan.baseline.BaselineError: a configuration names a baseline that cannot be read.
         tflint_nan.job.ClusterError: the workers are a cluster's, which cannot do it.
     """
     settings = [file.config.settings(file.path) for file in files]
     across = {id(one): replace(one, across=True) for one in settings}
+    configs = {file.config.baseline: file.config for file in files}
+    known = {path: config.known() for path, config in configs.items()}
     jobs = [
-        Job(str(file.path), file.name, across[id(one)], mode)
+        Job(
+            str(file.path),
+            file.name,
+            across[id(one)],
+            replace(mode, baseline=mode.baseline or known[file.config.baseline]),
+        )
         for file, one in zip(files, settings, strict=True)
     ]
     done: dict[int, Result] = {}
     for number, result in ({} if cache is None else cache.known(jobs)).items():
-        known = result.without(mode.baseline)
-        if not any(finding.fix and finding.fix.applicability in mode.applied for finding in known.findings):
-            done[number] = known
+        new = result.without(jobs[number].mode.baseline)
+        if not any(finding.fix and finding.fix.applicability in mode.applied for finding in new.findings):
+            done[number] = new
             checked()
     waiting = [number for number in range(len(jobs)) if number not in done]
     for number, result in zip(
         waiting, _checked([jobs[number] for number in waiting], cache, workers), strict=True
     ):
-        done[number] = result if mode.fix else result.without(mode.baseline)
+        done[number] = result if mode.fix else result.without(jobs[number].mode.baseline)
         checked()
     results = [done[number] for number in range(len(jobs))]
     together: list[frozenset[int]] = []
