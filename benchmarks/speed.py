@@ -254,7 +254,8 @@ class Costs:
     def rows(self, floor: str) -> Rows:
         """Every step, in multiples of `floor` as well."""
         for name, least in self._least.items():
-            yield name, f"{least.wall:.2f}", f"{least.cpu:.2f}", *self.ratio(name, floor)
+            if name not in self._missing:
+                yield name, f"{least.wall:.2f}", f"{least.cpu:.2f}", *self.ratio(name, floor)
         for name, reason in self._missing.items():
             yield name, f"did not run: {reason}", "", "", ""
 

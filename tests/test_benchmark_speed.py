@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -125,19 +126,23 @@ def test_what_fails_has_no_speed(command: tuple[str, ...], reason: str) -> None:
 
 
 def test_a_file_that_is_not_python_is_no_failure(tmp_path: Path) -> None:
-    (tmp_path / "old.py").write_text("import tensorflow\nprint 'Python 2'\n")
-    assert speed.cost((*speed.COLD, tmp_path)).cpu > 0
+    (tmp_path / "broken.py").write_text("import tensorflow\ndef f(:\n")
+    command = (*speed.COLD, tmp_path)
+    assert subprocess.run(command, capture_output=True).returncode == 2
+    assert speed.cost(command).cpu > 0
 
 
 def test_ratios() -> None:
-    def missing() -> speed.Cost:
-        raise speed.NotRun("not installed")
+    def fails_later(wall: float, cpu: float) -> speed.Cost:
+        if wall == 4.0:
+            raise speed.NotRun("not installed")
+        return speed.Cost(wall, cpu)
 
     costs = speed.Costs()
     for wall, cpu in ((3.0, 9.0), (4.0, 6.0)):
         costs.add("a", speed.Cost, wall, cpu)
         costs.add("b", speed.Cost, 2.0, 12.0)
-        costs.add("c", missing)
+        costs.add("c", fails_later, wall, cpu)
     assert costs.ratio("a", "b") == ("1.50", "0.50")
     assert costs.ratio("c", "b") == costs.ratio("b", "c") == ("not measured", "not measured")
     assert list(costs.rows("b")) == [
