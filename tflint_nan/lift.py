@@ -8,14 +8,13 @@ is taken only where all readers are known. Of what is returned these may be in o
 
 from __future__ import annotations
 
-import os.path
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import takewhile
 
 import libcst as cst
 
+from tflint_nan.activated import Activated, activated, stays
 from tflint_nan.callers import (
     ancestors,
     argument_of,
@@ -23,8 +22,6 @@ from tflint_nan.callers import (
     bindings_in,
     bound_value,
     element_target,
-    holds,
-    is_bound,
     is_member,
     is_set_once,
     known_calls,
@@ -37,50 +34,12 @@ from tflint_nan.callers import (
     statement_around,
     stores,
 )
-from tflint_nan.expression import assemble
 from tflint_nan.graph import Graph
 from tflint_nan.importers import outside_calls, use_elsewhere
 from tflint_nan.naming import numbered
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.source import Source
 from tflint_nan.value import Binding, Op, Scope, sources
-
-
-@dataclass(frozen=True, slots=True)
-class _Activated:
-    """An expression whose value is an activation's output.
-
-    Attributes:
-        op: stands where the expression does, see `node`, `statement` and `scope`.
-        logits: the text of the expression without the activation.
-        around: the text of the activation, before and after its operand.
-        index: which element of the tuple that the expression gives, None where it is no tuple.
-    """
-
-    op: Op
-    logits: str
-    around: tuple[str, str]
-    index: int | None = None
-
-    @property
-    def node(self) -> cst.BaseExpression:
-        """The expression: a call of the activation itself, or of a function that returns its output."""
-        assert isinstance(self.op.node, cst.BaseExpression)
-        return self.op.node
-
-    @property
-    def statement(self) -> cst.CSTNode | None:
-        """The statement that the expression stands in."""
-        return self.op.statement
-
-    @property
-    def scope(self) -> Scope:
-        """The variables of the function (or module) that the expression stands in."""
-        return self.op.scope
-
-    def applied(self, text: str) -> str | None:
-        """The activation of `text`."""
-        return assemble([(self.around[0], False), (text, True), (self.around[1], False)])
 
 
 def lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
@@ -140,30 +99,10 @@ def _out(r: Rewriter, squashed: Op, place: Op, shared: int) -> str | None:
     return None
 
 
-# What gives the activation.
-
-
-def activated(r: Rewriter, squashed: Op) -> _Activated | None:
-    """The call that computes an activation: a library's function, or a layer that is called as one."""
-    node, source = squashed.node, squashed.source
-    if not isinstance(node, cst.Call) or not source.holds(node):
-        return None
-    operand = squashed.nodes.get("x")
-    if operand is not None and "activation" not in squashed.nodes and holds(node, operand):
-        pieces = r.pieces(node, operand)
-        return _Activated(squashed, r.text(operand), pieces)
-    option = squashed.nodes.get("activation")
-    function = r.api(f"tf.nn.{squashed.name}") if option is not None else None
-    if function is None or option is None or "layer" in squashed.args or not holds(node, option):
-        return None
-    text = "None".join(r.pieces(node, option))
-    return _Activated(squashed, text, (f"{function}(", ")"))
-
-
 # Ways out of a function and into one.
 
 
-def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _Activated | None:
+def _returned(r: Rewriter, found: Activated, call: cst.Call, scope: Scope) -> Activated | None:
     """Have the function around `found` return logits; the activation goes to its calls.
 
     `call` is the one that the value comes out of, in `scope`; all others are rewritten here.
@@ -177,7 +116,7 @@ def _returned(r: Rewriter, found: _Activated, call: cst.Call, scope: Scope) -> _
         calls = _calls(r, found.op.source, function, source)
         if calls is None or not any(known is call for _, known in calls):
             return None
-        if not _stays(found, {found.op.source, *(file for file, _ in calls)}):
+        if not stays(found, {found.op.source, *(file for file, _ in calls)}):
             return None
         element = _give_back(r, found.op.source, function, found)
         if element is None:
@@ -213,7 +152,7 @@ def _calls(
     return known_calls(r.graph, source, function, outside.calls)
 
 
-def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _Activated) -> int | None:
+def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: Activated) -> int | None:
     """Return the logits in the place of the activation: which element they are, -1 for the whole."""
     value = only_return(source, function)
     if value is None:
@@ -244,7 +183,7 @@ def _give_back(r: Rewriter, source: Source, function: cst.FunctionDef, found: _A
     return matching[0] if isinstance(value, cst.Tuple) else -1
 
 
-def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: _Activated, index: int) -> bool:
+def _apply_at(r: Rewriter, source: Source, call: cst.Call, found: Activated, index: int) -> bool:
     """Apply the activation where another call takes what is returned."""
     r = r.at(replace(found.op, source=source, node=call, statement=statement_around(source, call), nodes={}))
     if index < 0:
@@ -283,7 +222,7 @@ def _through_parameter(r: Rewriter, squashed: Op, place: Op) -> str | None:
     name = parameter_of(function, place.scope, squashed.value)
     found = activated(r, squashed)
     calls = known_calls(r.graph, source, function)
-    if name is None or found is None or calls is None or not _stays(found, {source}):
+    if name is None or found is None or calls is None or not stays(found, {source}):
         return None
     if len(bindings_in(source, function, name)) != 1:
         return None
@@ -412,7 +351,7 @@ def _kept(r: Rewriter, squashed: Op, place: Op, sources: set[Source]) -> str | N
     return None
 
 
-def _beside(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
+def _beside(r: Rewriter, found: Activated, squashed: Op, place: Op) -> str | None:
     """The attribute for the logits beside the one that holds the activation's output."""
     source, statement = found.op.source, found.statement
     whole = assigned_value(statement) is found.node and found.index is None
@@ -462,7 +401,7 @@ def _is_new_elsewhere(r: Rewriter, target: cst.Attribute, name: str, source: Sou
 # A name at the end of the way.
 
 
-def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | None:
+def _named(r: Rewriter, found: Activated, squashed: Op, place: Op) -> str | None:
     """A name for the logits in the function where `found` and `place` stand."""
     if found.scope is not place.scope:
         return None
@@ -486,54 +425,7 @@ def _named(r: Rewriter, found: _Activated, squashed: Op, place: Op) -> str | Non
     return given
 
 
-# What may be moved.
-
-
-def _stays(found: _Activated, sources: set[Source]) -> bool:
-    """Whether the text of the activation means the same in these files: every name in it is an import."""
-    head, tail = found.around
-    written = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*\b(?!\s*=[^=])", f"{head}{tail}"))
-    for name in written - {"None", "True", "False"}:
-        meanings = {_imported_as(source, name, len(sources) > 1) for source in sources}
-        if None in meanings or len(meanings) > 1:
-            return False
-    return _named_scopes(found.op.source, found)
-
-
-def _imported_as(source: Source, name: str, everywhere: bool) -> frozenset[str] | None:
-    """The modules and members that a name of a file is imported as; None where it is anything else.
-
-    With `everywhere`, no function imports it for itself.
-    """
-    found: set[str] = set()
-    for node in occurrences(source).get(name, ()):
-        parent = source.parent(node)
-        alias = source.parent(parent) if isinstance(parent, cst.AsName) else parent
-        if isinstance(alias, cst.ImportAlias):
-            statement = source.parent(alias)
-            if everywhere and any(isinstance(around, cst.FunctionDef) for around in ancestors(source, alias)):
-                return None
-            base = ""
-            if isinstance(statement, cst.ImportFrom):
-                here = os.path.dirname(source.filename) if statement.relative else ""
-                base = f"{here}{'.' * len(statement.relative)}"
-                base += "" if statement.module is None else f"{source.code(statement.module)}."
-            found.add(base + source.code(alias.name))
-        elif isinstance(parent, (cst.Attribute, cst.ImportFrom)):
-            continue
-        elif is_bound(source, node) or isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
-            return None
-    return frozenset(found) or None
-
-
-def _named_scopes(source: Source, found: _Activated) -> bool:
-    """False where the activation has a name of its own within a name scope, which moving it would change."""
-    if not re.search(r"\bname\s*=", "".join(found.around)):
-        return True
-    return not any(isinstance(node, cst.With) for node in ancestors(source, found.node))
-
-
-def _assigned_name(found: _Activated) -> str | None:
+def _assigned_name(found: Activated) -> str | None:
     target = only_target(found.statement)
     whole = assigned_value(found.statement) is found.node
     return target.value if whole and isinstance(target, cst.Name) else None
