@@ -4,7 +4,7 @@
 `benchmarks/corpus.py` fetches) and prints tables in Markdown. Ruff, Fixit and Semgrep are taken from beside
 this Python (`pip install -e '.[bench]'`) or from the PATH; one that is missing is said to be. Nothing is
 written but in temporary folders and, between two comments, in the page of `--markdown`. It takes minutes, and
-Linux: that is where processes can be held to one core, and memory be read.
+Linux, where it can read the memory of processes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -140,17 +140,6 @@ def imports_library(data: bytes) -> bool:
     return any(module.partition(".")[0] in LIBRARIES for module in modules)
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Processes that are started in here share one core, where tflint-nan starts no others."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
 def found(program: str) -> str | None:
     """The path of a command."""
     return shutil.which(program, path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
@@ -221,15 +210,9 @@ def parsing(parser: str, files: Sequence[Path]) -> Cost:
 
 
 def parsed(parser: str, files: Sequence[Path]) -> Cost:
-    """The same in a process of its own on one core."""
-    with one_core(), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    """The same in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(parsing, parser, files).result()
-
-
-def cost_on_one_core(command: Words) -> Cost:
-    """What a command takes on one core."""
-    with one_core():
-        return cost(command)
 
 
 class Costs:
@@ -284,7 +267,7 @@ def on_tree(tree: Tree, rounds: int) -> str:
             cached = (*CHECK, "--cache-dir", Path(scratch, str(number)), tree.folder)
             costs.add(AST, parsed, "ast", tree.users)
             costs.add(LIBCST, parsed, "libcst", tree.users)
-            costs.add(ONE, cost_on_one_core, (*COLD, tree.folder))
+            costs.add(ONE, cost, (*COLD, "--jobs", "1", tree.folder))
             costs.add(ALL, cost, (*COLD, tree.folder))
             costs.add(FILL, cost, cached)
             costs.add(WARM, cost, cached)

@@ -104,19 +104,13 @@ def test_memory_that_is_shared_counts_once() -> None:
     assert 60e6 < cost.once < 120e6
 
 
-def test_one_core() -> None:
-    code = "import os, sys; sys.exit(3 * (len(os.sched_getaffinity(0)) != 1))"
-    speed.cost_on_one_core(python(code))
-    with speed.one_core(), pytest.raises(speed.NotRun, match="exit status 3"):
-        speed.cost(python("import sys; sys.exit(3)"))
-
-
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
         (("no-such-program-anywhere",), "not installed"),
         ((*speed.COLD, "--no-such-option"), "no-such-option"),
         (python("raise ValueError('broken')"), "ValueError: broken"),
+        (python("import sys; sys.exit(3)"), "exit status 3"),
         (python("import os; os.kill(os.getpid(), 9)"), "exit status -9"),
     ],
 )
