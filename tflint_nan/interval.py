@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+
+from tflint_nan.record import record
 
 #: format -> (largest finite value, smallest positive value that a kernel keeps). TensorFlow's kernels
 #: flush subnormals to zero, except in float16, whose conversions keep them on the CPU and the GPU.
@@ -115,7 +116,7 @@ def _bfloat16(value: float) -> float:
     return float(rounded)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Interval:
     """All numbers from `lo` to `hi`, both included.
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from tflint_nan.interval import EVERYTHING, Interval
+from tflint_nan.record import record
 
 if TYPE_CHECKING:
     from tflint_nan.source import Source
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Shape = tuple[int | None, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Witness:
     """A number that a tensor's element reaches, and the inputs that make it so.
 
@@ -53,7 +54,12 @@ class Witness:
         for op, number in other.inputs:
             if merged.setdefault(op, number) != number:
                 return None
-        return tuple(sorted(merged.items(), key=lambda item: item[0].serial))
+        # New ones stand behind those of `self`: most often they are younger, too.
+        return tuple(sorted(merged.items(), key=_serial))
+
+
+def _serial(given: tuple[Op, float]) -> int:
+    return given[0].serial
 
 
 class Value:
@@ -131,7 +137,7 @@ class _Unset:
 UNSET = _Unset()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Unknown(Value):
     """Nothing is known; `origin` names the op (a parameter, a foreign call) so that two uses of one
     unknown are seen to be the same."""
@@ -147,7 +153,7 @@ class Unknown(Value):
 UNKNOWN = Unknown()
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Const(Value):
     """A Python number, string, bytes, bool, None or Ellipsis."""
 
@@ -189,14 +195,14 @@ class Const(Value):
 NONE = Const(None)
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Option(Const):
     """The word or switch that a setting of the command line is, by default or in the run that is read."""
 
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Tensor(Value):
     """A tensor, array or data frame: the output of `made` (an op of the graph).
 
@@ -215,7 +221,7 @@ class Tensor(Value):
         return self.made
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Items(Value):
     """A tuple, list or set with known elements; `complete` is False where more may follow.
 
@@ -228,7 +234,7 @@ class Items(Value):
     first: Value | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Table(Value):
     """A dict with literal keys; `complete` is False where other keys may exist.
 
@@ -241,7 +247,7 @@ class Table(Value):
     first: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Symbol(Value):
     """A module, function or class of a library, by its normalised dotted name.
 
@@ -252,7 +258,7 @@ class Symbol(Value):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Module(Value):
     """A module of the project, with its variables."""
 
@@ -260,7 +266,7 @@ class Module(Value):
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Import(Value):
     """A module of the project, or a name in it, that is read when it is first used."""
 
@@ -268,7 +274,7 @@ class Import(Value):
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Function(Value):
     """A `def` or `lambda` of the project with the scope it closes over.
 
@@ -290,7 +296,7 @@ class Function(Value):
         return self.node.name.value if isinstance(self.node, cst.FunctionDef) else "<lambda>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Class(Value):
     """A class of the project. `names` is its namespace."""
 
@@ -301,7 +307,7 @@ class Class(Value):
     names: dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Object(Value):
     """An instance: of a project's class (`cls`), or of a library's (`kind`, such as "layer",
     "model", "optimizer", "dataset"; `api` the normalised name that made it).
@@ -326,7 +332,7 @@ class Object(Value):
         return self.made.arg(name) if self.made else NONE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Method(Value):
     """A library object's method before the call: `receiver.name`."""
 
@@ -334,7 +340,7 @@ class Method(Value):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class OneOf(Value):
     """One of a few values that are not all tensors, after branches joined."""
 

@@ -78,7 +78,7 @@ class Calls(Records):
     def call_node(self, node: cst.Call) -> Value:
         """The value of a call expression."""
         func = node.func
-        if isinstance(func, cst.Attribute):
+        if type(func) is cst.Attribute:
             receiver = self.evaluate(func.value)
             if isinstance(receiver, (Items, Table)):
                 given = self._arguments(node)
@@ -273,7 +273,7 @@ class Calls(Records):
         calls = (*self.frame.calls, (self.frame.scope.source, given.node))
         frame = Frame(scope, calls, function, given.values[0] if given.values else None)
         frame.forks = self.forks
-        self.frames.append(frame)
+        self.enter(frame)
         depth, self._depth = self._depth, 0
         outer, self.node = self.node, function.node
         try:
@@ -282,7 +282,7 @@ class Calls(Records):
                 return self.evaluate(function.node.body)
             self.execute(function.node.body.body)
         finally:
-            self.frames.pop()
+            self.leave()
             self._depth = depth
             self.node = outer
         if not self._may_enter():

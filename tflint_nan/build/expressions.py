@@ -138,7 +138,7 @@ class Expressions(Guards):
         complete = True
         for element in node.elements:
             value = self.evaluate(element.value)
-            if isinstance(element, cst.StarredElement):
+            if type(element) is cst.StarredElement:
                 inner = self.elements(value)
                 complete = complete and inner is not None
                 values.extend(inner if inner is not None else (self.element(value),))
@@ -156,7 +156,7 @@ class Expressions(Guards):
         complete = True
         for element in node.elements:
             value = self.evaluate(element.value)
-            if isinstance(element, cst.DictElement):
+            if type(element) is cst.DictElement:
                 key = self.key(self.evaluate(element.key))
                 if key is None:
                     complete = False
@@ -176,13 +176,13 @@ class Expressions(Guards):
         return value if isinstance(value, (Tensor, Object, Symbol)) else None
 
     def _unary(self, node: cst.UnaryOperation) -> Value:
-        if isinstance(node.operator, cst.Not):
+        if type(node.operator) is cst.Not:
             known = self.decided(value := self.evaluate(node.expression))
             return Const(not known) if known is not None else self._negated(value)
         value = self.evaluate(node.expression)
-        if isinstance(node.operator, cst.Plus):
+        if type(node.operator) is cst.Plus:
             return value
-        name = "neg" if isinstance(node.operator, cst.Minus) else "logical_not"
+        name = "neg" if type(node.operator) is cst.Minus else "logical_not"
         literal = value.literal
         if name == "neg" and isinstance(literal, (int, float)):
             return Const(-literal)
@@ -194,9 +194,11 @@ class Expressions(Guards):
     def _binary(self, node: cst.BinaryOperation) -> Value:
         # Chains such as a + b + c nest to the left, as deep as they are long: walked in a loop.
         chain = [node]
-        while isinstance(chain[-1].left, cst.BinaryOperation):
-            chain.append(chain[-1].left)
-        value = self.evaluate(chain[-1].left)
+        left = node.left
+        while type(left) is cst.BinaryOperation:
+            chain.append(left)
+            left = left.left
+        value = self.evaluate(left)
         outer = self.node
         for part in reversed(chain):
             self.node = part
@@ -286,7 +288,7 @@ class Expressions(Guards):
         return fold(name, Const(tuple(left)), Const(tuple(right)))
 
     def _membership(self, operator: cst.BaseCompOp, x: Value, y: Value) -> Value:
-        if isinstance(operator, (cst.Is, cst.IsNot)):
+        if type(operator) in (cst.Is, cst.IsNot):
             same: bool | None = None
             if isinstance(x, Const) and isinstance(y, Const):
                 same = x == y and type(x.value) is type(y.value)
@@ -294,7 +296,7 @@ class Expressions(Guards):
                 same = False
             if same is None:
                 return Unknown()
-            return Const(same is isinstance(operator, cst.Is))
+            return Const(same is (type(operator) is cst.Is))
         known = self.elements(y)
         self.ask(x, [item.literal for item in known or () if item.literal != x.literal])
         if isinstance(x, Const) and known is not None and all(isinstance(item, Const) for item in known):
@@ -306,7 +308,7 @@ class Expressions(Guards):
     def _boolean(self, node: cst.BooleanOperation) -> Value:
         left = self.evaluate(node.left)
         known = self.decided(left)
-        conjunction = isinstance(node.operator, cst.And)
+        conjunction = type(node.operator) is cst.And
         if known is not None:
             return self.evaluate(node.right) if known is conjunction else left
         mark = self.fork()
@@ -342,7 +344,7 @@ class Expressions(Guards):
         return parts[0] if len(parts) == 1 else Items(parts)
 
     def _index(self, node: cst.BaseSlice) -> Value:
-        if isinstance(node, cst.Slice):
+        if type(node) is cst.Slice:
             ends = (node.lower, node.upper, node.step)
             return Items(tuple(NONE if end is None else self.evaluate(end) for end in ends), "slice")
         assert isinstance(node, cst.Index)

@@ -32,7 +32,8 @@ _ASSERTIONS: dict[str, tuple[str, Value | None]] = {
     "assert_less_equal": ("less_equal", None),
     "assert_array_less": ("less", None),
 }
-_SIMPLE = (cst.Name, cst.Attribute, cst.Integer, cst.Float, cst.UnaryOperation)
+_NAMES = frozenset({cst.Name, cst.Attribute})
+_SIMPLE = frozenset({*_NAMES, cst.Integer, cst.Float, cst.UnaryOperation})
 
 
 class Guards(State):
@@ -40,19 +41,19 @@ class Guards(State):
 
     def refine(self, test: cst.BaseExpression, holds: bool) -> None:
         """Go on with `test` known to be `holds`; the caller forks and merges."""
-        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, (cst.Not, cst.BitInvert)):
-            self.refine(test.expression, not holds)
-        elif isinstance(test, (cst.BooleanOperation, cst.BinaryOperation)):
+        if type(test) is cst.Comparison:
+            self._refine_comparison(test, holds)
+        elif type(test) is cst.UnaryOperation:
+            if type(test.operator) in (cst.Not, cst.BitInvert):
+                self.refine(test.expression, not holds)
+        elif type(test) is cst.BooleanOperation or type(test) is cst.BinaryOperation:
             # Arrays of tests are combined by bit operators.
-            wanted = (cst.And, cst.BitAnd) if holds else (cst.Or, cst.BitOr)
-            if isinstance(test.operator, wanted):
+            if type(test.operator) in ((cst.And, cst.BitAnd) if holds else (cst.Or, cst.BitOr)):
                 self.refine(test.left, holds)
                 self.refine(test.right, holds)
-        elif isinstance(test, cst.Comparison):
-            self._refine_comparison(test, holds)
-        elif isinstance(test, cst.Call):
+        elif type(test) is cst.Call:
             self._refine_call(test, holds)
-        elif holds and isinstance(test, (cst.Name, cst.Attribute)):
+        elif holds and type(test) in _NAMES:
             self._drop_none(test)
             self._narrow(test, "not_equal", Const(0))
 
@@ -96,7 +97,7 @@ class Guards(State):
             if "x" in tested:
                 self.refine(tested["x"], True)
             return
-        assertion = _ASSERTIONS.get(name.rpartition(".")[2])
+        assertion = _ASSERTIONS.get(name.rpartition(".")[2]) if "assert_" in name else None
         if assertion is None or not name.startswith(("tf.", "np.testing.")):
             return
         test, bound = assertion
@@ -108,31 +109,31 @@ class Guards(State):
 
     def _limit(self, node: cst.BaseExpression) -> Value:
         # Anything else would be computed a second time only to be compared with.
-        return self.evaluate(node) if isinstance(node, _SIMPLE) else Unknown()
+        return self.evaluate(node) if type(node) in _SIMPLE else Unknown()
 
     def _narrow(self, node: cst.BaseExpression, test: str, bound: Value) -> None:
-        if not isinstance(node, (cst.Name, cst.Attribute)):
+        if type(node) not in _NAMES:
             return
         value = self.evaluate(node)
         if isinstance(value, Tensor) or (isinstance(value, Unknown) and value.op is not None):
             self._rebind(node, self.emit("refine", {"x": value, "test": Const(test), "bound": bound}))
 
     def _compare_none(self, node: cst.BaseExpression, target: cst.ComparisonTarget, holds: bool) -> None:
-        if isinstance(target.comparator, cst.Name) and target.comparator.value == "None":
-            present = isinstance(target.operator, (cst.IsNot, cst.NotEqual))
+        if type(target.comparator) is cst.Name and target.comparator.value == "None":
+            present = type(target.operator) in (cst.IsNot, cst.NotEqual)
             if present is holds:
                 self._drop_none(node)
 
     def _drop_none(self, node: cst.BaseExpression) -> None:
-        if not isinstance(node, (cst.Name, cst.Attribute)):
+        if type(node) not in _NAMES:
             return
         value = self.evaluate(node)
         if isinstance(value, OneOf) and NONE in value.choices:
             rest = tuple(choice for choice in value.choices if choice != NONE)
             self._rebind(node, rest[0] if len(rest) == 1 else OneOf(rest))
 
-    def _rebind(self, node: cst.Name | cst.Attribute, value: Value) -> None:
-        if isinstance(node, cst.Attribute):
+    def _rebind(self, node: cst.BaseExpression, value: Value) -> None:
+        if type(node) is not cst.Name:
             self.assign(node, value)
             return
         scope = self.frame.scope

@@ -21,6 +21,8 @@ from tflint_nan.value import Const, Import, Items, Module, OneOf, Scope, Symbol,
 MAX_IMPORTED = 100_000
 #: Folders that one program may add to `sys.path`.
 MAX_FOLDERS = 16
+#: What may stand for something else than it was when it was made.
+_CHANGING = frozenset({Items, Table, OneOf, Import})
 
 
 class Imports(Expressions):
@@ -122,6 +124,8 @@ class Imports(Expressions):
 
     def loaded(self, value: Value) -> Value:
         """What an `Import` stands for, a list or dict as it is now; any other value as it is."""
+        if type(value) not in _CHANGING:
+            return value
         if isinstance(value, (Items, Table)):
             return self.now(value)
         if isinstance(value, OneOf) and any(isinstance(choice, Import) for choice in value.choices):
@@ -175,13 +179,13 @@ class Imports(Expressions):
         self.work, self.ground = self.allowance(source), len(self.frames) + 1
         # A module is read once, whatever branch needs it first: its variables are no part of the branch.
         with self.apart():
-            self.frames.append(Frame(scope))
+            self.enter(Frame(scope))
             try:
                 self.bind("__name__", Const(path.stem))
                 self.bind("__file__", Const(str(path)))
                 self.execute(source.outline.body)
             finally:
-                self.frames.pop()
+                self.leave()
                 self.work, self.ground = left
         return module
 

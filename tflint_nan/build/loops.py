@@ -11,7 +11,7 @@ from typing import Any
 import libcst as cst
 
 from tflint_nan.build.patterns import Patterns
-from tflint_nan.build.state import Change
+from tflint_nan.build.state import Change, all_places
 from tflint_nan.ops.widening import TURNS, covers, forgotten, widened
 from tflint_nan.value import Value
 
@@ -165,8 +165,7 @@ class Loops(Patterns):
 def _places(ends: Sequence[Changes]) -> list[tuple[dict[Any, Value], Any, list[Value]]]:
     """Each place that was written, with what was written there."""
     found = []
-    for place in dict.fromkeys(place for changes in ends for place in changes):
-        names, key, _ = next(changes[place] for changes in ends if place in changes)
+    for place, (names, key, _) in (all_places(ends) if ends else {}).items():
         values = [value for changes in ends if place in changes and (value := changes[place][2]) is not None]
         if values:
             found.append((names, key, values))

@@ -43,7 +43,7 @@ class Program(Calls):
         """Read the module, then what it leaves uncalled."""
         tree = self._source.tree
         scope = Scope(tree, self._source, None)
-        self.frames.append(Frame(scope))
+        self.enter(Frame(scope))
         self.node = tree
         self.work = allowance = self.allowance(self._source)
         self.bind("__name__", Const("__main__"))

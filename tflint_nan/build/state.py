@@ -67,6 +67,8 @@ class State(ABC):
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.frames: list[Frame] = []
+        #: The activation being walked, the last of `frames`.
+        self.frame: Frame
         self.node: cst.CSTNode = cst.Pass()
         self._journal: list[Change] = []
         #: Branches that are open: what is written now is undone at their end.
@@ -144,10 +146,15 @@ class State(ABC):
     def call_node(self, node: cst.Call) -> Value:
         """The value of a call expression."""
 
-    @property
-    def frame(self) -> Frame:
-        """The activation being walked."""
-        return self.frames[-1]
+    def enter(self, frame: Frame) -> None:
+        """Walk in `frame` from here on."""
+        self.frames.append(frame)
+        self.frame = frame
+
+    def leave(self) -> None:
+        """Go back to the frame below."""
+        self.frames.pop()
+        self.frame = self.frames[-1]
 
     # Writes, and forks of the state.
 
@@ -165,14 +172,17 @@ class State(ABC):
     def rewind(self, mark: int) -> dict[tuple[int, Any], Change]:
         """End a branch: undo its writes and return them, each with its last value."""
         self.forks -= 1
+        journal = self._journal
         changes: dict[tuple[int, Any], Change] = {}
-        while len(self._journal) > mark:
-            names, key, old = self._journal.pop()
-            changes.setdefault((id(names), key), (names, key, names.get(key)))
+        for names, key, old in reversed(journal[mark:]):
+            place = id(names), key
+            if place not in changes:
+                changes[place] = names, key, names.get(key)
             if old is None:
                 names.pop(key, None)
             else:
                 names[key] = old
+        del journal[mark:]
         return changes
 
     def written_since(self, mark: int) -> dict[tuple[int, Any], Change]:
@@ -191,14 +201,18 @@ class State(ABC):
 
     def merge(self, branches: Sequence[Mapping[tuple[int, Any], Change]]) -> None:
         """Continue after branches that all reach this point: what they wrote differently is joined."""
-        keys = dict.fromkeys(key for branch in branches for key in branch)
-        for place in keys:
-            names, key, _ = next(branch[place] for branch in branches if place in branch)
+        if len(branches) == 1:
+            for names, key, value in branches[0].values():
+                if value is not None:
+                    self.write(names, key, value)
+            return
+        for place, (names, key, _) in all_places(branches).items():
             before = names.get(key)
             after: Value | None = None
             for branch in branches:
-                value = branch[place][2] if place in branch else before
-                if value is not None:
+                change = branch.get(place)
+                value = before if change is None else change[2]
+                if value is not None and value is not after:
                     after = value if after is None else self.join(after, value)
             if after is not None:
                 self.write(names, key, after)
@@ -274,7 +288,7 @@ class State(ABC):
     def bind(self, name: str, value: Value) -> None:
         """Assign a variable of the frame (or the outer one that it declares)."""
         frame = self.frame
-        scope = frame.outer_names.get(name, frame.scope)
+        scope = frame.outer_names.get(name, frame.scope) if frame.outer_names else frame.scope
         if scope.captured or scope is not frame.scope or frame.function is None:
             self.effects += 1
         self.write(scope.names, name, value)
@@ -282,14 +296,15 @@ class State(ABC):
 
     def lookup(self, name: str) -> Value | None:
         """The variable's value, None where nothing binds it."""
-        scope: Scope | None = self.frame.outer_names.get(name, self.frame.scope)
+        frame = self.frame
+        scope: Scope | None = frame.outer_names.get(name, frame.scope) if frame.outer_names else frame.scope
         while scope is not None:
             value = scope.names.get(name)
             if value is not None:
                 return value
             scope = scope.parent
             # A class body is no enclosing scope of its methods.
-            while scope is not None and isinstance(scope.node, cst.ClassDef):
+            while scope is not None and type(scope.node) is cst.ClassDef:
                 scope = scope.parent
         return None
 
@@ -330,7 +345,7 @@ class State(ABC):
 
     def _op(self, name: str, args: Mapping[str, Value], call: Call | None, at: Op | None) -> Op:
         frame = self.frame
-        values = {key: self.plain(value) for key, value in args.items()}
+        values = {key: self.plain(value) if type(value) is OneOf else value for key, value in args.items()}
         source, scope, node, statement = frame.scope.source, frame.scope, self.node, frame.statement
         api, nodes = name, None
         if at is not None:
@@ -371,6 +386,15 @@ def unrefined(value: Value) -> Value:
     while value.op is not None and value.op.name == "refine":
         value = value.op.args["x"]
     return value
+
+
+def all_places(branches: Sequence[Mapping[tuple[int, Any], Change]]) -> Mapping[tuple[int, Any], Change]:
+    """Each place that any of the branches has written, in that order."""
+    places = dict(branches[0])
+    for branch in branches[1:]:
+        for place, change in branch.items():
+            places.setdefault(place, change)
+    return places
 
 
 def choices_of(value: Value) -> tuple[Value, ...]:

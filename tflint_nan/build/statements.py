@@ -90,15 +90,15 @@ class Statements(Loops):
 
     def assign(self, target: cst.BaseExpression, value: Value) -> None:
         """`target = value`, for names, attributes, items and tuples of these."""
-        if isinstance(target, cst.Name):
+        if type(target) is cst.Name:
             self.bind(target.value, value)
-        elif isinstance(target, cst.Attribute):
+        elif type(target) is cst.Attribute:
             self.store(self.evaluate(target.value), target.attr.value, value)
-        elif isinstance(target, (cst.Tuple, cst.List)):
+        elif type(target) is cst.Tuple or type(target) is cst.List:
             self._unpack(target.elements, value)
-        elif isinstance(target, cst.Subscript):
+        elif type(target) is cst.Subscript:
             self._store(target, value)
-        elif isinstance(target, cst.StarredElement):
+        elif type(target) is cst.StarredElement:
             self.assign(target.value, value)
 
     def store(self, receiver: Value, name: str, value: Value) -> None:
@@ -118,7 +118,7 @@ class Statements(Loops):
                 self.write(names, name, value)
 
     def _unpack(self, targets: Sequence[cst.BaseElement], value: Value) -> None:
-        stars = [index for index, target in enumerate(targets) if isinstance(target, cst.StarredElement)]
+        stars = [index for index, target in enumerate(targets) if type(target) is cst.StarredElement]
         known = self.elements(self._same_length(value, len(targets)))
         if known is not None and stars and len(known) >= len(targets) - 1:
             rest = len(known) - len(targets) + 1
@@ -273,7 +273,7 @@ class Statements(Loops):
         states: list[tuple[Flow, Changes]] = []
         marks: list[int] = []
         current: cst.If | cst.Else | None = node
-        while isinstance(current, cst.If):
+        while type(current) is cst.If:
             self.frame.statement = current
             known = self.decided(self.evaluate(current.test))
             if known is False:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from tflint_nan.interval import EVERYTHING, FORMATS, INTEGERS, Interval, round_to
 from tflint_nan.ops.table import Facts, operator
+from tflint_nan.record import record
 from tflint_nan.value import Const, Items, Op, Shape, Symbol, Value, Witness
 
 #: How many witnesses a value keeps.
@@ -355,7 +355,7 @@ def aligned(a: Value, b: Value) -> bool:
 # ---- factories
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Real:
     """A function of one real number.
 

@@ -14,16 +14,17 @@ Keras 3; `np.` for NumPy. Methods are named by the kind of their receiver: `mode
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import libcst as cst
 
 from tflint_nan.interval import EVERYTHING, Interval
+from tflint_nan.record import record
 from tflint_nan.value import NONE, Object, Op, Shape, Value, Witness
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Facts:
     """What a transfer function says of a result."""
 
@@ -37,7 +38,7 @@ Transfer = Callable[[Op], Facts]
 Narrow = Callable[[Mapping[str, Value]], Mapping[str, Value]]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Operator:
     """One canonical operation.
 
@@ -70,7 +71,7 @@ def operator(
     return register
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Call:
     """A call of a library name with its arguments bound to canonical names.
 
@@ -130,7 +131,7 @@ class Machine(Protocol):
 Handler = Callable[[Machine, Call], Value]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Api:
     """A library callable: parameters in order as (name in the API, canonical name)."""
 
