@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,3 +237,102 @@ def test_options_that_contradict_each_other(
 ) -> None:
     assert main(["check", *words]) == 2
     assert capsys.readouterr().err
+
+
+# The baseline that the configuration names.
+
+
+@pytest.fixture
+def configured(found: Found) -> Found:
+    """The same, where `pyproject.toml` names a baseline that knows the one finding there is."""
+    Path("pyproject.toml").write_text('[tool.tflint-nan]\nbaseline = "notes/known.json"\n')
+    Path("notes").mkdir()
+    Path("a.py").write_text(BUG)
+    assert main(["baseline"]) == 0
+    assert not Path("tflint-nan-baseline.json").exists()
+    return found
+
+
+def test_a_configured_baseline_is_written_and_used(
+    configured: Found, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [entry["code"] for entry in json.loads(Path("notes/known.json").read_text())["findings"]] == [
+        "NAN101"
+    ]
+    assert configured(".") == []
+    assert configured("--isolated", ".") == [("a.py", "NAN101", 6)]
+    assert configured("--config", "baseline = ''", ".") == [("a.py", "NAN101", 6)]
+    # What is known stays so when it is written again.
+    capsys.readouterr()
+    assert main(["baseline"]) == 0
+    assert "1 finding written to notes/known.json" in capsys.readouterr().err.replace("\\", "/")
+    Path("a.py").write_text(BUG + OTHER)
+    assert configured(".") == [("a.py", "NAN102", 9)]
+    monkeypatch.chdir("notes")
+    assert configured("../a.py") == [("a.py", "NAN102", 9)]
+
+
+def test_an_option_counts_instead_of_a_configured_baseline(configured: Found) -> None:
+    Path("empty.json").write_text('{"version": 1, "findings": []}')
+    assert configured("--baseline", "empty.json", ".") == [("a.py", "NAN101", 6)]
+    git("init", "--quiet")
+    git("add", "pyproject.toml")
+    git("commit", "--quiet", "-m", "without the file")
+    # The file is new since then, whatever the baseline knows.
+    assert configured("--diff-base", "HEAD", ".") == [("a.py", "NAN101", 6)]
+
+
+def test_a_configured_baseline_and_fixes(configured: Found) -> None:
+    Path("a.py").write_text(BUG + OTHER)
+    assert configured("--fix", ".") == []
+    text = Path("a.py").read_text()
+    assert text.startswith(BUG)
+    assert "log_sigmoid" in text
+
+
+def test_each_file_has_the_baseline_of_its_configuration(configured: Found) -> None:
+    for name in ("one", "two"):
+        Path(name).mkdir()
+        Path(name, "b.py").write_text(BUG)
+    Path("two/tflint-nan.toml").write_text("")
+    assert configured(".") == [("b.py", "NAN101", 6), ("b.py", "NAN101", 6)]
+    assert main(["baseline"]) == 0
+    # The new configuration names none.
+    assert configured(".") == [("b.py", "NAN101", 6)]
+
+
+def test_standard_input_has_the_baseline_of_its_name(configured: Found) -> None:
+    for name, remains in (("a.py", False), ("c.py", True)):
+        ran = subprocess.run(
+            [sys.executable, "-m", "tflint_nan", "check", "-", "--stdin-filename", name],
+            input=BUG, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert ran.returncode == remains, ran.stderr
+
+
+def test_flake8_knows_the_configured_baseline(configured: Found) -> None:
+    Path("c.py").write_text(BUG)
+    words = [sys.executable, "-m", "flake8", "--isolated", "--select", "NAN", "."]
+    ran = subprocess.run(words, text=True, capture_output=True, check=False)
+    assert [line.split(":")[0] for line in ran.stdout.splitlines()] == ["./c.py"]
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_a_configured_baseline_that_cannot_be_read(
+    configured: Found, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    path = Path("notes/known.json")
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    assert main(["check", "."]) == 2
+    assert str(path) in capsys.readouterr().err
+    # Writing one is the way out.
+    assert main(["baseline"]) == 0
+    assert configured(".") == []
+
+
+def test_a_baseline_has_to_be_a_path(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("tflint-nan.toml").write_text("baseline = true\n")
+    assert main(["check", "."]) == 2
+    assert "'baseline' must be a string, not a boolean" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_lsp
+from lint import command
 from lint import fix as fix_text
 from lsprotocol import types as lsp
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
@@ -50,7 +51,7 @@ async def client(lsp_client: LanguageClient, tmp_path: Path) -> AsyncIterator[No
     )
     yield
     await lsp_client.shutdown_session()
-    assert watched == ["**/*.py", "**/pyproject.toml", "**/tflint-nan.toml"]
+    assert watched == ["**/*.py", "**/pyproject.toml", "**/tflint-nan.toml", "**/tflint-nan-baseline.json"]
 
 
 def opened(client: LanguageClient, path: Path, text: str) -> str:
@@ -210,6 +211,36 @@ from model import net
 def loss(x, y):
     return -tf.reduce_sum(y * tf.math.log(net(x)))
 """
+
+
+@pytest.mark.asyncio
+async def test_the_baseline_of_the_configuration(
+    client: LanguageClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known is neither shown nor fixed, and what is known is read again when it is written anew."""
+    monkeypatch.chdir(tmp_path)
+    more = "def more(x):\n    return tf.math.log(tf.nn.softmax(tf.matmul(x, w)))\n"
+    mended = "def more(x):\n    return tf.nn.log_softmax(tf.matmul(x, w))\n"
+    second = BUG + more
+    path = tmp_path / "a.py"
+    path.write_text(BUG)
+    (tmp_path / "tflint-nan.toml").write_text('baseline = "known.json"\n')
+    assert command("baseline").status == 0
+    uri = opened(client, path, BUG)
+    await told(client, uri)
+    changed(client, uri, 2, second)
+    (shown,) = await told(client, uri, "NAN101")
+    assert shown.range.start.line == 8
+    (fix,) = await actions(client, uri, shown.range, ["source.fixAll"])
+    fix = await client.code_action_resolve_async(fix)
+    assert applied(second, edits_of(fix.edit, uri)) == BUG + mended
+    (tmp_path / "known.json").write_text('{"version": 1, "findings": []}')
+    changed(client, uri, 3, second)
+    await told(client, uri, "NAN101", "NAN101")
+    (tmp_path / "known.json").write_text("{")
+    changed(client, uri, 4, second)
+    (shown,) = await told(client, uri, "NAN900")
+    assert "known.json: not JSON" in shown.message
 
 
 @pytest.mark.asyncio
