@@ -20,7 +20,6 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -373,9 +372,20 @@ def tool() -> str:
         ImportError, OSError: that cannot be read.
     """
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(f"{__version__} {version('libcst')} {sys.version_info[:2]}".encode())
+    digest.update(f"{__version__} {_parser()} {sys.version_info[:2]}".encode())
     for folder in folders():
         for path in sorted(folder.rglob("*.py")):
             digest.update(path.relative_to(folder).as_posix().encode(errors="surrogateescape"))
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _parser() -> str:
+    """LibCST's version, as the folder that its installer left has it in its name."""
+    named = (folder.name for entry in sys.path for folder in Path(entry).glob("libcst-*.dist-info"))
+    found = next(named, None)
+    if found is None:
+        from importlib.metadata import version
+
+        found = version("libcst")
+    return found

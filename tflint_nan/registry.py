@@ -6,11 +6,11 @@ import ast
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,8 +84,24 @@ def nothing(graph: Graph) -> Iterator[Report]:
     return iter(())
 
 
-def _packs() -> list[str]:
-    return [point.value for point in entry_points(group=GROUP)]
+@cache
+def _packs() -> tuple[str, ...]:
+    """The packages that bring rules along."""
+    if not any(map(_may_bring_rules, sys.path)):
+        return ()
+    # With all that it imports, it takes as long as to look up the results of hundreds of files.
+    from importlib.metadata import entry_points
+
+    return tuple(point.value for point in entry_points(group=GROUP))
+
+
+def _may_bring_rules(entry: str) -> bool:
+    """Whether a distribution in a folder of the import path names our group; unknown of an archive."""
+    folder = Path(entry)
+    if not folder.is_dir():
+        return folder.exists()
+    named = folder.glob("*-info/entry_points.txt")
+    return any(GROUP in path.read_text(encoding="utf-8", errors="replace") for path in named)
 
 
 def folders() -> list[Path]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from tflint_nan.cache import Cache
 from tflint_nan.faults import UNREADABLE, fault
 from tflint_nan.files import File
 from tflint_nan.job import HERE, Job, Mode, Result, Workers
+
+if TYPE_CHECKING:
+    from tflint_nan.cache import Cache
 
 # What reads a program is imported where one is read: a run that finds all of its results has no need of it.
 
@@ -64,7 +67,15 @@ def run(
         checked()
     results = [done[number] for number in range(len(jobs))]
     together: list[frozenset[int]] = []
-    if any(finding.fix and finding.fix.others for result in results for finding in result.findings):
+    others = {
+        name
+        for result in results
+        for finding in result.findings
+        if finding.fix is not None
+        for name in finding.fix.others
+    }
+    # Where nothing is fixed, a fix of several files of the run is shown as it is.
+    if others and (mode.fix or not others <= {job.name for job in jobs}):
         from tflint_nan.across import settle
 
         settled = settle(jobs, results)

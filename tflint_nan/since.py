@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tflint_nan.baseline import Baseline
-from tflint_nan.cache import Cache
 from tflint_nan.files import File
 from tflint_nan.fingerprint import fingerprints
 from tflint_nan.job import HERE, Mode, Result, Workers
 from tflint_nan.revision import checked_out, top
 from tflint_nan.runner import run
+
+if TYPE_CHECKING:
+    from tflint_nan.cache import Cache
 
 
 def run_since(
