@@ -485,8 +485,8 @@ def test_where_it_is(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (project / "pyproject.toml").unlink()
     monkeypatch.delenv("TFLINT_NAN_CACHE_DIR")
     (project / ".git").mkdir()
-    command("clean")
-    assert used() == Path(cache.NAME) if not (project / cache.NAME).exists() else True
+    assert command("clean").stderr == f"Removed {project / cache.NAME}\n"
+    assert used() == Path(cache.NAME)
 
 
 def test_a_folder_that_holds_something_else_is_not_ignored_by_git() -> None:
