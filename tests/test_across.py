@@ -70,6 +70,16 @@ OF_MODEL = (
     + "    return -tf.reduce_sum(y * tf.math.log(model.p), 1)\n"
 )
 FIXED_OF_MODEL = OF_MODEL.replace("tf.math.log(model.p)", "tf.nn.log_softmax(model.logits)")
+USE = HEAD + "from model import net\ndef other(x, y):\n    return net(x)\n"
+XENT = HEAD + "def xent(y, p):\n    return -tf.reduce_sum(y * tf.math.log(p), 1)\n"
+FIXED_XENT = XENT.replace("y, p", "y, logits").replace("math.log(p)", "nn.log_softmax(logits)")
+OF_LOSS = (
+    HEAD
+    + "from losses import xent\ndef program(x, y):\n    p = tf.nn.softmax(2.0 * x)\n    return xent(y, p)\n"
+)
+FIXED_OF_LOSS = OF_LOSS.replace("p = tf.nn.softmax(2.0 * x)", "logits = 2.0 * x").replace(
+    "(y, p)", "(y, logits)"
+)
 OTHER = "def other(x, y):\n    "
 REACHED = {
     "a function of another module": Project(
@@ -155,6 +165,24 @@ REACHED = {
             "use.py": HEAD
             + "from model import net\nfrom steps import predict\ndef other(x, y):\n"
             + "    return tf.nn.softmax(net(x)) + tf.nn.softmax(predict(y))\n",
+        },
+    ),
+    "a parameter of a loss": Project(
+        {"losses.py": XENT, "train.py": OF_LOSS},
+        {"losses.py": FIXED_XENT, "train.py": FIXED_OF_LOSS.replace(HEAD, "")},
+    ),
+    "through a parameter and a return": Project(
+        {
+            "losses.py": XENT,
+            "model.py": NET,
+            "train.py": "from model import net\n" + OF_LOSS.replace("tf.nn.softmax(2.0 * x)", "net(x)"),
+            "use.py": USE,
+        },
+        {
+            "losses.py": FIXED_XENT,
+            "model.py": FIXED_NET,
+            "train.py": ("from model import net\n" + FIXED_OF_LOSS.replace("2.0 * x", "net(x)")),
+            "use.py": USE.replace("net(x)", "tf.nn.softmax(net(x))"),
         },
     ),
     "an attribute beside": Project(
@@ -278,7 +306,6 @@ def test_the_program_computes_what_it_did(reached: Project, tmp_path: Path) -> N
 
 # What is left alone: the file has a fix of its own, which is unsafe.
 
-USE = HEAD + "from model import net\ndef other(x, y):\n    return net(x)\n"
 DECLINED = {
     "the function is passed on": {"use.py": USE + "both = [net]\n"},
     "the module is passed on": {"use.py": HEAD + "import model\nf = getattr(model, 'n' + 'et')\n# net\n"},
@@ -347,6 +374,29 @@ def test_where_a_caller_may_be_unseen_the_function_stays(
     after = texts(tmp_path)
     assert {name for name in after if after[name] != project.files[name]} == {"train.py"}
     assert "clip" in after["train.py"]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"use.py": HEAD + "from losses import xent\nxent(1.0, tf.constant(0.5))\n"},
+        {"use.py": HEAD + "from losses import xent\nxent(1.0, tf.nn.softmax([0.5]))\n"},
+        {"losses.py": XENT.replace("y, p", "y, p=None")},
+        {"train.py": OF_LOSS + "    \nboth = [xent]\n"},
+        {"train.py": OF_LOSS + "xent(1.0, 0.5)\n"},
+    ],
+)
+def test_a_loss_of_another_file_stays_where_a_caller_may_give_it_something_else(
+    others: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found at the call may be right in that file, so there is no other fix."""
+    project = Project({"losses.py": XENT, "train.py": OF_LOSS, **others})
+    project.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = check("--output-format", "json", "train.py", "losses.py").findings
+    assert ["called here" in finding["message"] for finding in found] == [True]
+    check("--fix", "--unsafe-fixes", ".")
+    assert texts(tmp_path) == project.files
 
 
 @pytest.mark.parametrize("named", [["train.py"], ["train.py", "use.py"], ["model.py", "train.py"]])

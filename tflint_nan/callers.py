@@ -41,6 +41,12 @@ def occurrences(source: Source) -> Mapping[str, tuple[cst.Name, ...]]:
     return {name: tuple(nodes) for name, nodes in found.items()}
 
 
+@lru_cache(maxsize=2)
+def files(graph: Graph) -> frozenset[Source]:
+    """The files that a program's ops are of."""
+    return frozenset(op.source for op in graph.ops())
+
+
 def scope_around(
     graph: Graph, source: Source, call: cst.Call, calls: Sequence[tuple[Source, cst.CSTNode]]
 ) -> Scope:

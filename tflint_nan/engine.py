@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product, takewhile
 
 import libcst as cst
 
 from tflint_nan import build
 from tflint_nan.faults import OWN, crash
-from tflint_nan.finding import Finding, Level, Related, Span
+from tflint_nan.finding import Finding, Fix, Level, Related, Span
 from tflint_nan.graph import Graph, Report
 from tflint_nan.job import Settings
 from tflint_nan.registry import Rule, rules
@@ -113,7 +114,7 @@ def _runs(source: Source, settings: Settings, project: build.Project | None) -> 
 def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None:
     """The report as one of `source`: of what goes wrong in another file, the call that leads there.
 
-    Such a place cannot be mended from here, and the file itself may be right for other callers.
+    The file itself may be right for other callers, so only a fix that changes both is one.
     """
     op = report.op
     if op.source is source:
@@ -137,8 +138,20 @@ def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None
         node=None,
         message=f"{report.message} (in {op.source.filename}:{row}, called here)",
         because=tuple(because),
-        fix=None,
+        fix=None if report.fix is None else partial(_mended_in_both, report),
     )
+
+
+def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
+    """The fix of a report of another file, where it changes that file together with the one of `r`."""
+    there = report.op.source
+    fix = None if report.fix is None else report.fix(r.at(report.op))
+    if fix is None or r.source.filename not in fix.others:
+        r.decline("it is in another file, which may be right for other callers")
+        return None
+    names = {None: there.filename, r.source.filename: None}
+    edits = [replace(edit, filename=names.get(edit.filename, edit.filename)) for edit in fix.edits]
+    return replace(fix, edits=tuple(sorted(edits, key=lambda edit: edit.filename or "")))
 
 
 def _call_in(source: Source, op: Op) -> cst.CSTNode | None:

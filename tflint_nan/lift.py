@@ -22,6 +22,7 @@ from tflint_nan.callers import (
     bindings_in,
     bound_value,
     element_target,
+    files,
     is_member,
     is_set_once,
     known_calls,
@@ -72,7 +73,7 @@ def _lift(r: Rewriter, squashed: Op, place: Op) -> str | None:
     text = _out(trial, squashed, place, shared)
     if text is not None:
         r.adopt(trial)
-    elif len(place.calls) > shared and not across:
+    elif len(place.calls) > shared:
         text = _through_parameter(r, squashed, place)
     return text
 
@@ -145,7 +146,7 @@ def _calls(
     calls = known_calls(r.graph, source, function)
     if calls is not None or r.project is None:
         return calls
-    outside = outside_calls(r.project, function, source, [caller])
+    outside = outside_calls(r.project, function, source, {caller, *files(r.graph)})
     if outside is None or not outside.calls:
         return None
     r.is_uncertain |= not outside.certain
@@ -220,15 +221,16 @@ def _through_parameter(r: Rewriter, squashed: Op, place: Op) -> str | None:
     if not isinstance(function, cst.FunctionDef):
         return None
     name = parameter_of(function, place.scope, squashed.value)
-    found = activated(r, squashed)
-    calls = known_calls(r.graph, source, function)
-    if name is None or found is None or calls is None or not stays(found, {source}):
+    found = activated(r if squashed.source is source else r.at(squashed), squashed)
+    calls = _calls(r, source, function, place.calls[-1][0])
+    if name is None or found is None or calls is None or not stays(found, {source, squashed.source}):
         return None
     if len(bindings_in(source, function, name)) != 1:
         return None
-    new = r.at(place).free_name("logits")
-    for _, call in calls:
-        if not _pass_logits(r, call, function, name, new, squashed, place):
+    there = r.at(place)
+    new = there.free_name("logits")
+    for caller, call in calls:
+        if not _pass_logits(r, caller, call, function, name, new, squashed, place):
             return None
     param = next(param for param in function.params.params if param.name.value == name)
     if param.default is not None:
@@ -236,14 +238,15 @@ def _through_parameter(r: Rewriter, squashed: Op, place: Op) -> str | None:
     text = found.applied(new)
     if text is None:
         return None
-    r.replace(param.name, new)
-    r.keep_name(name, f"{name} = {text}", function, None)
+    there.replace(param.name, new)
+    there.keep_name(name, f"{name} = {text}", function, None)
     r.give_name(squashed.arg("x"), place.scope, new)
     return new
 
 
 def _pass_logits(
     r: Rewriter,
+    caller: Source,
     call: cst.Call,
     function: cst.FunctionDef,
     name: str,
@@ -266,21 +269,23 @@ def _pass_logits(
     if given is None or len(makers) != 1:
         return False
     made, op = next(iter(makers.values()))
-    scope = scope_around(r.graph, place.source, call, op.calls[:-1])
+    scope = scope_around(r.graph, caller, call, op.calls[:-1])
     at = replace(
         op,
+        source=caller,
         node=given.value,
-        statement=statement_around(place.source, call),
+        statement=statement_around(caller, call),
         scope=scope,
         calls=op.calls[:-1],
         nodes={},
     )
-    text = logits_at(r.at(at), made, at)
+    there = r.at(at)
+    text = logits_at(there, made, at)
     if text is None:
         return False
-    r.replace(given.value, "{text}", text=text)
+    there.replace(given.value, "{text}", text=text)
     if given.keyword is not None:
-        r.replace(given.keyword, new)
+        there.replace(given.keyword, new)
     return True
 
 

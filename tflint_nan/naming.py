@@ -152,6 +152,11 @@ class Naming:
         self._obstacles: list[str] = []
 
     @property
+    def source(self) -> Source:
+        """The file that the fix is one of."""
+        return self._source
+
+    @property
     def _draft(self) -> Draft:
         return self._plan.draft(self._op)
 
