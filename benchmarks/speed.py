@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -364,9 +365,10 @@ def in_size(tree: Tree, sizes: Sequence[int]) -> str:
 
 
 def smallest(folder: Path) -> Path:
-    """The package in a folder of packages that has the fewest lines."""
+    """The package in a folder of packages that has the fewest lines; the folder where it has none."""
     trees = [Tree.read(path) for path in sorted(folder.iterdir()) if path.is_dir()]
-    return min((tree for tree in trees if tree.users), key=lambda tree: sum(tree.lines.values())).folder
+    packages = [tree for tree in trees if tree.users] or [Tree.read(folder)]
+    return min(packages, key=lambda tree: sum(tree.lines.values())).folder
 
 
 def copy(folder: Path, target: Path, count: int) -> None:
@@ -451,15 +453,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not tree.users:
         parser.error(f"no file in {options.folder} imports TensorFlow or Keras")
     largest = tree if options.largest is None else Tree.read(options.largest)
-    parts = [
-        machine(),
-        on_tree(tree, options.rounds),
-        on_one_file(tree, options.starts),
-        in_memory(largest),
-        in_size(tree, options.sizes),
-    ]
-    text = "\n".join(parts)
-    print(text, end="")
+    text = ""
+    for part in (
+        machine,
+        partial(on_tree, tree, options.rounds),
+        partial(on_one_file, tree, options.starts),
+        partial(in_memory, largest),
+        partial(in_size, tree, options.sizes),
+    ):
+        try:
+            said = f"{part()}\n"
+        except NotRun as reason:
+            said = f"Not measured: {reason}.\n\n"
+        print(said, end="", flush=True)
+        text += said
     if options.markdown is not None:
         written(options.markdown, text)
 
