@@ -650,7 +650,7 @@ def _a_view_without_end(path: Path) -> None:
 
 def _other_results(path: Path) -> None:
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE results SET result = '[[], [], [], [], true]'")
+        database.execute("UPDATE results SET result = '[[], [], [], \"\", true]'")
 
 
 @pytest.mark.parametrize(
@@ -707,10 +707,13 @@ def test_a_byte_that_changes(place: float) -> None:
         "7",
         "null",
         "{}",
-        '[[], [], [], [["[\\"shell\\"]", "1"]], true]',
-        '[[], [], [], [["{", ""]], true]',
-        '[[], [], [], [["[\\"content\\", 3]", "1"]], true]',
-        "[[[1]], [], [], [], true]",
+        '[[], [], [], "[\\"shell\\"]\\t1", true]',
+        '[[], [], [], "no line", true]',
+        '[[], [], [], "{\\t", true]',
+        '[[], [], [], "[\\"content\\", 3]\\t1", true]',
+        '[[], [], [], "[\\"content\\", \\"\\u0000\\"]\\t1", true]',
+        "[[], [], [], 1, true]",
+        '[[[1]], [], [], "", true]',
     ],
 )
 def test_a_row_that_somebody_else_has_written(result: str) -> None:

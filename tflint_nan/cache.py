@@ -64,14 +64,14 @@ class _Kept:
     Attributes:
         lines: (file, cell, its lines in one text).
         rows: (file, cell, rows).
-        answers: (question, answer), both as JSON.
+        answers: in each line a question, a tab and its answer, both as JSON.
         screened: whether the screen was asked.
     """
 
     findings: tuple[Finding, ...]
     lines: tuple[tuple[str, int | None, str], ...]
     rows: tuple[tuple[str, int | None, tuple[int, ...]], ...]
-    answers: tuple[tuple[str, str], ...]
+    answers: str
     screened: bool
 
 
@@ -128,7 +128,7 @@ class Cache:
             tuple(result.findings),
             tuple((*place, "\n".join(lines)) for place, lines in result.lines.items()),
             tuple((*place, tuple(rows)) for place, rows in result.rows.items()),
-            tuple((json.dumps(question), json.dumps(said)) for question, said in facts.answers.items()),
+            "\n".join(f"{json.dumps(asked)}\t{json.dumps(said)}" for asked, said in facts.answers.items()),
             facts.summary is not None,
         )
         self._results.append((self._key(job), facts.content, json.dumps(encode(kept))))
@@ -209,8 +209,8 @@ class _Reader:
         self.new: dict[str, Summary] = {}
         self._summaries = ChainMap(self.new, summaries)
         self._screen = Screen(self._modules, self._summaries)
-        #: Question -> its answer now, both as JSON.
-        self._answers: dict[str, str] = {}
+        #: A question with an answer -> whether that is so now.
+        self._facts: dict[str, bool] = {}
 
     def result(self, job: Job, key: str) -> Result | None:
         path = Path(job.file)
@@ -233,20 +233,22 @@ class _Reader:
         kept = decode(_Kept, json.loads(_sealed(*rows[0], key, content)))
         if kept.screened is not (summary is not None):
             return None
-        if not all(self._answer(question) == said for question, said in kept.answers):
+        answers = kept.answers.splitlines()
+        if not all(map(self._holds, answers)):
             return None
         lines = {(name, cell): text.split("\n") for name, cell, text in kept.lines}
         rows_of = {(name, cell): of for name, cell, of in kept.rows}
         facts: Facts | None = None
         if job.mode.fix:
-            answers = {tuple(json.loads(question)): json.loads(said) for question, said in kept.answers}
-            facts = Facts(content, summary, answers)
+            pairs = (map(json.loads, line.split("\t")) for line in answers)
+            facts = Facts(content, summary, {tuple(asked): said for asked, said in pairs})
         return Result(job.name, kept.findings, data=data, lines=lines, rows=rows_of, facts=facts)
 
-    def _answer(self, question: str) -> str:
-        if question not in self._answers:
-            self._answers[question] = json.dumps(answer(json.loads(question), self._modules))
-        return self._answers[question]
+    def _holds(self, line: str) -> bool:
+        if line not in self._facts:
+            asked, said = line.split("\t")
+            self._facts[line] = answer(json.loads(asked), self._modules) == json.loads(said)
+        return self._facts[line]
 
 
 def location(config: Config, working: Path) -> Path:
