@@ -259,7 +259,8 @@ def test_one_that_is_not_of_the_run() -> None:
     assert checked("user.py") == {"user.py"}
 
 
-def test_an_importer_beside_a_script_decides_what_its_fix_may_change() -> None:
+@pytest.mark.parametrize("name", ["neighbour.py", "neighbour.ipynb"])
+def test_an_importer_beside_a_script_decides_what_its_fix_may_change(name: str) -> None:
     script = """\
 import tensorflow as tf
 def act(x):
@@ -273,8 +274,10 @@ train = tf.train.AdamOptimizer(0.001).minimize(loss)
     words = ("script.py", "--output-format", "json")
     safe = command("check", *words).findings[0]["fix"]
     assert safe["applicability"] == "safe"
-    write({"neighbour.py": "from script import act\n"})
-    assert checked() == {"script.py", "neighbour.py"}
+    use = ["from script import act\n", "act(1)"]
+    cell = NOTEBOOK["cells"][1] | {"source": use}  # type: ignore[index]
+    write({name: json.dumps(NOTEBOOK | {"cells": [cell]}, indent=1) if "ipynb" in name else "".join(use)})
+    assert checked() == {"script.py", name}
     assert command("check", *words).findings[0]["fix"] != safe
     assert checked(*words) == set()
 
