@@ -369,6 +369,8 @@ def test_nobody_goes_past_the_project_to_the_files() -> None:
         if path.stem in allowed or path.parent.name in ("server", "codemod", "report"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node).endswith("project.modules"):
+                wrong.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

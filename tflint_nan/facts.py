@@ -12,7 +12,7 @@ from tflint_nan.modules import Lookup, Modules
 from tflint_nan.screen import Summary
 
 #: What is asked, and of what: `("import", folder, name, level, *folders)`, see `Lookup`; `("content", path)`;
-#: `("names", folder)`; `("imported", path)`.
+#: `("names", folder)`; `("imported", path)`; `("top", folder)` and `("marked", folder)`, see `Modules.top`.
 Question = tuple[Any, ...]
 #: A path, a digest, a truth; None where there is nothing.
 Answer = str | bool | None
@@ -63,9 +63,19 @@ def _imported(modules: Modules, path: str) -> bool:
     return modules.is_imported(Path(path))
 
 
+def _top(modules: Modules, folder: str) -> str:
+    return str(modules.top(Path(folder))[0])
+
+
+def _marked(modules: Modules, folder: str) -> bool:
+    return modules.top(Path(folder))[1]
+
+
 _KINDS: Mapping[str, Callable[..., Answer]] = {
     "import": _import,
     "content": _content,
     "names": _names,
     "imported": _imported,
+    "top": _top,
+    "marked": _marked,
 }

@@ -130,7 +130,7 @@ def use_elsewhere(project: Project, known: Sequence[Source], word: str, other: s
 
 def _top(project: Project, paths: Sequence[Path]) -> tuple[Path, bool]:
     """The folder of the project that a file (the first) is of, and whether something marks it as such."""
-    top, marked = project.modules.top(paths[0].parent)
+    top, marked = project.top(paths[0].parent)
     if not marked:
         top = Path(commonpath([path.parent for path in paths]))
         while "__init__.py" in project.names(top):

@@ -60,6 +60,10 @@ class Project:
         """Whether a file in the same folder, or the one above, imports the module at `path` (absolute)."""
         return bool(self._ask("imported", str(path)))
 
+    def top(self, folder: Path) -> tuple[Path, bool]:
+        """The project's folder around an absolute one, and whether something marks it as its top."""
+        return Path(str(self._ask("top", str(folder)))), bool(self._ask("marked", str(folder)))
+
     def names(self, folder: Path) -> frozenset[str]:
         """The names in an absolute folder; none where it cannot be read."""
         self._ask("names", str(folder))
