@@ -489,6 +489,22 @@ def test_a_baseline_keeps_it_from_being_fixed(both: Callable[[], dict[str, str]]
     assert Path("model.py").read_text(encoding="utf-8") == NET
 
 
+def test_what_is_kept_of_a_check_rests_on_every_caller(both: Callable[[], dict[str, str]]) -> None:
+    cached = ("check", "--isolated", "--cache-dir", "cache", "--output-format", "json")
+
+    def changed() -> list[str | None]:
+        (finding,) = command(*cached, "train.py", "model.py").findings
+        return [Path(edit.get("filename", "train.py")).name for edit in finding["fix"]["edits"]]
+
+    first = changed()
+    assert "model.py" in first
+    assert changed() == first
+    Path("use.py").write_text(USE + "both = [net]\n")
+    assert set(changed()) == {"train.py"}
+    Path("use.py").unlink()
+    assert changed() == first
+
+
 # In a pool, as many files as it takes.
 
 

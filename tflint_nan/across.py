@@ -92,16 +92,17 @@ class _Settling:
         job = self._jobs[number]
         failed: list[Finding] = []
         left = self.results[number].findings
-        tried: set[object] = set()
-        while job.mode.fix and len(tried) < _MOST:
+        given_up: set[object] = set()
+        for _ in range(_MOST if job.mode.fix else 0):
             # Where the text is by now: each fix moves it.
             left = self._found(number, self._contents)
-            finding = next((one for one in left if self._may_fix(job, one) and _key(one) not in tried), None)
+            waiting = (one for one in left if self._may_fix(job, one) and _key(one) not in given_up)
+            finding = next(waiting, None)
             if finding is None:
                 break
-            tried.add(_key(finding))
             reason = self._attempt(number, finding)
             if reason is not None:
+                given_up.add(_key(finding))
                 failed.append(undone(finding, reason))
         if any(_others(finding) and not self._is_later(job, finding) for finding in left):
             self._refresh(number, alone(job))
@@ -199,14 +200,16 @@ class _Settling:
             self.results[number] = result.without(job.mode.baseline)
             return
         before = first.before or first.data
+        after = result.data or before  # a file that cannot be read any more is no empty one
         found = Counter(first.fixed) + _codes(first.findings)
-        if result.data != before:
-            self._contents[Path(job.file)] = result.data
+        if after != before:
+            self._contents[Path(job.file)] = after
         self.results[number] = replace(
             result,
             fixed=dict(sorted((found - _codes(result.findings)).items())),
-            diff=_diff(result.filename, before, result.data),
-            before=before if result.data != before else b"",
+            diff=_diff(result.filename, before, after),
+            data=after,
+            before=before if after != before else b"",
         )
 
 

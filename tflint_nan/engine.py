@@ -145,7 +145,7 @@ def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None
 def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
     """The fix of a report of another file, where it changes that file together with the one of `r`."""
     there = report.op.source
-    fix = None if report.fix is None else report.fix(r.at(report.op))
+    fix = None if report.fix is None or r.project is None else report.fix(r.at(report.op))
     if fix is None or r.source.filename not in fix.others:
         r.decline("it is in another file, which may be right for other callers")
         return None
