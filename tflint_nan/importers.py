@@ -132,7 +132,10 @@ def _top(project: Project, paths: Sequence[Path]) -> tuple[Path, bool]:
     """The folder of the project that a file (the first) is of, and whether something marks it as such."""
     top, marked = project.top(paths[0].parent)
     if not marked:
-        top = Path(commonpath([path.parent for path in paths]))
+        try:
+            top = Path(commonpath([path.parent for path in paths]))
+        except ValueError:  # on several drives
+            top = paths[0].parent
         while "__init__.py" in project.names(top):
             top = top.parent
     return top, marked
