@@ -7,8 +7,8 @@ at 1e-5; `log(1 + x)` forgets x in the same way, and `1 - cos(x)` is 0 below 2e-
 `E[x²] - E[x]²` subtracts two numbers as large as the squared mean: with a mean of 1000 and a deviation of 0.1
 nothing is left, and what comes out may be negative, NaN under the root. Each has a form that keeps them.
 
-`--strict` reports such variances, and what a quotient, a root or a log takes; elsewhere, where a sum
-may have larger terms, only when the code is selected.
+`--strict` reports such variances, what a root, log or divisor is made of, and what goes to 0 over 0, as in
+`(exp(x) - 1) / x`; elsewhere, where a sum may have larger terms, only when the code is selected.
 
 ## Example
 
@@ -50,19 +50,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from tflint_nan.evidence import number, onward, same, squasher
+from tflint_nan.evidence import ancestors, number, onward, same, squasher
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import INTEGERS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
-from tflint_nan.value import Op, Value
+from tflint_nan.value import Op, Value, sources
 
 #: Beyond this distance from 0 at most two of seven digits are lost.
 _NEAR = 0.01
 #: What takes the relative size of a number near 0.
-_MAGNIFYING = ("div", "reciprocal", "sqrt", "rsqrt", "log", "pow")
+_MAGNIFYING = ("reciprocal", "sqrt", "rsqrt", "log", "pow")
 _OTHERS = ("exp", "clip", "maximum", "minimum", "prediction", "labels")
 
 
@@ -95,7 +95,9 @@ def check(graph: Graph) -> Iterator[Report]:
             + ("a variance that is small against the mean" if form.axis else "an x near 0"),
             help=f"use {'sin' if form.stable == 'sin' else form.stable}, which keeps them",
             fix=partial(_fix, op, form),
-            level=Level.STRICT if form.axis is not None or _is_magnified(graph, op) else Level.OPTIONAL,
+            level=Level.STRICT
+            if form.axis is not None or _is_magnified(graph, op, form.x)
+            else Level.OPTIONAL,
             severity=Severity.WARNING,
         )
 
@@ -109,7 +111,7 @@ def _difference(graph: Graph, op: Op) -> _Form | None:
     small = (
         turned is not None and turned.name == "cos" and number(left) == 1 and _may_be_near_0(turned.arg("x"))
     )
-    if turned is not None and small and (graph.escapes(op) or _is_magnified(graph, op)):
+    if turned is not None and small and (graph.escapes(op) or _is_magnified(graph, op, turned.arg("x"))):
         return _Form("1 - cos(x)", "sin", turned.arg("x"))
     mean, inner = left.op, _square(right)
     outer = inner.op if inner is not None else None
@@ -127,13 +129,20 @@ def _difference(graph: Graph, op: Op) -> _Form | None:
     return _Form("the mean of squares minus the square of the mean", "variance", base, axis=mean)
 
 
-def _is_magnified(graph: Graph, op: Op) -> bool:
-    """Whether digits that are lost near 0 are missed: in a quotient, a root, a log.
+def _is_magnified(graph: Graph, op: Op, x: Value) -> bool:
+    """Whether digits that are lost near 0 are missed: in a root, a log, a divisor, in what goes to 0 over 0.
 
     In a sum, as of a loss or a rotation, or in a window they are under the digits of the other terms.
     """
     through = ("mul", "neg", "mean", "sum", "expand_dims", "cast", "square")
-    return any(taker.name in _MAGNIFYING for taker in onward(graph, op, lambda step: step.name in through))
+    for taker in onward(graph, op, lambda step: step.name in through):
+        if taker.name == "div":
+            below = {source.serial for made in sources(taker.arg("y")) for source, _ in ancestors(made)}
+            if op.serial in below or (x.op is not None and x.op.serial in below):
+                return True
+        elif taker.name in _MAGNIFYING:
+            return True
+    return False
 
 
 def _square(value: Value) -> Value | None:

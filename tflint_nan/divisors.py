@@ -38,6 +38,8 @@ _COUNTS = frozenset({"count", "count_nonzero"})
 _TICKS = BINARY | {"mask"}
 #: What hands on every number, and adds none.
 _KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
+#: What is taken for 0 somewhere by the place that it has among the arguments of a loss.
+_ROLES = frozenset({"prediction", "labels"})
 #: One number of many.
 _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
@@ -56,8 +58,8 @@ class ZeroDivisor:
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
-            doubt (it is not, a test around asks for it, training does not see it); OPTIONAL with more, and
-            where a test of elements is not counted in each row.
+            doubt (it is not, a test around asks for it, training does not see it); OPTIONAL with more, where
+            a test of elements is not counted in each row, and where all arguments of a loss have to agree.
     """
 
     trail: Trail
@@ -108,8 +110,9 @@ def _level(graph: Graph, trail: Trail, *, strong: bool) -> Level:
     doubts = (not strong) + is_asked_about(graph, trail) + is_looked_at(trail)
     if doubts == 0:
         return Level.DEFAULT
-    mixed = trail.producer.name in _TICKS | _COUNTS and not _counts_rows(trail)
-    return Level.STRICT if doubts == 1 and not mixed else Level.OPTIONAL
+    made = trail.producer.name
+    agreed = made in _ROLES and any(step.name in _WEAKENING for step in trail.steps)
+    return Level.STRICT if doubts == 1 and not (agreed or _is_mixed(trail)) else Level.OPTIONAL
 
 
 def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
@@ -192,13 +195,17 @@ def is_count(trail: Trail) -> bool:
     return trail.producer.name in BINARY and names == ["sum"]
 
 
-def _counts_rows(trail: Trail) -> bool:
-    """Whether the divisor counts what passes a test in each row: one row without any is enough for a 0.
+def _is_mixed(trail: Trail) -> bool:
+    """Whether the 0 of a test of elements, or of a count, is one among numbers of which nothing is known.
 
-    A count over all there is is 0 for empty data only, a row of a mask of lengths for a length of 0, and what
-    is mixed with other numbers on the way depends on those.
+    One element is enough where it divides itself, one row without any where these are counted. A count over
+    all there is is 0 for empty data only, a row of a mask of lengths for a length of 0; what is picked out of
+    counts, or mixed with other numbers on the way, depends on those.
     """
+    made = trail.producer.name
+    if made not in _TICKS | _COUNTS:
+        return False
     counting = [op for op in (trail.producer, *trail.steps) if op.name in ("sum", "count_nonzero")]
-    others = {step.name for step in trail.steps} - _KEEPING - {"sum", "slice"}
+    others = {step.name for step in trail.steps} - _KEEPING - ({"sum", "slice"} if counting else set())
     rows = all(op.arg("axis") not in (NONE, Const(None)) for op in counting)
-    return bool(counting) and rows and not others and trail.producer.name != "mask"
+    return bool(others) or not rows or (made == "mask" and bool(counting))

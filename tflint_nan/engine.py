@@ -27,8 +27,6 @@ _LEFT, _ENTERED = "computed in this call", "used in this call"
 #: How often a program is read with other settings than its defaults.
 MAX_RUNS = 4
 RANK = {Level.DEFAULT: 0, Level.STRICT: 1, Level.OPTIONAL: 2}
-#: What is left of a report in a file that tries numbers out.
-_WEAKER = {Level.DEFAULT: Level.STRICT, Level.STRICT: Level.OPTIONAL, Level.OPTIONAL: Level.OPTIONAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
         try:
             for report in rule.check(graph):
                 if trial:
-                    report = replace(report, level=_WEAKER[_level(rule, report)])
+                    report = replace(report, level=Level.OPTIONAL)
                 if RANK[report.level] > RANK[weakest] and not judged:
                     continue
                 home = _brought_home(report, source, graph)

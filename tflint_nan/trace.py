@@ -128,7 +128,7 @@ def explained(
         known: numbers on the way that the ops' own witnesses do not tell.
     """
     sink, witness = trail.sink, trail.witness
-    if any(op.name in _OF_A_ROLE for op, _ in witness.inputs):
+    if level is Level.DEFAULT and any(op.name in _OF_A_ROLE for op, _ in witness.inputs):
         level = Level.STRICT
     numbers = [(op, at(op, witness)) for op in trail.chain[:-2]]
     numbers = [(op, (known or {}).get(op) if number is None else number) for op, number in numbers]
