@@ -399,6 +399,25 @@ def test_a_loss_of_another_file_stays_where_a_caller_may_give_it_something_else(
     assert texts(tmp_path) == project.files
 
 
+@pytest.mark.parametrize(
+    "above",
+    [
+        {"use.py": "import sys\nsys.path.append('lib')\nfrom model import net\nboth = [net]\n"},
+        {"setup.py": "from setuptools import setup\nsetup()\n"},
+    ],
+)
+def test_a_part_of_a_repository_is_used_from_its_other_parts(
+    above: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {"lib/pyproject.toml": "[tool.black]\n", "lib/model.py": NET, "lib/train.py": TRAIN}
+    Project({**above, **part}).write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    check("--fix", "--unsafe-fixes", ".")
+    after = texts(tmp_path)
+    assert after["lib/model.py"] == NET
+    assert "clip" in after["lib/train.py"]
+
+
 @pytest.mark.parametrize("named", [["train.py"], ["train.py", "use.py"], ["model.py", "train.py"]])
 def test_only_files_of_the_run_are_changed(
     named: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

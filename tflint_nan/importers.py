@@ -29,6 +29,9 @@ _FOREIGN: Final = frozenset({"__pycache__", "node_modules", "site-packages", "ve
 _SUFFIXES: Final = (".py", ".ipynb")
 #: What a name of a folder hardly ends in.
 _SUFFIX: Final = re.compile(r"\.[A-Za-z]\w*$")
+#: What the top folder of a repository has, and how far above a project's settings it is looked for.
+_REPOSITORY: Final = frozenset({".git", ".hg"})
+_LEVELS: Final = 6
 #: What makes of a project something that is installed, and called by anybody.
 _SETUP: Final = frozenset({"setup.py", "setup.cfg"})
 _INSTALLED: Final = re.compile(rb"^\[(project|build-system|tool\.poetry)\b", re.MULTILINE)
@@ -87,7 +90,7 @@ def outside_calls(
     origin = project.disk.absolute(source.filename)
     top, marked = _top(project, [origin, *sources])
     private = function.name.value.startswith("_") or origin.stem.startswith("_")
-    if not private and _is_installed(project, top):
+    if not private and _is_installed(project, origin, top):
         return None
     files = _files(project, top)
     if files is None:
@@ -125,12 +128,18 @@ def use_elsewhere(project: Project, known: Sequence[Source], word: str, other: s
         path not in paths and project.mentions(path, word) and project.mentions(path, other) for path in files
     ):
         return True
-    return False if marked and not _is_installed(project, top) else None
+    return False if marked and not _is_installed(project, paths[0], top) else None
 
 
 def _top(project: Project, paths: Sequence[Path]) -> tuple[Path, bool]:
-    """The folder of the project that a file (the first) is of, and whether something marks it as such."""
-    top, marked = project.top(paths[0].parent)
+    """The folder of the project that a file (the first) is of, and whether something marks it as such.
+
+    In a repository that is the whole: a folder with settings of its own is used from outside.
+    """
+    top, marked = project.modules.top(paths[0].parent)
+    for folder in (top, *top.parents[:_LEVELS]):
+        if not project.names(folder).isdisjoint(_REPOSITORY):
+            return folder, True
     if not marked:
         try:
             top = Path(commonpath([path.parent for path in paths]))
@@ -141,14 +150,21 @@ def _top(project: Project, paths: Sequence[Path]) -> tuple[Path, bool]:
     return top, marked
 
 
-def _is_installed(project: Project, top: Path) -> bool:
-    names = project.names(top)
-    if not names.isdisjoint(_SETUP):
-        return True
-    try:
-        return "pyproject.toml" in names and bool(_INSTALLED.search(project.read(top / "pyproject.toml")))
-    except OSError:
-        return True
+def _is_installed(project: Project, path: Path, top: Path) -> bool:
+    """Whether a file is of something that is made to be installed."""
+    for folder in path.parents:
+        names = project.names(folder)
+        if not names.isdisjoint(_SETUP):
+            return True
+        if "pyproject.toml" in names:
+            try:
+                if _INSTALLED.search(project.read(folder / "pyproject.toml")):
+                    return True
+            except OSError:
+                return True
+        if folder == top:
+            break
+    return False
 
 
 def _files(project: Project, top: Path) -> Sequence[Path] | None:
