@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 import zlib
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 TOGETHER: Final = 16
 #: Pieces of work that a thread of the cluster is given at once, so that it never waits.
 AHEAD: Final = 2
-#: Seconds until a cluster that does not answer, or has no workers, is given up.
+#: Seconds until a scheduler that does not answer is given up.
+_ANSWER: Final = 10.0
+#: Seconds until a cluster without workers is given up.
 PATIENCE: Final = 30.0
 #: Seconds between two looks at how many workers there are.
 _LOOK: Final = 2.0
@@ -80,12 +83,14 @@ def _connected(address: str) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         from distributed import Client
+        from distributed.comm import resolve_address
     except ModuleNotFoundError as error:
         raise ClusterError(f"--dask needs {error.name}: pip install 'tflint-nan[dask]'") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            client = Client(address, timeout=PATIENCE, set_as_default=False)
+            resolve_address(address)  # A client that is told nonsense waits for a minute before it goes.
+            client = Client(address, timeout=_ANSWER, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             reason = str(error).partition("\n")[0] or "no answer"
             raise ClusterError(f"--dask {address}: no such cluster: {reason}") from error
@@ -172,14 +177,17 @@ class _Run:
     def _results_of(self, future: Future) -> dict[int, Result]:
         from distributed import KilledWorker
 
+        if future.status in ("pending", "lost"):
+            # It was done, and its worker is gone before anybody had the results: another one does it again.
+            future.add_done_callback(self._finished.put)
+            return {}
         piece = self._open.pop(future)
         was_suspect = future is self._suspect
         if was_suspect:
             self._suspect = None
-        if future.status == "finished":
-            return self._sorted_out(piece, future.result())
-        error = future.exception() if future.status == "error" else None
-        if isinstance(error, KilledWorker):
+        try:
+            answers = future.result()
+        except KilledWorker:
             if not was_suspect:
                 self._suspects.extend(piece.numbers)
                 return {}
@@ -187,12 +195,16 @@ class _Run:
             name = self._jobs[number].name
             lost = ChildProcessError("its workers were lost")
             return {number: Result(name, [crash(name, "the process", lost)])}
-        if error is None:
-            raise ClusterError(f"--dask {self._address}: the cluster is lost")
-        if isinstance(error, OtherVersion):
-            raise ClusterError(f"--dask {self._address}: a worker has {error}, this is {_identity()}")
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ClusterError(f"--dask {self._address}: a worker failed: {words[:300]}")
+        except OtherVersion as error:
+            raise ClusterError(
+                f"--dask {self._address}: a worker has {error}, this is {_identity()}"
+            ) from error
+        except (Exception, CancelledError) as error:
+            if future.status != "error":
+                raise ClusterError(f"--dask {self._address}: the cluster is lost") from error
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ClusterError(f"--dask {self._address}: a worker failed: {words[:300]}") from error
+        return self._sorted_out(piece, answers)
 
     def _sorted_out(
         self, piece: _Piece, answers: Sequence[Result | frozenset[Question]]
