@@ -20,6 +20,8 @@ from lint import Run, command
 
 from tflint_nan import across
 from tflint_nan.codemod import LogOfSoftmax  # type: ignore[attr-defined]
+from tflint_nan.disk import Disk
+from tflint_nan.job import Job
 
 HEAD = "import tensorflow as tf\n"
 NET = HEAD + "def net(x):\n    return tf.nn.softmax(tf.identity(x) + x)\n"
@@ -590,6 +592,29 @@ def test_what_changed_since_it_was_read_is_not_written(
     assert ran.status == 2
     assert "it has changed since it was read" in ran.stdout
     assert both() == {"model.py": typed, "train.py": TRAIN}
+
+
+def test_what_cannot_be_read_for_a_moment_keeps_its_text(
+    both: Callable[[], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resting = HEAD + "from train import program\nprogram([[1.0]], [[1.0]])\n"
+    Path("use.py").write_text(resting)
+    refresh, content = across._Settling._refresh, Disk._content
+
+    def refuse(self: Disk, path: Path) -> bytes:
+        if path.name == "use.py":
+            raise OSError(5, "Input/output error")
+        return content(self, path)
+
+    def refreshed(self: Any, number: int, job: Job) -> None:
+        monkeypatch.setattr(Disk, "_content", refuse)
+        refresh(self, number, job)
+        monkeypatch.setattr(Disk, "_content", content)
+
+    monkeypatch.setattr(across._Settling, "_refresh", refreshed)
+    ran = check("--fix", ".")
+    assert "NAN900" in ran.stdout
+    assert both() == {"model.py": FIXED_NET, "train.py": FIXED_TRAIN, "use.py": resting}
 
 
 @pytest.mark.parametrize(
