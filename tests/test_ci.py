@@ -56,6 +56,38 @@ def test_gitlab_s_job_is_one_and_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert '"check_name": "NAN101"' in Path(report).read_text()
 
 
+def test_shards_of_github_s_matrix_are_all_there_are(tmp_path: Path) -> None:
+    job, _ = fences("Several jobs, several machines")
+    path = tmp_path / "workflow.yml"
+    path.write_text(f"on: push\n{job}")
+    assert is_valid("github-workflows", path)
+    nan = yaml.safe_load(job)["jobs"]["nan"]
+    (words,) = [step["with"]["args"] for step in nan["steps"] if "with" in step]
+    indices = nan["strategy"]["matrix"]["shard"]
+    assert indices == list(range(1, len(indices) + 1))
+    assert words == f"check --shard ${{{{ matrix.shard }}}}/{len(indices)}"
+
+
+def test_gitlab_s_parallel_jobs_find_everything_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, job = fences("Several jobs, several machines")
+    path = tmp_path / "gitlab-ci.yml"
+    path.write_text(job)
+    assert is_valid("gitlab-ci", path)
+    monkeypatch.chdir(tmp_path)
+    for number in range(12):
+        Path(f"a{number}.py").write_text(BUG)
+    nan = yaml.safe_load(job)["nan"]
+    count = nan["parallel"]
+    command = f"{nan['script'][-1]} --output-format concise --quiet --exit-zero"
+    runs = [
+        shell(command, CI_NODE_INDEX=str(index), CI_NODE_TOTAL=str(count)) for index in range(1, count + 1)
+    ]
+    assert [run.returncode for run in runs] == [0] * count
+    found = sorted(line.partition(":")[0] for run in runs for line in run.stdout.splitlines())
+    assert found == sorted(f"a{number}.py" for number in range(12))
+    assert sum(bool(run.stdout) for run in runs) > 1
+
+
 def test_the_other_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.py").write_text(BUG)

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 #: Largest file that is read, in bytes; pictures in a notebook's outputs are not parsed.
@@ -86,38 +85,3 @@ class Disk:
         self._files.pop(path, None)
         self._digests.pop(path, None)
         self._listings.pop(path.parent, None)
-
-
-class Snapshot(Disk):
-    """Files that came along with the work, from another machine."""
-
-    def __init__(self, working: Path, contents: Mapping[Path, bytes]) -> None:
-        """Args:
-
-        working: the folder of that machine that relative names start from.
-        contents: absolute path -> content; there is nothing else.
-        """
-        super().__init__(working)
-        self._contents = contents
-        folders: dict[Path, set[str]] = {}
-        for path in contents:
-            for child, parent in zip((path, *path.parents), path.parents, strict=False):
-                known = folders.setdefault(parent, set())
-                if child.name in known:
-                    break
-                known.add(child.name)
-        self._listings = {folder: frozenset(names) for folder, names in folders.items()}
-
-    def _content(self, path: Path) -> bytes:
-        try:
-            return self._contents[path]
-        except KeyError:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
-
-    def is_file(self, path: Path) -> bool:
-        """Whether the file came along."""
-        return path in self._contents
-
-    def names(self, folder: Path) -> frozenset[str]:
-        """The names in a folder; none where nothing of it came along."""
-        return self._listings.get(folder, frozenset())

@@ -22,6 +22,9 @@ _LIBRARIES = frozenset(
 _NEIGHBOURS = 200
 #: A line that imports; in a notebook, it stands in quotes.
 _IMPORT = re.compile(rb'^[ \t]*"?(?:from|import)\b([^\n]*)', re.MULTILINE)
+#: Answers, and folders with all words of their imports, that are remembered, whatever the size of a project.
+_REMEMBERED = 50_000
+_FOLDERS = 50
 _WORD = re.compile(rb"[\w\x80-\xff]+")
 
 
@@ -57,6 +60,8 @@ class Modules:
     def find(self, lookup: Lookup) -> Path | None:
         """The file that an import means; None where it is no file of the project."""
         if lookup not in self._found:
+            if len(self._found) == _REMEMBERED:
+                self._found.clear()
             self._found[lookup] = self._find(lookup)
         return self._found[lookup]
 
@@ -96,6 +101,8 @@ class Modules:
     def _imports_in(self, folder: Path) -> Mapping[str, frozenset[bytes]]:
         """The names of files in a folder, each with the words in its lines that import."""
         if folder not in self._imports:
+            if len(self._imports) == _FOLDERS:
+                self._imports.clear()
             names = sorted(name for name in self.disk.names(folder) if name.endswith((".py", ".ipynb")))
             found = self._imports[folder] = {}
             for name in names[:_NEIGHBOURS]:
