@@ -78,6 +78,7 @@ METHOD = "class {name}:\n    def test_rates(self):\n        pass\n"
     [
         ("test_rates.py", FUNCTION, True),
         ("a/rates_test.py", FUNCTION, True),
+        ("a/rates_test.py", f"{FUNCTION}for batch in batches:\n    test_rates()\n", False),
         ("project/tests/rates.py", FUNCTION, True),
         ("project\\test\\rates.py", FUNCTION, True),
         ("train.py", FUNCTION, False),  # `def test(model, data)` of a program

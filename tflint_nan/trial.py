@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 import libcst as cst
 
@@ -38,7 +39,7 @@ def has_tests(source: Source) -> bool:
     *folders, name = source.filename.replace("\\", "/").split("/")
     collected = bool(_FILE.fullmatch(name)) or not _FOLDERS.isdisjoint(folders)
     return any(
-        (collected and _is_test(statement))
+        (collected and _is_test(statement) and _is_called_by_nobody(source, statement))
         or (
             isinstance(statement, cst.ClassDef)
             and _CASE.fullmatch(statement.name.value) is not None
@@ -48,8 +49,13 @@ def has_tests(source: Source) -> bool:
     )
 
 
-def _is_test(statement: cst.CSTNode) -> bool:
+def _is_test(statement: cst.CSTNode) -> TypeGuard[cst.FunctionDef]:
     return isinstance(statement, cst.FunctionDef) and statement.name.value.startswith("test")
+
+
+def _is_called_by_nobody(source: Source, function: cst.FunctionDef) -> bool:
+    """A `test_step` that a loop calls is no test."""
+    return len(re.findall(rf"\b{function.name.value}\b", source.text)) == 1
 
 
 def _trains_on_data(graph: Graph) -> bool:
