@@ -317,9 +317,12 @@ def logits_at(r: Rewriter, squashed: Op, place: Op) -> str | None:
 
 def is_asked_for(graph: Graph, op: Op) -> bool:
     """Whether a gradient by the output of `op` itself is taken: a loss must go on depending on it."""
-    variables = (step.arg("variables") for step in graph.ops("gradients", "minimize"))
-    watched = (step.arg("x") for step in graph.ops("watch"))
-    return any(made is op for value in (*variables, *watched) for made in sources(value))
+    asked = (
+        taker.arg("x" if taker.name == "watch" else "variables")
+        for taker in graph.consumers(op)
+        if taker.name in ("gradients", "minimize", "watch")
+    )
+    return any(made is op for value in asked for made in sources(value))
 
 
 def _unblanked(r: Rewriter, bound: Binding, place: Op) -> str | None:

@@ -271,7 +271,7 @@ class Source:
         """
         return self._parsed[1]
 
-    @property
+    @cached_property
     def masked_lines(self) -> list[str]:
         """The lines that the tree does without, or has in another form."""
         return [
