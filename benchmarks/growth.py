@@ -130,6 +130,7 @@ FIX = ("--diff", "--unsafe-fixes")
 #: What grows -> how it is made, its smallest size, and options of the command.
 KINDS: dict[str, tuple[Callable[[int], Texts], int, tuple[str, ...]]] = {
     "models in one file": (parts, 2, ()),
+    "the same, weaker findings, too": (parts, 2, ("--strict",)),
     "findings in one file": (findings, 10, ()),
     "the same, fixed": (findings, 10, FIX),
     "findings in one expression, fixed": (expression, 10, FIX),
