@@ -141,8 +141,10 @@ class Graph:
     def _consumers(self) -> dict[int, list[Op]]:
         table: dict[int, list[Op]] = {}
         for op in self._ops:
-            for source in dict.fromkeys(source.serial for source in op.operands):
-                table.setdefault(source, []).append(op)
+            for source in op.operands:
+                takers = table.setdefault(source.serial, [])
+                if not takers or takers[-1] is not op:
+                    takers.append(op)
         return table
 
     def consumers(self, op: Op) -> Sequence[Op]:

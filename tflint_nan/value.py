@@ -380,7 +380,13 @@ class Op:
     def operands(self) -> tuple[Op, ...]:
         """The ops whose outputs it takes, in order of its arguments; kept, since questions go this way."""
         if self._operands is None:
-            self._operands = tuple(source for value in self.args.values() for source in sources(value))
+            found: list[Op] = []
+            for value in self.args.values():
+                if (op := value.op) is not None:
+                    found.append(op)
+                elif isinstance(value, _HOLDERS):
+                    found += _in_elements(value)
+            self._operands = tuple(found)
         return self._operands
 
     def arg(self, name: str) -> Value:
@@ -417,12 +423,16 @@ class Scope:
     captured: bool = False
 
 
+#: Values that are made of others.
+_HOLDERS = (Items, Table, OneOf)
+
+
 def sources(value: Value) -> Sequence[Op]:
     """The ops whose outputs a value holds: its own, or those of its elements."""
     op = value.op
     if op is not None:
         return (op,)
-    return tuple(_in_elements(value)) if isinstance(value, (Items, Table, OneOf)) else ()
+    return tuple(_in_elements(value)) if isinstance(value, _HOLDERS) else ()
 
 
 def _in_elements(value: Value) -> Iterator[Op]:
