@@ -59,7 +59,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     reports: dict[tuple[str, Span], list[_Found]] = {}
     judged = UNUSED.code in settings.shown
     seen = set() if source.broken_cells else set(settings.shown)
-    for rule, graph in product(rules(), graphs):
+    # What rules share of a graph is kept until another graph is asked.
+    for graph, rule in product(graphs, rules()):
         weakest = settings.shown.get(rule.code)
         if weakest is None or not rule.may_report(graph.names):
             continue
