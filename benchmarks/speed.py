@@ -420,8 +420,8 @@ def machine() -> str:
     )
 
 
-def written(page: Path, text: str) -> None:
-    """Replace the part of a page between the two comments.
+def around(page: Path) -> tuple[str, str]:
+    """What stands before and behind the tables of a page, the two comments included.
 
     Raises:
         ValueError: where they are not both there.
@@ -430,7 +430,7 @@ def written(page: Path, text: str) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{page} lacks {BEGIN.strip()} or {END.strip()}")
-    page.write_text(before + begin + text + end + after, encoding="utf-8")
+    return before + begin, end + after
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -453,6 +453,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not tree.users:
         parser.error(f"no file in {options.folder} imports TensorFlow or Keras")
     largest = tree if options.largest is None else Tree.read(options.largest)
+    if options.markdown is not None:
+        around(options.markdown)  # What is wrong with the page is said now, not in the end.
     text = ""
     for part in (
         machine,
@@ -468,7 +470,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(said, end="", flush=True)
         text += said
     if options.markdown is not None:
-        written(options.markdown, text)
+        before, after = around(options.markdown)
+        options.markdown.write_text(before + text + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

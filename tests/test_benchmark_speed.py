@@ -177,9 +177,12 @@ def test_memory_of_a_tree(packages: Path) -> None:
     assert 1 < float(cells["MB, shared pages once"]) <= float(cells["MB"]) < 1000
 
 
-def test_a_page_without_the_comments_stays(tmp_path: Path) -> None:
+def test_a_page_without_the_comments_is_refused_at_once(
+    packages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"Before.\n{speed.END}", encoding="utf-8")
     with pytest.raises(ValueError, match="speed: begin"):
-        speed.written(page, "new")
+        speed.main([str(packages), "--markdown", str(page)])
+    assert capsys.readouterr().out == ""
     assert page.read_text(encoding="utf-8") == f"Before.\n{speed.END}"
