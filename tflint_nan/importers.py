@@ -136,7 +136,7 @@ def _top(project: Project, paths: Sequence[Path]) -> tuple[Path, bool]:
 
     In a repository that is the whole: a folder with settings of its own is used from outside.
     """
-    top, marked = project.modules.top(paths[0].parent)
+    top, marked = project.top(paths[0].parent)
     for folder in (top, *top.parents[:_LEVELS]):
         if not project.names(folder).isdisjoint(_REPOSITORY):
             return folder, True
