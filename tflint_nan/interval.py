@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 
 from tflint_nan.record import record
 
@@ -89,6 +90,14 @@ def round_to(value: float, dtype: str | None) -> float:
     name = dtype or DEFAULT_FORMAT
     if name not in FORMATS or value == 0.0 or not math.isfinite(value):
         return value
+    return _rounded(value, name)
+
+
+@lru_cache(
+    maxsize=4096
+)  # most numbers of a program are a few: literals, and the witnesses of what is trained
+def _rounded(value: float, name: str) -> float:
+    """`value`, finite and not 0, as the float format `name` stores it."""
     most, least = FORMATS[name]
     if name == "float64":
         rounded = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 import libcst as cst
 
@@ -38,8 +39,8 @@ MAX_CALLS = 20
 MAX_RECURSION = 2
 MAX_DECIDED = 8
 #: Work (statements) that following calls may take: for each statement of the text, and at least.
-WORK_PER_STATEMENT = 10
-MIN_WORK = 5_000
+WORK_PER_STATEMENT = 5
+MIN_WORK = 2_500
 
 #: Kinds whose instances Keras calls through their `call`.
 CALLED_BY_KERAS = frozenset({"cell", "layer", "model", "module", "loss", "metric"})
@@ -56,6 +57,8 @@ class Calls(Records):
         self.entered: set[int] = set()
         #: The latest instance of each class, by identity of the class's node.
         self.instances: dict[int, Object] = {}
+        #: The parameters of a definition that take one value each, by identity of its node.
+        self._places: dict[int, dict[str, cst.Name]] = {}
         self._results: dict[_Key, tuple[int, Arguments, Value]] = {}
 
     def allowance(self, source: Source) -> int:
@@ -295,23 +298,25 @@ class Calls(Records):
 
     def _parameters(self, function: Function, arguments: Arguments) -> None:
         params = function.node.params
-        places = {param.name.value: param.name for param in named_parameters(function.node)}
-        positional = [param.name.value for param in (*params.posonly_params, *params.params)]
-        keyword = [param.name.value for param in params.kwonly_params]
-        given = dict(zip(positional, arguments.values, strict=False))
+        places = self._places.get(id(function.node))
+        if places is None:
+            places = {param.name.value: param.name for param in named_parameters(function.node)}
+            self._places[id(function.node)] = places
+        positional = len(params.posonly_params) + len(params.params)
+        given = dict(zip(islice(places, positional), arguments.values, strict=False))
         extra = {}
         for name, value in arguments.keywords.items():
-            if name in positional or name in keyword:
+            if name in places:
                 given[name] = value
             else:
                 extra[name] = value
         outer = self.node
-        for name in (*positional, *keyword):
-            passed, self.node = given.get(name), places[name]
+        for name, place in places.items():
+            passed, self.node = given.get(name), place
             self.bind(name, self.default(name, function.defaults.get(name)) if passed is None else passed)
         self.node = outer
         if isinstance(params.star_arg, cst.Param):
-            self.bind(params.star_arg.name.value, Items(tuple(arguments.values[len(positional) :])))
+            self.bind(params.star_arg.name.value, Items(tuple(arguments.values[positional:])))
         if params.star_kwarg is not None:
             self.bind(params.star_kwarg.name.value, Table(extra))
 

@@ -86,7 +86,8 @@ class Expressions(Guards):
         #: Libraries whose names were all imported (`from keras.layers import *`), the latest last.
         self.star_imports: list[str] = []
         self._shared: dict[str, Value] = {}
-        self._literals: dict[cst.CSTNode, Value] = {}
+        #: By identity of the node.
+        self._literals: dict[int, Value] = {}
 
     def evaluate(self, node: cst.CSTNode) -> Value:
         """The value of an expression; UNKNOWN for what cannot be followed."""
@@ -120,13 +121,13 @@ class Expressions(Guards):
         return value or Symbol(name)
 
     def _literal(self, node: cst.Integer | cst.Float | cst.SimpleString | cst.ConcatenatedString) -> Value:
-        known = self._literals.get(node)
+        known = self._literals.get(id(node))
         if known is None:
             try:
-                value = node.evaluated_value
+                value = _plain(node)
             except ValueError:  # an integer of more digits than Python converts
                 value = None
-            known = self._literals[node] = Unknown() if value is None else Const(value)
+            known = self._literals[id(node)] = Unknown() if value is None else Const(value)
         return known
 
     def _attribute(self, node: cst.Attribute) -> Value:
@@ -340,8 +341,9 @@ class Expressions(Guards):
 
     def index(self, node: cst.Subscript) -> Value:
         """The index of a subscript: a value, a slice as `Items(start, stop, step)`, a tuple of these."""
-        parts = tuple(self._index(element.slice) for element in node.slice)
-        return parts[0] if len(parts) == 1 else Items(parts)
+        if len(node.slice) == 1:
+            return self._index(node.slice[0].slice)
+        return Items(tuple([self._index(element.slice) for element in node.slice]))
 
     def _index(self, node: cst.BaseSlice) -> Value:
         if type(node) is cst.Slice:
@@ -492,6 +494,21 @@ class Expressions(Guards):
         if isinstance(value, Object):
             return value.attrs["element"] if "element" in value.attrs else Unknown()
         return Unknown() if value.op is None else self.emit("unknown_call", {"0": value})
+
+
+def _plain(
+    node: cst.Integer | cst.Float | cst.SimpleString | cst.ConcatenatedString,
+) -> int | float | str | bytes | None:
+    """What Python makes of a literal; the common ones without its parser.
+
+    Raises:
+        ValueError: an integer of more digits than Python converts.
+    """
+    if type(node) is cst.Integer and node.value.isdecimal() and node.value[0] != "0":
+        return int(node.value)
+    if type(node) is cst.SimpleString and node.value[0] in "'\"" and "\\" not in node.value:
+        return node.raw_value
+    return node.evaluated_value
 
 
 _HANDLERS: dict[type[cst.CSTNode], Callable[..., Value]] = {

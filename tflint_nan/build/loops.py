@@ -13,7 +13,7 @@ import libcst as cst
 from tflint_nan.build.patterns import Patterns
 from tflint_nan.build.state import Change, all_places
 from tflint_nan.ops.widening import TURNS, covers, forgotten, widened
-from tflint_nan.value import Value
+from tflint_nan.value import Items, Value
 
 #: Loops nested deeper than this are read once, and what they write is forgotten: time grows with the text.
 MAX_DEPTH = 2
@@ -109,14 +109,18 @@ class Loops(Patterns):
         self._loops.append(loop)
         self._repeated += 1
         written: dict[tuple[int, Any], Change] = {}
+        known = False
         for again in range(TURNS if self._repeated <= MAX_DEPTH else 1):
             loop.breaks = []
             ends = self._turn(loop, body, begin)
             for changes in (*ends, *loop.breaks):
                 written.update(changes)
-            if self._again(ends, again > 0) and again:
+            # A list that a turn makes longer is another one after each further turn.
+            grows = any(map(_grows, ends))
+            known = self._again(ends, again > 0) and again > 0
+            if known or grows:
                 break
-        else:
+        if not known:
             self._forget(written)
             loop.lost.update(written)
             if self._repeated <= MAX_DEPTH:
@@ -160,6 +164,16 @@ class Loops(Patterns):
             return Flow.NEXT
         self.merge([end])
         return flow if normally and orelse else Flow.LEAVE
+
+
+def _grows(changes: Changes) -> bool:
+    """Whether a list is longer than it was."""
+    for names, key, value in changes.values():
+        if isinstance(value, Items):
+            before = names.get(key)
+            if isinstance(before, Items) and len(before.items) < len(value.items):
+                return True
+    return False
 
 
 def _places(ends: Sequence[Changes]) -> list[tuple[dict[Any, Value], Any, list[Value]]]:

@@ -81,11 +81,13 @@ def select(witnesses: Iterable[Witness], interval: Interval = EVERYTHING) -> tup
     What the interval excludes (a relation proves that two assumptions do not go together) is dropped;
     NaN is in no interval and stays.
     """
-    seen: dict[tuple[str, tuple[tuple[Op, float], ...]], Witness] = {}
+    seen: dict[tuple[float | None, tuple[tuple[Op, float], ...]], Witness] = {}
     for witness in witnesses:
         number = witness.value
-        if number != number or number in interval:
-            seen.setdefault((repr(number + 0.0), witness.inputs), witness)
+        if number != number:
+            seen.setdefault((None, witness.inputs), witness)
+        elif interval.lo <= number <= interval.hi:
+            seen.setdefault((number, witness.inputs), witness)
     kept = list(seen.values())
     if len(kept) <= LIMIT:
         return tuple(kept)
