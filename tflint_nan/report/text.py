@@ -92,11 +92,11 @@ def _finding(finding: Finding, lines: Lines, paint: _Painter) -> Iterator[str]:
     yield f"{paint('help', 'cyan', True)}: {_clean(finding.help)}"
     if finding.fix:
         yield f"{paint(RISK[finding.fix.applicability], 'cyan', True)}: {_clean(finding.fix.message)}"
-        for name, there in finding.fix.by_file.items():
+        for name, changes in finding.fix.by_file.items():
             if name is not None:
                 yield f"{blank}{paint.gutter(':::')} {_clean(name)}"
-            for cell in sorted({edit.cell or 0 for edit in there}):
-                edits = [edit for edit in there if (edit.cell or 0) == cell]
+            for cell in sorted({edit.cell or 0 for edit in changes}):
+                edits = [edit for edit in changes if (edit.cell or 0) == cell]
                 text = lines.get((name or finding.filename, cell or None), ())
                 yield from _preview(text, edits, width, paint)
 
