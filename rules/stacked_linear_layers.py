@@ -11,7 +11,8 @@ and `Conv2D` have none unless it is given.
 A narrow layer between two wide ones is another matter: it bounds the rank, and people write it on purpose
 (embeddings, bottlenecks, linear autoencoders). It is silent, as are layers without a bias, convolutions
 along one axis or of each channel by itself, and layers whose output something else reads, too. With
-`--strict`, layers whose width is not known are reported, and those that are not seen to be trained.
+`--strict`, layers that are not seen to be trained are reported, and when the code is selected those whose
+width is not known.
 
 ## Example
 
@@ -101,9 +102,16 @@ def check(graph: Graph) -> Iterator[Report]:
             help='give it an activation, such as "relu"',
             because=((following, f"{following.name}: takes its output as it is"),),
             fix=None if id(op.node) in shared else partial(_fix, graph, op),
-            level=Level.DEFAULT if wide and graph.differentiated(op) else Level.STRICT,
+            level=_level(graph, op, wide=wide),
             severity=Severity.WARNING,
         )
+
+
+def _level(graph: Graph, op: Op, *, wide: bool | None) -> Level:
+    """OPTIONAL where the layer may bound the rank: its widths are not known."""
+    if not wide:
+        return Level.OPTIONAL
+    return Level.DEFAULT if graph.differentiated(op) else Level.STRICT
 
 
 def _next(graph: Graph, network: Network, op: Op) -> Op | None:

@@ -17,6 +17,7 @@ from tflint_nan.evidence import (
     is_epsilon,
     is_looked_at,
     is_made_up,
+    is_trained,
     monitored_only,
     number,
     same,
@@ -40,6 +41,8 @@ _TICKS = BINARY | {"mask"}
 _KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
 #: What is taken for 0 somewhere by the place that it has among the arguments of a loss.
 _ROLES = frozenset({"prediction", "labels"})
+#: What comes from outside.
+_GIVEN = frozenset({"parameter", "placeholder", "unknown_call"})
 #: One number of many.
 _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
 #: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
@@ -165,7 +168,18 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
             return False
     if trail.producer.name in SPREADS and _measures(trail):
         return False
-    return trail.producer.name in _STRONG or squasher(trail.producer) is not None
+    return trail.producer.name in _STRONG or _is_logit(trail.producer)
+
+
+def _is_logit(op: Op) -> bool:
+    """Whether what `op` squashes gets as far out as it takes: weights make it, or it is given as it is.
+
+    A schedule, a ratio of noise, whatever else the program computes, has bounds that are not seen.
+    """
+    if squasher(op) is None:
+        return False
+    given = any(made.name in _GIVEN for made in op.arg("x").producers())
+    return given or op.name not in ("sigmoid", "softmax") or is_trained(op)
 
 
 def _measures(trail: Trail) -> bool:
