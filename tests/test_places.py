@@ -147,18 +147,20 @@ def test_a_place_does_not_depend_on_what_was_asked_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "parsed"),
     [
-        pytest.param("x = 1\nfrom a import (b\n", id="no-python"),
-        pytest.param("first = 1\n", id="fewer-statements"),
-        pytest.param("y = (\n1)\n\n\ndef f():\n    return 2\n", id="other-rows"),
+        pytest.param("x = 1\n\ndef f(): pass\n", "x = 1\nfrom a import (b\n", id="another-grammar"),
+        pytest.param("x = 1\n\ndef f(): pass\n", "x = 1\n", id="other-statements"),
+        pytest.param("x = 1\n\n@ \\\n d\ndef f(): pass\n", None, id="decorator-in-another-row"),
     ],
 )
-def test_where_pythons_parser_is_of_no_help_the_whole_is_written(text: str) -> None:
-    """It has another grammar, or sees other statements."""
-    tree = cst.parse_module("x = 1\n\n\ndef f():\n    return 2\n")
-    inner, places = theirs(tree, PositionProvider), Places(tree, text)
-    assert {node: places.inner(node) for node in inner} == inner
+def test_where_pythons_parser_is_of_no_help_the_whole_is_written(text: str, parsed: str | None) -> None:
+    tree = cst.parse_module(text)
+    inner, asked = theirs(tree, PositionProvider), list[str]()
+    places = Places(tree, text if parsed is None else parsed, lambda: asked.append("whole"))
+    nodes = within(tree)[:0:-1]
+    assert {node: places.inner(node) for node in nodes}.items() <= inner.items()
+    assert "whole" in asked
 
 
 def test_what_is_in_a_function_is_found_without_the_bodies_of_others() -> None:
