@@ -46,8 +46,8 @@ class Surroundings:
 def collect_rarely() -> None:
     """Let this process look for garbage seldom: trees make many objects, and cycles only a file at a time.
 
-    Python's own thresholds cost a third of the time of a check of many files. These cost one percent more than
-    none for the oldest objects, and a fifth less memory: what is left of a file is a cycle that has grown old.
+    Python's own thresholds cost a third of the time of a check of many files. Never to look at the oldest
+    objects would save one percent, and cost a fifth of the memory: what is left of a file has grown old.
     """
     gc.set_threshold(100_000, 10, 2)
 
