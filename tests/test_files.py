@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cases_reader import case_files
+from lint import settings
 
+from tflint_nan.build import Project, build
 from tflint_nan.config import Configs, Overrides
 from tflint_nan.files import Found, find
 from tflint_nan.modules import Modules
 from tflint_nan.screen import Screen, summarised
+from tflint_nan.source import Source
 
 
 def _tree(root: Path, *names: str) -> None:
@@ -217,3 +221,31 @@ def test_the_screen_leaves_out_what_cannot_reach_tensorflow(
     path = tmp_path / "a.py"
     assert screen.leaves_out(path, summarised(text)) is left_out
     assert screen.leaves_out(path, summarised(text)) is left_out
+
+
+#: Without TensorFlow, what Keras and its kin are called by is a name that nothing binds.
+_APIS = ("tf.", "keras.", "tfp.", "tfa.")
+
+
+def test_what_the_screen_leaves_out_reaches_no_op_of_tensorflow(tmp_path: Path) -> None:
+    """Every case, without the lines that name one of the two: no rule could see an op of theirs there."""
+    seen = 0
+    for file in case_files():
+        for case in file.cases:
+            lines = case.text.split("\n")
+            text = "\n".join(line for line in lines if "tensorflow" not in line and "keras" not in line)
+            path = tmp_path / "case.py"
+            if not Screen(Modules(), {}).leaves_out(path, summarised(text)):
+                continue  # what is left is no Python
+            seen += 1
+            graph = build(Source(str(path), text), settings(strict=True).thresholds, Project())
+            assert [op.api for op in graph.ops() if op.api.startswith(_APIS)] == [], case.id
+    assert seen > 500
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "keras"])
+def test_what_the_screen_leaves_out_would_be_seen_with_an_import(tmp_path: Path, name: str) -> None:
+    text = "import numpy as np\nz = np.zeros(3)\nprint(1 / z.std())\n"
+    path = tmp_path / "a.py"
+    assert Screen(Modules()).leaves_out(path, summarised(text))
+    assert not Screen(Modules()).leaves_out(path, summarised(f"import {name}\n{text}"))
