@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lint import check
 
-from tflint_nan.build import Project
+from tflint_nan.build import Project, build
 from tflint_nan.engine import Settings, lint
 from tflint_nan.finding import Level
 from tflint_nan.registry import rules
@@ -71,3 +71,10 @@ def test_reading_a_module_takes_nothing_from_the_text_that_imports_it(tmp_path: 
     settings = Settings({rule.code: Level.DEFAULT for rule in rules()}, thresholds)
     found = lint(Source.read(tmp_path / "train.py"), settings, Project())
     assert [finding.code for finding in found] == ["NAN101"]
+
+
+def test_a_loop_that_fills_a_list_is_read_twice() -> None:
+    loop = "def f(data):\n    kept = []\n    for x in data:\n        kept.append(tf.exp(x))\n"
+    more = "    for y in data:\n        x = tf.sigmoid(y)\n    return kept, x\n"
+    graph = build(Source("f.py", HEAD + loop + more), {})
+    assert [len(list(graph.ops(name))) for name in ("exp", "sigmoid")] == [2, 2]
