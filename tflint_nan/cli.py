@@ -63,6 +63,11 @@ def _shard(context: click.Context, parameter: click.Parameter, text: str | None)
         raise click.BadParameter(str(error), context, parameter) from error
 
 
+_config = click.option(
+    "--config", "config_options", multiple=True, metavar="FILE|TOML",
+    help="A configuration file, or a setting such as 'strict = true'; may be given several times.",
+)  # fmt: skip
+_isolated = click.option("--isolated", is_flag=True, help="Use no configuration file.")
 _no_cache = click.option("--no-cache", is_flag=True, help="Read and write no cache.")
 _cache_dir = click.option(
     "--cache-dir", type=Path, metavar="PATH", envvar="TFLINT_NAN_CACHE_DIR", show_envvar=True,
@@ -111,11 +116,8 @@ def cli() -> None:
 )
 @click.option("--statistics", is_flag=True, help="Print a count for each rule only.")
 @click.option("--stdin-filename", metavar="PATH", help="What to call the text of standard input (`-`).")
-@click.option(
-    "--config", "config_options", multiple=True, metavar="FILE|TOML",
-    help="A configuration file, or a setting such as 'strict = true'; may be given several times.",
-)  # fmt: skip
-@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@_config
+@_isolated
 @click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
 @_no_cache
 @_cache_dir
@@ -441,11 +443,8 @@ def _colour(stream: TextIO, wanted: str) -> bool:
     help="Where to write, by default the file that the configuration names, or tflint-nan-baseline.json.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Also what --strict would report.")
-@click.option(
-    "--config", "config_options", multiple=True, metavar="FILE|TOML",
-    help="A configuration file, or a setting such as 'strict = true'; may be given several times.",
-)  # fmt: skip
-@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@_config
+@_isolated
 @_no_cache
 @_cache_dir
 def write_baseline(
@@ -486,11 +485,8 @@ def write_baseline(
 
 
 @cli.command("clean")
-@click.option(
-    "--config", "config_options", multiple=True, metavar="FILE|TOML",
-    help="A configuration file, or a setting such as 'cache-dir = \"cache\"'.",
-)  # fmt: skip
-@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+@_config
+@_isolated
 @_cache_dir
 def clean_cache(config_options: tuple[str, ...], isolated: bool, cache_dir: Path | None) -> int:
     """Remove the cache; the next run checks every file."""
