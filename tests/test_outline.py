@@ -143,10 +143,13 @@ def test_of_what_is_imported_only_what_is_called_is_parsed(tmp_path: Path) -> No
     source = project.source(tmp_path / "helper.py")
     assert source is not None
     assert source.size < len(helper) / 5
-    # Places need all of it, and nodes that were read before keep theirs.
+    # A place needs no more of it, and nodes that were read before stay when the rest is read.
     (op,) = graph.ops("softmax")
     assert source.code(op.node) == "tf.nn.softmax(x)"
+    assert source.size < len(helper) / 5
+    assert source.tree.code == helper
     assert source.size >= len(helper)
+    assert source.code(op.node) == "tf.nn.softmax(x)"
 
 
 def test_a_body_that_libcst_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
