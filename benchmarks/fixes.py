@@ -25,11 +25,12 @@ from typing import Any
 import definitions
 
 from tflint_nan import runner
-from tflint_nan.check import Mode, Result, Surroundings, check_source, collect_rarely
+from tflint_nan.check import Mode, Result, Surroundings, check_source
 from tflint_nan.config import Config, Configs, Overrides, Selection
 from tflint_nan.faults import FAULTS
 from tflint_nan.files import find
 from tflint_nan.finding import Applicability, Finding
+from tflint_nan.garbage import collect_rarely
 from tflint_nan.source import Source
 
 #: What is applied, by the name of the table's column.

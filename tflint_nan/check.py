@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -41,15 +40,6 @@ class Surroundings:
         """Read the file at `path` (absolute) again when it is wanted next."""
         self.project.forget(path)
         self.screen = Screen(self.project.modules)
-
-
-def collect_rarely() -> None:
-    """Let this process look for garbage seldom: trees make many objects, and cycles only a file at a time.
-
-    Python's own thresholds cost a third of the time of a check of many files. Never to look at the oldest
-    objects would save one percent, and cost a fifth of the memory: what is left of a file has grown old.
-    """
-    gc.set_threshold(100_000, 10, 2)
 
 
 def check_file(job: Job, surroundings: Surroundings) -> Result:

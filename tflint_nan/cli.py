@@ -20,6 +20,7 @@ import click
 
 from tflint_nan import __version__
 from tflint_nan.formats import FORMATS
+from tflint_nan.garbage import collect_rarely
 
 # All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ _cache_dir = click.option(
 @click.version_option(__version__, "-V", "--version", prog_name="tflint-nan", message="%(prog)s %(version)s")
 def cli() -> None:
     """Find and fix what will turn TensorFlow and Keras training into NaN."""
+    collect_rarely()
 
 
 @cli.command()

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tflint_nan import __version__
 from tflint_nan.cache import tool
-from tflint_nan.check import collect_rarely
 from tflint_nan.faults import crash, log
+from tflint_nan.garbage import collect_rarely
 from tflint_nan.job import ClusterError, Job, Result
 from tflint_nan.modules import Modules
 from tflint_nan.remote import Question, Reply, Sender, check_sent

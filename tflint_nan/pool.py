@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 
-from tflint_nan.check import Surroundings, check_file, collect_rarely
+from tflint_nan.check import Surroundings, check_file
 from tflint_nan.faults import crash, log, log_to_stderr
+from tflint_nan.garbage import collect_rarely
 from tflint_nan.job import Job, Result
 from tflint_nan.registry import rules
 
@@ -39,7 +40,6 @@ def check_all(jobs: Sequence[Job], processes: int | None = None) -> Generator[Re
         jobs: the files.
         processes: how many read at a time, as many as there are cores where none is given.
     """
-    collect_rarely()
     count = min(processes or cores(), len(jobs))
     if count < 2 or len(jobs) < FEW:
         surroundings = Surroundings()

@@ -19,11 +19,12 @@ from pygls.lsp.server import LanguageServer
 from tflint_nan import __version__
 from tflint_nan.baseline import NAME as BASELINE
 from tflint_nan.baseline import BaselineError
-from tflint_nan.check import Surroundings, check_source, collect_rarely, wanted
+from tflint_nan.check import Surroundings, check_source, wanted
 from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_codes
 from tflint_nan.faults import START, UNREADABLE, fault
 from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
+from tflint_nan.garbage import collect_rarely
 from tflint_nan.job import Mode
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
