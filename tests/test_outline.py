@@ -31,8 +31,8 @@ _MODULES = (
 )
 
 
-def assert_same(text: str) -> None:
-    assert Outline(text).whole().deep_equals(parse(text))
+def assert_same(text: str, earlier: Outline | None = None) -> None:
+    assert Outline(text, earlier).whole().deep_equals(parse(text))
 
 
 @pytest.mark.parametrize("name", _MODULES)
@@ -70,7 +70,8 @@ _HEADERS = [
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    unit = draw(st.sampled_from(["    ", "  ", "\t", "        "]))
+    units = st.sampled_from(["    ", "  ", "\t", "        "])
+    unit = draw(units)
     lines: list[str] = []
 
     def function(indent: str) -> None:
@@ -83,6 +84,7 @@ def texts(draw: st.DrawFn) -> str:
         lines.extend(draw(st.lists(st.sampled_from(_SPACES), max_size=2)))
 
     for _ in range(draw(st.integers(1, 3))):
+        unit = draw(units) if draw(st.booleans()) else unit
         kind = draw(st.sampled_from(["function", "class", "if", "one line", "nested"]))
         if kind == "function":
             function("")
@@ -111,6 +113,41 @@ def test_layouts(text: str) -> None:
     except (SyntaxFault, SyntaxError):
         return  # tabs and spaces in one block
     assert_same(text)
+
+
+@given(st.lists(texts(), min_size=2, max_size=3))
+def test_what_stands_in_an_earlier_state_is_taken_over(parts: list[str]) -> None:
+    """Functions come, go and change their places, and what is not Python in between changes nothing."""
+    try:
+        for part in parts:
+            parse(part)
+            compile(part, "case.py", "exec")
+    except (SyntaxFault, SyntaxError):
+        return
+    ended = [part if part.endswith("\n") else f"{part}\n" for part in parts]
+    before = Outline("".join(ended))
+    before.whole()
+    for text in ("".join(ended[1:]), "".join([*ended[::-1], *ended])):
+        after = Outline(text, before)
+        assert after.whole().deep_equals(parse(text))
+        before = after
+
+
+def test_a_change_parses_the_function_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"def f{n}(x):\n    a = x\n    b = a + {n}\n    return b\n\n" for n in range(50))
+    source = Source("a.py", text)
+    assert source.follow(None)
+    assert source.tree.code == text
+    read: list[str] = []
+    monkeypatch.setattr("tflint_nan.outline.parse", lambda text: read.append(text) or parse(text))
+    broken = Source("a.py", text.replace("b = a + 7\n", "b = a +\n"))
+    assert not broken.follow(source)
+    changed = Source("a.py", text.replace("b = a + 7\n", "b = a - 7\n"))
+    assert changed.follow(source)
+    assert changed.tree.code == changed.text
+    assert [part for part in read if "return b" in part] == [
+        "def _():\n    a = x\n    b = a - 7\n    return b\n"
+    ]
 
 
 def test_a_body_is_read_when_it_is_wanted() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import libcst as cst
 
+from tflint_nan.expression import within
 from tflint_nan.finding import Position
 from tflint_nan.parse import SyntaxFault, parse, python_tree
 
@@ -47,10 +48,12 @@ class Outline:
         size: the characters that LibCST has read.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, earlier: Outline | None = None) -> None:
         """Args:
 
         text: its lines end in `\\n`.
+        earlier: another state of the text, whose nodes are taken for the bodies that are the same; it is of
+            no use afterwards.
 
         Raises:
             SyntaxFault: it is not Python for the running interpreter, or not for LibCST, or holds the name
@@ -63,6 +66,9 @@ class Outline:
         left = "\n".join(self._left())
         self.tree = parse(left)
         self.size = len(left)
+        #: Text of a body -> the block that it was read into, and its unit of indent; here, and earlier.
+        self._read: dict[str, tuple[Any, str]] = {}
+        self._known = {} if earlier is None else earlier._read
 
     def _left(self) -> Iterator[str]:
         """The lines, with a name for each body."""
@@ -89,15 +95,21 @@ class Outline:
         *outer, own = body.around
         headers = [*(f"{indent}class _:" for indent in outer), f"{own}def _():"]
         text = "\n".join([*headers, *self._lines[body.first : body.end], ""])
-        holder: Any = parse(text)
-        for _ in body.around:
-            holder = holder.body[0].body
-        # Nodes are frozen for the sake of those who share them; these have been seen by nobody yet.
+        holder, unit = self._known.pop(text, (None, ""))
+        if holder is None:
+            holder = parse(text)
+            unit = holder.default_indent
+            for _ in body.around:
+                holder = holder.body[0].body
+            self.size += len(text)
+        if unit != self.tree.default_indent:
+            _indented(holder, unit, self.tree.default_indent)
+        self._read[text] = holder, self.tree.default_indent
+        # Nodes are frozen for the sake of those who share them; nobody looks at these, or not any more.
         stand_in: Any = block.body[0]
         object.__setattr__(holder.body[0], "leading_lines", stand_in.leading_lines)
         object.__setattr__(block, "body", holder.body)
         object.__setattr__(block, "footer", [*holder.footer, *block.footer])
-        self.size += len(text)
 
     def whole(self) -> cst.Module:
         """The tree with every body.
@@ -146,6 +158,14 @@ def _functions(statements: Iterable[cst.CSTNode]) -> Iterator[cst.FunctionDef]:
             yield statement
         elif isinstance(statement, (cst.ClassDef, cst.If, cst.Try)):
             yield from _functions(statement.body.body)
+
+
+def _indented(block: cst.IndentedBlock, unit: str, other: str) -> None:
+    """Have the blocks in `block`, which leave out an indent of `unit`, leave out one of `other`."""
+    for node in within(block):
+        if isinstance(node, cst.IndentedBlock) and node is not block:
+            indent = unit if node.indent is None else node.indent
+            object.__setattr__(node, "indent", None if indent == other else indent)
 
 
 def _number(block: cst.BaseSuite) -> int | None:

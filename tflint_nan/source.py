@@ -234,6 +234,19 @@ class Source:
         except SyntaxFault:
             return None
 
+    def follow(self, earlier: Source | None) -> bool:
+        """Read the text function by function, and take over what stands in an earlier state of it as well.
+
+        Returns:
+            False where the text has to be read as a whole, such as one that is being typed.
+        """
+        try:
+            before = None if earlier is None else earlier._outline
+            self.__dict__["_outline"] = Outline(self._clean, before)
+        except SyntaxFault:
+            return False
+        return True
+
     @property
     def outline(self) -> cst.Module:
         """The tree as far as it has been read: `body` reads what is in a function.

@@ -29,7 +29,7 @@ from tflint_nan.job import Mode
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
 from tflint_nan.server.texts import Text, file_text, notebook_text, unopened_text
-from tflint_nan.source import SourceError
+from tflint_nan.source import Source, SourceError
 
 log = logging.getLogger("tflint_nan")
 #: Seconds without a keystroke after which a text is read.
@@ -52,7 +52,7 @@ class _Open:
 
     `changes` counts what the editor said of it; `text` and `findings` are what was read last, and `mended`
     the same findings with their fixes, once somebody has asked for these. `others` are the texts of the other
-    files that these fixes change, by their names.
+    files that these fixes change, by their names. `followed` is the latest text that is Python.
     """
 
     read: Callable[[], Text]
@@ -63,6 +63,7 @@ class _Open:
     mended: list[Finding] | None = None
     others: dict[str, str] = field(default_factory=dict)
     read_at: int = -1
+    followed: Source | None = None
 
     @property
     def is_current(self) -> bool:
@@ -162,6 +163,8 @@ class Server(LanguageServer):
         if config.excludes(text.path, folder=False):
             return []
         surroundings.forget(text.path)
+        if text.source.follow(document.followed):
+            document.followed = text.source
         settings = replace(config.settings(text.path), fixes=False)
         return list(check_source(text.source, settings, Mode(), surroundings).without(known).findings)
 
