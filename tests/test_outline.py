@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tflint_nan.build import Project, build
+from tflint_nan.expression import within
 from tflint_nan.outline import Outline
 from tflint_nan.parse import SyntaxFault, parse
 from tflint_nan.source import Source
@@ -148,6 +149,16 @@ def test_a_change_parses_the_function_around_it(monkeypatch: pytest.MonkeyPatch)
     assert [part for part in read if "return b" in part] == [
         "def _():\n    a = x\n    b = a - 7\n    return b\n"
     ]
+
+
+def test_what_stood_for_a_body_stays() -> None:
+    """What knows nodes by their identity, as `Places` does, would meet it in a later node."""
+    text = "".join(f"def f{n}(x):\n    a = x + {n}\n    b = a\n    return b\n\n" for n in range(80))
+    outline = Outline(text)
+    nodes = {id(node) for node in within(outline.tree)}
+    outline.whole()
+    others = [cst.Name("x") for _ in range(500)]
+    assert not any(id(node) in nodes for node in others)
 
 
 def test_a_body_is_read_when_it_is_wanted() -> None:

@@ -93,9 +93,8 @@ def round_to(value: float, dtype: str | None) -> float:
     return _rounded(value, name)
 
 
-@lru_cache(
-    maxsize=4096
-)  # most numbers of a program are a few: literals, and the witnesses of what is trained
+# Most numbers of a program are a few: literals, and the witnesses of what is trained.
+@lru_cache(maxsize=4096)
 def _rounded(value: float, name: str) -> float:
     """`value`, finite and not 0, as the float format `name` stores it."""
     most, least = FORMATS[name]

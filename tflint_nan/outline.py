@@ -69,6 +69,8 @@ class Outline:
         #: Text of a body -> the block that it was read into, and its unit of indent; here, and earlier.
         self._read: dict[str, tuple[Any, str]] = {}
         self._known = {} if earlier is None else earlier._read
+        #: The nodes that stood for bodies which have been read.
+        self._stood_in: list[cst.CSTNode] = []
 
     def _left(self) -> Iterator[str]:
         """The lines, with a name for each body."""
@@ -108,6 +110,8 @@ class Outline:
         # Nodes are frozen for the sake of those who share them; nobody looks at these, or not any more.
         stand_in: Any = block.body[0]
         object.__setattr__(holder.body[0], "leading_lines", stand_in.leading_lines)
+        # What knows nodes by their identity must not meet it again in another node.
+        self._stood_in.append(stand_in)
         object.__setattr__(block, "body", holder.body)
         object.__setattr__(block, "footer", [*holder.footer, *block.footer])
 

@@ -24,7 +24,6 @@ from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_
 from tflint_nan.faults import START, UNREADABLE, fault
 from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
-from tflint_nan.garbage import collect_rarely
 from tflint_nan.job import Mode
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
@@ -442,5 +441,4 @@ def _touch(a: lsp.Range, b: lsp.Range) -> bool:
 
 def serve() -> None:
     """Talk with an editor over standard input and output, until it says goodbye."""
-    collect_rarely()
     make().start_io()
