@@ -68,11 +68,10 @@ from functools import partial
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
-from tflint_nan.lift import logits_at
 from tflint_nan.registry import rule
-from tflint_nan.remedies import remove_activation
+from tflint_nan.remedies import drop_from_logits, pass_logits, remove_activation
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import ENTROPIES, Entropy, compiled, entropies, guarded, made_only_by, units
+from tflint_nan.training import ENTROPIES, Entropy, entropies, guarded, made_only_by, units
 from tflint_nan.value import NONE, Op
 
 
@@ -92,23 +91,18 @@ def check(graph: Graph) -> Iterator[Report]:
         if activation.name == "softmax" and not _over_last_axis(activation):
             continue
         twice = f"{own} twice" if own == activation.name else f"{own} of a {activation.name}"
+        fused = entropy.operand == "logits"
         says = (
-            "this loss applies its own to what it is given"
-            if entropy.operand == "logits"
-            else "from_logits=True applies another"
+            "this loss applies its own to what it is given" if fused else "from_logits=True applies another"
         )
         yield Report(
             op=op,
             message=f"{twice}: these are not logits but the output of a {activation.name}, and {says}, so "
             "the loss cannot come near 0",
-            help="pass the logits"
-            if entropy.operand == "logits"
-            else "drop from_logits=True, or the activation of the output",
+            help="pass the logits" if fused else "drop from_logits=True, or the activation of the output",
             because=((activation, f"{activation.name}: values in {activation.value.interval}, not logits"),),
             witness=_witness(own, activation),
-            fix=partial(
-                _fix_fused if entropy.operand == "logits" else partial(_fix_keras, graph), op, activation
-            ),
+            fix=partial(pass_logits, op, activation) if fused else partial(drop_from_logits, graph, op),
         )
     for op in graph.ops("softmax", "log_softmax"):
         first = made_only_by(op.arg("x"), "softmax")
@@ -155,25 +149,7 @@ def _least(n: int) -> float:
     return math.log1p((n - 1) * math.exp(-1))
 
 
-def _fix_fused(op: Op, activation: Op, r: Rewriter) -> Fix | None:
-    node = op.nodes.get("logits" if "logits" in op.nodes else "x")
-    logits = logits_at(r, activation, op) if node is not None else None
-    if node is not None and logits is not None:
-        r.replace(node, "{logits}", logits=logits)
-        return r.fix(Applicability.UNSAFE, f"Pass the logits, before the {activation.name}")
-    if "layer" not in activation.args or not remove_activation(r, activation):
-        return None
-    return r.fix(Applicability.UNSAFE, f"Drop the {activation.name} of the layer")
-
-
 def _fix_twice(op: Op, first: Op, r: Rewriter) -> Fix | None:
     if "x" in op.nodes:
-        return _fix_fused(op, first, r)
+        return pass_logits(op, first, r)
     return r.fix(Applicability.UNSAFE, "Drop the second softmax") if remove_activation(r, op) else None
-
-
-def _fix_keras(graph: Graph, op: Op, activation: Op, r: Rewriter) -> Fix | None:
-    loss = op.arg("loss").op or op
-    r.remove_argument(loss.node, "from_logits", position=0 if loss is not op else None)
-    safe = compiled(graph, op) is not None
-    return r.fix(Applicability.SAFE if safe else Applicability.UNSAFE, "Drop from_logits=True")

@@ -83,15 +83,13 @@ from functools import partial
 
 from tflint_nan.architecture import LAYERS, Network, fan_in, is_trained, readers, units
 from tflint_nan.evidence import onward
-from tflint_nan.finding import Applicability, Fix, Level, Severity
+from tflint_nan.finding import Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
-from tflint_nan.remedies import replace_number
-from tflint_nan.rewrite import Rewriter
-from tflint_nan.starts import Beginning, Start, kernel_start
+from tflint_nan.remedies import redraw
+from tflint_nan.starts import RELUS, Beginning, Start, kernel_start, usual_deviation
 from tflint_nan.value import Op
 
-_RELUS = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "swish")
 #: Activations that are flat far from 0, and losses that apply one of them.
 _SQUASHED = (
     *("sigmoid", "hard_sigmoid", "softmax", "tanh", "sigmoid_cross_entropy_with_logits"),
@@ -113,6 +111,11 @@ def check(graph: Graph) -> Iterator[Report]:
         start, inputs = kernel_start(op), fan_in(op)
         if start is not None and start.drawn is not None and inputs and is_trained(op):
             yield from _spread(graph, op, start, start.drawn, inputs)
+    yield from _flat(graph)
+
+
+def _flat(graph: Graph) -> Iterator[Report]:
+    """Sigmoids and tanhs that start far from 0 for every input that is fed."""
     beginning = Beginning(graph)
     for op in graph.ops("sigmoid", "tanh"):
         low = beginning.of(op.arg("x"))
@@ -122,7 +125,7 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         if op.arg("x").made_by("variable"):
             continue  # a gate or mask that starts open
-        if any(reader.name in _BY_LOG for reader in onward(graph, op, lambda step: _keeps(step))):
+        if any(reader.name in _BY_LOG for reader in onward(graph, op, _keeps)):
             continue
         yield Report(
             op=op,
@@ -146,10 +149,10 @@ def _keeps(step: Op) -> bool:
 def _spread(graph: Graph, op: Op, start: Start, drawn: Op, inputs: int) -> Iterator[Report]:
     """A kernel that is spread further than is usual before what reads the layer."""
     found = readers(graph, op)
-    if any(reader.name not in (*_RELUS, *_SQUASHED) for reader in found) or not found:
+    if any(reader.name not in (*RELUS, *_SQUASHED) for reader in found) or not found:
         return
     reader = found[0]
-    usual = math.sqrt(_variance(reader, inputs, units(op)))
+    usual = usual_deviation(reader, inputs, units(op))
     ratio, sums = start.spread / usual, start.spread * math.sqrt(inputs)
     if ratio <= graph.threshold("initial-scale-ratio") or graph.differentiated(op) is False:
         return
@@ -159,23 +162,7 @@ def _spread(graph: Graph, op: Op, start: Start, drawn: Op, inputs: int) -> Itera
         f"{usual:.2g}: {reader.name} gets numbers near {sums:.3g} for inputs near 1",
         help=f"use a standard deviation of {usual:.2g}, or the library's own initializer",
         because=((reader, f"{reader.name}: takes the sums"),),
-        fix=partial(_fix, graph, drawn, usual) if start.direct else None,
+        fix=partial(redraw, graph, drawn, usual) if start.direct else None,
         level=Level.DEFAULT if start.spread > graph.threshold("initial-scale") else Level.STRICT,
         severity=Severity.WARNING,
     )
-
-
-def _variance(reader: Op, inputs: int, outputs: int | None) -> float:
-    """He's, Glorot's or LeCun's, by what reads the layer."""
-    if reader.name in _RELUS:
-        return 2 / inputs
-    return 2 / (inputs + (outputs or inputs)) if reader.name == "tanh" else 1 / inputs
-
-
-def _fix(graph: Graph, drawn: Op, usual: float, r: Rewriter) -> Fix | None:
-    text = f"{usual:.2g}"
-    if not replace_number(graph, r, drawn, "stddev", text):
-        if "stddev" in drawn.nodes or drawn.name != "random_normal" or drawn.api.startswith("np."):
-            return None
-        r.set_argument(drawn.node, "stddev", text)
-    return r.fix(Applicability.UNSAFE, f"Start with a standard deviation of {text}")

@@ -1,4 +1,4 @@
-"""What fixes of training rules write: another loss, another number."""
+"""What fixes of training rules write: another loss, its logits, another number, another activation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import libcst as cst
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
+from tflint_nan.lift import logits_at
 from tflint_nan.ops.losses import is_keras
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of
+from tflint_nan.training import compiled
 from tflint_nan.value import NONE, Op, Scope, Value
 
 #: What the fixes of squared errors say.
@@ -134,6 +136,36 @@ def _halved(graph: Graph, op: Op) -> Op:
         if whole.name == "mul" and number(whole.arg("x")) == 0.5:
             return whole
     return op
+
+
+def pass_logits(op: Op, activation: Op, r: Rewriter) -> Fix | None:
+    """Give `op` the logits of `activation`, or take that out of its layer where they cannot be spelled."""
+    node = op.nodes.get("logits" if "logits" in op.nodes else "x")
+    logits = logits_at(r, activation, op) if node is not None else None
+    if node is not None and logits is not None:
+        r.replace(node, "{logits}", logits=logits)
+        return r.fix(Applicability.UNSAFE, f"Pass the logits, before the {activation.name}")
+    if "layer" not in activation.args or not remove_activation(r, activation):
+        return None
+    return r.fix(Applicability.UNSAFE, f"Drop the {activation.name} of the layer")
+
+
+def drop_from_logits(graph: Graph, op: Op, r: Rewriter) -> Fix | None:
+    """Tell a Keras loss that it gets probabilities; safe in `compile`, where Keras finds logits by itself."""
+    loss = op.arg("loss").op or op
+    r.remove_argument(loss.node, "from_logits", position=0 if loss is not op else None)
+    safe = compiled(graph, op) is not None
+    return r.fix(Applicability.SAFE if safe else Applicability.UNSAFE, "Drop from_logits=True")
+
+
+def redraw(graph: Graph, drawn: Op, deviation: float, r: Rewriter) -> Fix | None:
+    """Draw with another standard deviation; None where the one that `drawn` has cannot be written over."""
+    text = f"{deviation:.2g}"
+    if not replace_number(graph, r, drawn, "stddev", text):
+        if "stddev" in drawn.nodes or drawn.name != "random_normal" or drawn.api.startswith("np."):
+            return None
+        r.set_argument(drawn.node, "stddev", text)
+    return r.fix(Applicability.UNSAFE, f"Start with a standard deviation of {text}")
 
 
 def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) -> bool:

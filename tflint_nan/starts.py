@@ -1,4 +1,6 @@
-"""Questions about where training starts: what the kernel and the bias of a layer are drawn from."""
+"""Questions about where training starts: what the kernel and the bias of a layer are drawn from, and what is
+usual.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,8 @@ from tflint_nan.value import NONE, Const, Items, Op, Tensor, Value, sources
 CUT = 0.87962566103423978
 #: What layers of libraries call the initializer of their kernel.
 INITIALIZERS = ("kernel_initializer", "weights_initializer")
+#: Activations that pass positive numbers on about as they are.
+RELUS = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "swish")
 
 #: Through how many operations a start is followed.
 _DEPTH = 20
@@ -90,6 +94,18 @@ def started(given: Value) -> Start | None:
     if short in ("randomnormal", "truncatednormal"):
         return _normal(given.op, None, cut=short == "truncatednormal")
     return None
+
+
+def usual_deviation(reader: Op, inputs: int, outputs: int | None) -> float:
+    """He's, Glorot's or LeCun's standard deviation for a kernel, by the activation that reads the sums.
+
+    Of relus sqrt(2 / inputs) (K. He et al., ICCV 2015), of tanh sqrt(2 / (inputs + outputs)) (X. Glorot,
+    Y. Bengio, AISTATS 2010), of all others sqrt(1 / inputs) (Y. LeCun et al., "Efficient BackProp", 1998).
+    Where the number of outputs is None, it is taken for that of the inputs.
+    """
+    if reader.name in RELUS:
+        return math.sqrt(2 / inputs)
+    return math.sqrt(2 / (inputs + (outputs or inputs)) if reader.name == "tanh" else 1 / inputs)
 
 
 def _computed(op: Op, depth: int) -> Start | None:
