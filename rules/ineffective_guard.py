@@ -55,23 +55,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-import libcst as cst
-
-from tflint_nan.evidence import Guard, complement
-from tflint_nan.finding import Applicability, Fix, Level
+from tflint_nan.finding import Level
 from tflint_nan.graph import Graph, Report
-from tflint_nan.interval import DEFAULT_FORMAT, round_to
+from tflint_nan.guarding import mended
+from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.logs import LOGS, BadLog, bad_logs
-from tflint_nan.ops.generations import is_v1_only
+from tflint_nan.merging import may_run_as_written
 from tflint_nan.registry import rule
-from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import bounds, spelled, written
+from tflint_nan.stable import written
 from tflint_nan.trace import explained
-from tflint_nan.value import Op
-
-#: dtype -> how far the next number below 1 is, rounded up to a digit that rounds to it (IEEE 754-2008).
-_NEXT = {"float16": "5e-4", "bfloat16": "4e-3", "float64": "1e-16"}
-_NEXT_OF_SINGLE = "6e-8"
 
 
 @rule("NAN104", "ineffective-guard", needs=[LOGS, ("add", "sub", "clip", "maximum", "minimum")])
@@ -86,28 +78,17 @@ def check(graph: Graph) -> Iterator[Report]:
             None if _is_merged(bad) else float(bad.result),
             message=f"{_why(bad)}, so this {sink.name} is still {bad.result}",
             help="keep the operand above 0 with maximum or clip, inside the log",
-            fix=partial(_fix, bad),
+            fix=partial(mended, bad),
         )
         # Whatever is guarded: that it gets there is what the guard says.
         if bad.guard is not None and bad.guard.given != 0:
-            kept = _is_merged(bad) and (_is_old(graph, sink) or _runs_op_by_op(graph))
+            kept = _is_merged(bad) and may_run_as_written(graph, sink)
             report = replace(report, level=Level.STRICT if kept else Level.DEFAULT)
         yield report
 
 
 def _is_merged(bad: BadLog) -> bool:
     return bad.guard is not None and bad.guard.kind == "merged"
-
-
-def _is_old(graph: Graph, op: Op) -> bool:
-    """Whether the file is written for TensorFlow 1."""
-    return any(is_v1_only(name) for name in graph.apis(op.source))
-
-
-def _runs_op_by_op(graph: Graph) -> bool:
-    """Whether a tape records the training, and nothing is seen that makes a graph of it."""
-    taped = any(op.arg("taped").literal for op in graph.ops("gradients"))
-    return taped and not any(graph.ops("traced", "compile", "feed"))
 
 
 def _why(bad: BadLog) -> str:
@@ -126,66 +107,3 @@ def _why(bad: BadLog) -> str:
     if guard.stored != guard.given:
         return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
     return f"the bound {written(guard.given)} lets {bad.trail.witness.value + 0.0:g} through to the log"
-
-
-def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
-    if bad.guard is not None:
-        return _mend(bad, bad.guard, r)
-    sink = bad.trail.sink
-    if bad.lost is not None:
-        name = r.spell(bad.lost.arg("x"))
-        if name is None or not name.isidentifier():
-            return None
-        r.replace(bad.lost.node, "{name} = {clip}", name=name, clip=bad.lost.node)
-        return r.fix(Applicability.UNSAFE, "Keep the result of the clip")
-    log, x = r.api(sink.api), sink.nodes.get("x")
-    if bad.outside is None or log is None or x is None:
-        return None
-    low, bound = bounds(bad.trail.value)[0], spelled(r, sink, "maximum")
-    # What is added to `1 - p` may be added to the 1 first, and is lost there in float16.
-    template = (
-        "{f}({x} + {low})" if bound is None or complement(sink.arg("x")) is None else "{f}({max}({x}, {low}))"
-    )
-    r.replace(bad.outside.node, template, f=log, x=x, low=low, max=bound)
-    return r.fix(Applicability.UNSAFE, "Add the epsilon inside the log")
-
-
-def _mend(bad: BadLog, guard: Guard, r: Rewriter) -> Fix | None:
-    low = bounds(bad.trail.value)[0]
-    op, node = guard.op, guard.op.nodes.get(guard.name)
-    if guard.kind == "swallowed" and guard.name == "x":
-        rest = op.nodes.get("y")
-        if rest is None or op.name != "sub":
-            return None
-        epsilon = written(guard.given) if round_to(guard.given, bad.trail.value.dtype) else low
-        return _bounded(bad, guard, r, "1 - {x}", rest, epsilon)
-    if guard.kind == "merged":
-        inner = op.nodes.get("y" if guard.name == "x" else "x")
-        if op.name != "add" or inner is None or node is None:
-            return None
-        return _bounded(bad, guard, r, "{x}", inner, node)
-    if node is None:
-        return None
-    if guard.kind == "added" and guard.stored != 0:
-        other = op.nodes.get("y" if guard.name == "x" else "x")
-        f = spelled(r, bad.trail.sink, "maximum")
-        if f is None or other is None or op.name != "add":
-            return None
-        r.replace(op.node, "{f}({x}, {low})", f=f, x=other, low=node)
-        return r.fix(Applicability.UNSAFE, "Bound the operand from below")
-    upper = guard.kind == "upper"
-    gap = _NEXT.get(bad.trail.value.dtype or DEFAULT_FORMAT, _NEXT_OF_SINGLE)
-    r.replace(node, "{number}", number=f"1 - {gap}" if upper else low)
-    risk = Applicability.SAFE if upper else Applicability.UNSAFE
-    return r.fix(risk, "Use a bound that holds in this dtype")
-
-
-def _bounded(
-    bad: BadLog, guard: Guard, r: Rewriter, template: str, x: cst.CSTNode, epsilon: cst.CSTNode | str
-) -> Fix | None:
-    """`maximum(x, epsilon)` in the place of the sum: the bound is no sum, so nothing is added to it first."""
-    f = spelled(r, bad.trail.sink, "maximum")
-    if f is None:
-        return None
-    r.replace(guard.op.node, "{f}(" + template + ", {epsilon})", f=f, x=x, epsilon=epsilon)
-    return r.fix(Applicability.SAFE, "Bound the operand from below")

@@ -26,6 +26,7 @@ from tflint_nan.evidence import (
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
+from tflint_nan.merging import lost_epsilon
 from tflint_nan.targets import swapped_logs
 from tflint_nan.value import Op, Value, Witness
 
@@ -117,35 +118,14 @@ def _alike(a: Value, b: Value) -> bool:
 
 
 def _merged(graph: Graph, sink: Op) -> Iterator[BadLog]:
-    """A log whose epsilon counts as it is written, and is lost where constants are added first.
-
-    In a graph (`tf.function`, `fit`, a session, XLA) TensorFlow 2 computes `(1 - p) + c` as `(1 + c) - p`:
-    Grappler's constant folding pushes the constants together.
-    """
-    tried = _mergeable(graph, sink)
+    """A log whose epsilon counts as it is written, and is lost where constants are added first."""
+    tried = lost_epsilon(graph, sink)
     if tried is None:
         return
     edge = tried.stored if tried.op.name == "add" else -tried.stored
     found = trails(graph, sink, "x", lambda v: v == edge)
     if found and not shielded(graph, found[0]) and not monitored_only(graph, sink):
         yield BadLog("guard", found[0], "-inf", tried)
-
-
-def _mergeable(graph: Graph, sink: Op) -> Guard | None:
-    """The epsilon of the sink's operand that another constant swallows when the two are added first."""
-    op, dtype = sink.arg("x").op, sink.arg("x").dtype
-    if sink.name != "log" or op is None or op.name not in ("add", "sub") or library(op) == "np":
-        return None
-    for name, other in (("y", "x"), ("x", "y")):
-        given, inner = number(op.arg(name)), op.arg(other).op
-        if given is None or not is_epsilon(given) or inner is None or inner.name not in ("add", "sub"):
-            continue
-        whole = next((n for n in (number(v) for v in inner.args.values()) if n), None)
-        # What else takes the inner sum keeps the two apart.
-        if whole is not None and len(graph.consumers(inner)) == 1:
-            lost = round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
-            return Guard(op, "merged", name, given, round_to(given, dtype)) if lost else None
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +164,7 @@ def _rounded(graph: Graph, sink: Op) -> _Expected | None:
     op, dtype = value.op, value.dtype
     if dtype is None and library(sink) == "np":
         return None  # float64 as likely as float32
-    merged = _mergeable(graph, sink)
+    merged = lost_epsilon(graph, sink)
     if merged is not None:
         inner = merged.op.arg("x" if merged.name == "y" else "y").op
         if inner is None or inner.name != "sub" or (whole := number(inner.arg("x"))) is None:

@@ -1,0 +1,40 @@
+"""Constants that TensorFlow adds to each other first: which epsilon is lost in that, and in which programs.
+
+In a graph (`tf.function`, `fit`, a session, XLA) TensorFlow 2 computes `(1 - p) + c` as `(1 + c) - p`:
+`ConstantPushDown` in `grappler/optimizers/constant_folding.cc` pushes the constants together.
+"""
+
+from __future__ import annotations
+
+from tflint_nan.evidence import Guard, is_epsilon, library, number
+from tflint_nan.graph import Graph
+from tflint_nan.interval import round_to
+from tflint_nan.ops.generations import is_for_v1
+from tflint_nan.value import Op
+
+
+def lost_epsilon(graph: Graph, sink: Op) -> Guard | None:
+    """The epsilon of the sink's operand that another constant swallows when the two are added first."""
+    op, dtype = sink.arg("x").op, sink.arg("x").dtype
+    if sink.name != "log" or op is None or op.name not in ("add", "sub") or library(op) == "np":
+        return None
+    for name, other in (("y", "x"), ("x", "y")):
+        given, inner = number(op.arg(name)), op.arg(other).op
+        if given is None or not is_epsilon(given) or inner is None or inner.name not in ("add", "sub"):
+            continue
+        whole = next((n for n in (number(v) for v in inner.args.values()) if n), None)
+        # What else takes the inner sum keeps the two apart.
+        if whole is not None and len(graph.consumers(inner)) == 1:
+            lost = round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
+            return Guard(op, "merged", name, given, round_to(given, dtype)) if lost else None
+    return None
+
+
+def may_run_as_written(graph: Graph, op: Op) -> bool:
+    """Whether constants may stay apart: in old releases of TensorFlow 1, and where no graph is made.
+
+    None is made where a tape records the training and nothing is seen that compiles it.
+    """
+    taped = any(made.arg("taped").literal for made in graph.ops("gradients"))
+    op_by_op = taped and not any(graph.ops("traced", "compile", "feed"))
+    return is_for_v1(graph.apis(op.source)) or op_by_op
