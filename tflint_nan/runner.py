@@ -40,11 +40,28 @@ def run(
         tflint_nan.baseline.BaselineError: a configuration names a baseline that cannot be read.
         tflint_nan.job.ClusterError: the workers are a cluster's, which cannot do it.
     """
+    jobs = _jobs(files, mode)
+    results = _looked_up(jobs, cache)
+    for _ in results:
+        checked()
+    waiting = [number for number in range(len(jobs)) if number not in results]
+    found = _checked([jobs[number] for number in waiting], cache, workers)
+    for number, result in zip(waiting, found, strict=True):
+        results[number] = result
+        checked()
+    settled, together = _settled(jobs, [results[number] for number in range(len(jobs))], mode)
+    if mode.write:
+        _write_all(jobs, settled, together)
+    return settled
+
+
+def _jobs(files: Sequence[File], mode: Mode) -> list[Job]:
+    """What is asked about each file, by its configuration; files with the same one share its settings."""
     settings = [file.config.settings(file.path) for file in files]
     across = {id(one): replace(one, across=True) for one in settings}
     configs = {file.config.baseline: file.config for file in files}
     known = {path: config.known() for path, config in configs.items()}
-    jobs = [
+    return [
         Job(
             str(file.path),
             file.name,
@@ -53,42 +70,21 @@ def run(
         )
         for file, one in zip(files, settings, strict=True)
     ]
-    done: dict[int, Result] = {}
-    for number, result in ({} if cache is None else cache.known(jobs)).items():
-        new = result.without(jobs[number].mode.baseline)
-        if not any(finding.fix and finding.fix.applicability in mode.applied for finding in new.findings):
-            done[number] = new
-            checked()
-    waiting = [number for number in range(len(jobs)) if number not in done]
-    for number, result in zip(
-        waiting, _checked([jobs[number] for number in waiting], cache, workers), strict=True
-    ):
-        done[number] = result if mode.fix else result.without(jobs[number].mode.baseline)
-        checked()
-    results = [done[number] for number in range(len(jobs))]
-    together: list[frozenset[int]] = []
-    others = {
-        name
-        for result in results
-        for finding in result.findings
-        if finding.fix is not None
-        for name in finding.fix.others
-    }
-    # Where nothing is fixed, a fix of several files of the run is shown as it is.
-    if others and (mode.fix or not others <= {job.name for job in jobs}):
-        from tflint_nan.across import settle
 
-        settled = settle(jobs, results)
-        results, together = settled.results, settled.together
-    if mode.write:
-        alone = set(range(len(jobs))).difference(*together)
-        for numbers in (*together, *({number} for number in sorted(alone) if results[number].diff)):
-            _write(jobs, results, sorted(numbers))
-    return results
+
+def _looked_up(jobs: Sequence[Job], cache: Cache | None) -> dict[int, Result]:
+    """The results that are known, by the numbers of their jobs, where they leave nothing to fix."""
+    found = {}
+    for number, result in ({} if cache is None else cache.known(jobs)).items():
+        mode = jobs[number].mode
+        new = result.without(mode.baseline)
+        if not any(finding.fix and finding.fix.applicability in mode.applied for finding in new.findings):
+            found[number] = new
+    return found
 
 
 def _checked(jobs: Sequence[Job], cache: Cache | None, workers: Workers) -> Iterator[Result]:
-    """The results of checks, which are kept as they come."""
+    """The results of checks, which are kept as they come, each without what its baseline knows."""
     if not jobs:
         return
     results: Generator[Result, None, None]
@@ -105,10 +101,37 @@ def _checked(jobs: Sequence[Job], cache: Cache | None, workers: Workers) -> Iter
             for job, result in zip(jobs, results, strict=True):
                 if cache is not None:
                     cache.keep(job, result)
-                yield result
+                yield result if job.mode.fix else result.without(job.mode.baseline)
     finally:
         if cache is not None:
             cache.write()
+
+
+def _settled(
+    jobs: Sequence[Job], results: list[Result], mode: Mode
+) -> tuple[list[Result], list[frozenset[int]]]:
+    """The results with the fixes that change several files, and which files those changed together."""
+    others = {
+        name
+        for result in results
+        for finding in result.findings
+        if finding.fix is not None
+        for name in finding.fix.others
+    }
+    # Where nothing is fixed, a fix of several files of the run is shown as it is.
+    if not others or (not mode.fix and others <= {job.name for job in jobs}):
+        return results, []
+    from tflint_nan.across import settle
+
+    settled = settle(jobs, results)
+    return settled.results, settled.together
+
+
+def _write_all(jobs: Sequence[Job], results: list[Result], together: Sequence[frozenset[int]]) -> None:
+    """Write the fixes of all files: of those that were changed together all, or none."""
+    alone = set(range(len(jobs))).difference(*together)
+    for numbers in (*together, *({number} for number in sorted(alone) if results[number].diff)):
+        _write(jobs, results, sorted(numbers))
 
 
 def _write(jobs: Sequence[Job], results: list[Result], numbers: Sequence[int]) -> None:
