@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from libcst.metadata import (
 )
 
 from tflint_nan.outline import Outline
-from tflint_nan.places import Places, children
+from tflint_nan.parse import parse, python_tree
+from tflint_nan.places import Places, Written, children
+from tflint_nan.source import Source
 
 ROOT = Path(__file__).parent.parent
 AWKWARD = """\
@@ -79,6 +81,10 @@ def texts() -> list[str]:
     ]
 
 
+def of(tree: cst.Module, text: str, whole: Callable[[], object] | None = None) -> Places:
+    return Places(tree, lambda: python_tree(text).body, whole)
+
+
 def theirs(tree: cst.Module, provider: type[PositionProvider]) -> dict[cst.CSTNode, CodeRange]:
     """What LibCST's own provider says, but for the module, of which it says a little less than all."""
     found = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(provider)
@@ -122,7 +128,7 @@ def test_children_are_those_of_libcst_without_layout(text: str) -> None:
 @pytest.mark.parametrize("text", texts())
 def test_places_are_those_of_libcst(text: str, *, turned: bool) -> None:
     tree = cst.parse_module(text)
-    places = Places(tree, text)
+    places = of(tree, text)
     nodes = within(tree)[1:]
     inner, outer = theirs(tree, PositionProvider), theirs(tree, WhitespaceInclusivePositionProvider)
     parents = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(ParentNodeProvider)
@@ -143,7 +149,7 @@ def test_places_are_those_of_libcst(text: str, *, turned: bool) -> None:
 def test_a_place_does_not_depend_on_what_was_asked_before() -> None:
     tree = cst.parse_module(AWKWARD)
     inner = theirs(tree, PositionProvider)
-    assert {node: Places(tree, AWKWARD).inner(node) for node in within(tree)[1:]}.items() <= inner.items()
+    assert {node: of(tree, AWKWARD).inner(node) for node in within(tree)[1:]}.items() <= inner.items()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +163,7 @@ def test_a_place_does_not_depend_on_what_was_asked_before() -> None:
 def test_where_pythons_parser_is_of_no_help_the_whole_is_written(text: str, parsed: str | None) -> None:
     tree = cst.parse_module(text)
     inner, asked = theirs(tree, PositionProvider), list[str]()
-    places = Places(tree, text if parsed is None else parsed, lambda: asked.append("whole"))
+    places = of(tree, text if parsed is None else parsed, lambda: asked.append("whole"))
     nodes = within(tree)[:0:-1]
     assert {node: places.inner(node) for node in nodes}.items() <= inner.items()
     assert "whole" in asked
@@ -166,7 +172,7 @@ def test_where_pythons_parser_is_of_no_help_the_whole_is_written(text: str, pars
 def test_what_is_in_a_function_is_found_without_the_bodies_of_others() -> None:
     outline = Outline(METHODS)
     asked: list[cst.Module] = []
-    places = Places(outline.tree, METHODS, lambda: asked.append(outline.whole()))
+    places = of(outline.tree, METHODS, lambda: asked.append(outline.whole()))
     module: Any = outline.tree
     imported, cls, last = module.body
     outline.fill(cls.body.body[0])
@@ -187,7 +193,7 @@ def test_a_statement_with_bodies_that_are_missing_is_completed_first(
     pick: Callable[[Any], cst.CSTNode],
 ) -> None:
     outline = Outline(METHODS)
-    places = Places(outline.tree, METHODS, outline.whole)
+    places = of(outline.tree, METHODS, outline.whole)
     module: Any = outline.tree
     cls = module.body[1]
     places.inner(pick(cls))
@@ -196,3 +202,74 @@ def test_a_statement_with_bodies_that_are_missing_is_completed_first(
     assert sorted(map(repr, (places.inner(node) for node in theirs(module, PositionProvider)))) == sorted(
         map(repr, expected)
     )
+
+
+EDITS = {
+    "a row above": ("import a\n", "import a\nimport b\n"),
+    "a comment above a body": ("    def f(self):\n", "    def f(self):\n        # More.\n"),
+    "rows gone": ("# Nothing\n# to see.\n", ""),
+    "in one of them": ("y = 3", "y = (3 +\n            4)"),
+    "another indent first": ("import a\n", "import a\nif a:\n  a = 0\n"),
+}
+TYPED = """\
+import a
+# Nothing
+# to see.
+
+
+class A(B):
+    def f(self):
+        x = 1
+        if x:
+            y = 2
+        return [x,
+            y]
+
+    @a
+    def g(self, z=(1,
+                   2)):
+        def h():
+            return z
+        x = 2
+        y = 3
+        return h
+
+
+def k():
+    # A comment.
+    for i in a:
+        print(
+            i)
+    while a:
+        pass
+"""
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_was_written_out_before_an_edit_is_used_after_it(
+    edit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Source("a.py", TYPED)
+    assert before.follow(None)
+    for node in within(before.tree)[:0:-1]:
+        before.outer_span(node)
+    text = TYPED.replace(*EDITS[edit])
+    after = Source("a.py", text)
+    assert after.follow(before)
+    written: list[cst.CSTNode] = []
+    write = Places._write
+
+    def write_noted(places: Places, node: cst.CSTNode, row: int, indents: Sequence[str]) -> Written:
+        written.append(node)
+        return write(places, node, row, indents)
+
+    monkeypatch.setattr(Places, "_write", write_noted)
+    fresh = parse(text)
+    inner, outer = theirs(fresh, PositionProvider), theirs(fresh, WhitespaceInclusivePositionProvider)
+    places = after._places
+    for node, same in zip(within(after.tree)[:0:-1], within(fresh)[:0:-1], strict=True):
+        assert places.inner(node) == inner[same]
+        assert places.outer(node) == outer[same]
+    # No statement of a body that stayed as it was, such as those of `k`.
+    assert written
+    assert not any(isinstance(node, (cst.For, cst.While)) for node in written)

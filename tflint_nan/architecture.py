@@ -263,16 +263,17 @@ class Network:
         state: dict[int, Op] = {}
         before: dict[int, Op] = {}
         hidden: list[Op] = []
+        layers = {layer.serial for layer in self.layers}
         for op in self._graph.ops():
             given = next((state[s.serial] for s in op.operands if s.serial in state), None)
-            if is_layer(op):
+            if op.serial in layers:
                 state[op.serial] = op
                 if given is not None and given.name in names:
                     before[op.serial] = given
                     hidden.append(given)
             elif given is None:
                 continue
-            elif op.name in names and is_layer(given):
+            elif op.name in names and given.serial in layers:
                 state[op.serial] = op
                 if given.serial in before:
                     before[op.serial] = before[given.serial]

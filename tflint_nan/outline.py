@@ -9,7 +9,8 @@ the one that LibCST makes of the whole text.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,12 +49,15 @@ class Outline:
         size: the characters that LibCST has read.
     """
 
-    def __init__(self, text: str, earlier: Outline | None = None) -> None:
+    def __init__(
+        self, text: str, earlier: Outline | None = None, statements: Sequence[ast.stmt] | None = None
+    ) -> None:
         """Args:
 
         text: its lines end in `\\n`.
         earlier: another state of the text, whose nodes are taken for the bodies that are the same; it is of
             no use afterwards.
+        statements: what Python's parser makes of the text, where that is known.
 
         Raises:
             SyntaxFault: it is not Python for the running interpreter, or not for LibCST, or holds the name
@@ -62,13 +66,15 @@ class Outline:
         if _STAND_IN in text:
             raise SyntaxFault("holds the name that stands for a body", Position(1, 1))
         self._lines = text.split("\n")
-        self._bodies = list(_bodies(python_tree(text).body, self._lines, ()))
+        parsed = python_tree(text).body if statements is None else statements
+        self._bodies = list(_bodies(parsed, self._lines, ()))
         left = "\n".join(self._left())
         self.tree = parse(left)
         self.size = len(left)
-        #: Text of a body -> the block that it was read into, and its unit of indent; here, and earlier.
-        self._read: dict[str, tuple[Any, str]] = {}
-        self._known = {} if earlier is None else earlier._read
+        #: Text of a body -> the blocks that it was read into, one for each place, and their unit of indent;
+        #: here, and earlier.
+        self._read: defaultdict[str, list[tuple[Any, str]]] = defaultdict(list)
+        self._known: Mapping[str, list[tuple[Any, str]]] = {} if earlier is None else earlier._read
         #: The nodes that stood for bodies which have been read.
         self._stood_in: list[cst.CSTNode] = []
 
@@ -97,8 +103,10 @@ class Outline:
         *outer, own = body.around
         headers = [*(f"{indent}class _:" for indent in outer), f"{own}def _():"]
         text = "\n".join([*headers, *self._lines[body.first : body.end], ""])
-        holder, unit = self._known.pop(text, (None, ""))
-        if holder is None:
+        holder: Any
+        if known := self._known.get(text):
+            holder, unit = known.pop()
+        else:
             holder = parse(text)
             unit = holder.default_indent
             for _ in body.around:
@@ -106,7 +114,7 @@ class Outline:
             self.size += len(text)
         if unit != self.tree.default_indent:
             _indented(holder, unit, self.tree.default_indent)
-        self._read[text] = holder, self.tree.default_indent
+        self._read[text].append((holder, self.tree.default_indent))
         # Nodes are frozen for the sake of those who share them; nobody looks at these, or not any more.
         stand_in: Any = block.body[0]
         object.__setattr__(holder.body[0], "leading_lines", stand_in.leading_lines)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from itertools import accumulate
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ import libcst as cst
 from libcst.metadata import CodePosition, CodeRange
 from libcst.metadata.position_provider import PositionProvidingCodegenState
 
-from tflint_nan.parse import SyntaxFault, python_tree
+from tflint_nan.parse import SyntaxFault
 
 #: Fields that hold layout. Two expressions that differ in no other mean the same.
 LAYOUT = re.compile(
@@ -60,26 +60,59 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
 
 @cache
 def _held(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    names = [field.name for field in fields(kind) if not LAYOUT.search(field.name)]
+    names = [part.name for part in fields(kind) if not LAYOUT.search(part.name)]
     return tuple(dict.fromkeys((*_WRITTEN_FIRST.get(kind, ()), *names)))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the nodes of a statement stood when it was written out, and how many rows further they are."""
+
+    inner: dict[cst.CSTNode, CodeRange] = field(default_factory=dict)
+    outer: dict[cst.CSTNode, CodeRange] = field(default_factory=dict)
+    shift: int = 0
+
+    def moved(self, statement: cst.CSTNode, row: int) -> Written:
+        """The same, with the statement in that row."""
+        return replace(self, shift=row - self.inner[statement].start.line)
+
+    def now(self, place: CodeRange) -> CodeRange:
+        """What has become of a place."""
+        if not self.shift:
+            return place
+        start, end = place.start, place.end
+        return CodeRange(
+            CodePosition(start.line + self.shift, start.column),
+            CodePosition(end.line + self.shift, end.column),
+        )
 
 
 class Places:
     """The places of a tree, each found when it is asked for."""
 
-    def __init__(self, tree: cst.Module, text: str, whole: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        tree: cst.Module,
+        statements: Callable[[], Sequence[ast.stmt]],
+        whole: Callable[[], object] | None = None,
+        known: Mapping[cst.CSTNode, Written] | None = None,
+    ) -> None:
         """Args:
 
         tree: the tree; bodies of functions that stand in no other one may still be missing.
-        text: what was parsed, its lines end in `\\n`.
+        statements: what Python's parser makes of the same text.
         whole: adds the bodies that are missing.
+        known: `written` of another state of the text, some of whose nodes this tree has.
         """
         self._tree = tree
-        self._text = text
+        self._statements = statements
         self._complete = whole or (lambda: None)
         self._parents: dict[int, cst.CSTNode] = {id(tree): tree}
-        self._inner: dict[cst.CSTNode, CodeRange] = {}
-        self._outer: dict[cst.CSTNode, CodeRange] = {}
+        #: Node -> the statement around it, as it was written out.
+        self._around: dict[cst.CSTNode, Written] = {}
+        #: The statements that were written out.
+        self.written: dict[cst.CSTNode, Written] = {}
+        self._known = known or {}
         #: Block -> statement -> the same of Python's parser, by identity.
         self._rows: dict[int, dict[int, ast.stmt]] = {}
 
@@ -99,7 +132,8 @@ class Places:
         Raises:
             KeyError: it is not of this tree.
         """
-        return self._written(node, self._inner)
+        around = self._statement_written(node)
+        return around.now(around.inner[node])
 
     def outer(self, node: cst.CSTNode) -> CodeRange:
         """Where `node` stands with its own parentheses and the space around it.
@@ -107,7 +141,8 @@ class Places:
         Raises:
             KeyError: it is not of this tree.
         """
-        return self._written(node, self._outer)
+        around = self._statement_written(node)
+        return around.now(around.outer[node])
 
     def _find_parents(self) -> None:
         todo: list[cst.CSTNode] = [self._tree]
@@ -117,11 +152,13 @@ class Places:
             self._parents.update(dict.fromkeys(map(id, held), node))
             todo += held
 
-    def _written(self, node: cst.CSTNode, places: dict[cst.CSTNode, CodeRange]) -> CodeRange:
-        if node not in places and not self._write_statement(node):
+    def _statement_written(self, node: cst.CSTNode) -> Written:
+        """What is written out around `node`: a statement, or the module where its row is not known."""
+        if node not in self._around and not self._write_statement(node):
             self._complete()
-            self._write(self._tree, 1, ())
-        return places[node]
+            self._around.clear()
+            self._note(self._tree, self._write(self._tree, 1, ()))
+        return self._around[node]
 
     def _write_statement(self, node: cst.CSTNode) -> bool:
         """Take note of the places in the statement around `node`; False where its row is not known."""
@@ -129,20 +166,27 @@ class Places:
         if found is None:
             return False
         statement, parsed, indents = found
-        first = min([parsed.lineno, *(part.lineno for part in getattr(parsed, "decorator_list", ()))])
-        self._write(statement, first - len(statement.leading_lines), indents)
-        if self._inner[statement].start.line == parsed.lineno:
-            return True
-        self._inner.clear()
-        self._outer.clear()
-        return False
+        known = self._known.get(statement)
+        if known is None:
+            first = min([parsed.lineno, *(part.lineno for part in getattr(parsed, "decorator_list", ()))])
+            known = self._write(statement, first - len(statement.leading_lines), indents)
+            if known.inner[statement].start.line != parsed.lineno:
+                return False
+        self._note(statement, known.moved(statement, parsed.lineno))
+        return True
 
-    def _write(self, node: cst.CSTNode, row: int, indents: Sequence[str]) -> None:
+    def _write(self, node: cst.CSTNode, row: int, indents: Sequence[str]) -> Written:
+        written = Written()
         # Of a provider, LibCST's state wants the places that were found.
-        provider: Any = SimpleNamespace(_computed=self._inner)
+        provider: Any = SimpleNamespace(_computed=written.inner)
         state = _State(self._tree.default_indent, self._tree.default_newline, provider)
-        state.begin(self._outer, row, indents)
+        state.begin(written.outer, row, indents)
         node._codegen(state)
+        return written
+
+    def _note(self, node: cst.CSTNode, written: Written) -> None:
+        self.written[node] = written
+        self._around.update(dict.fromkeys(written.outer, written))
 
     def _statement(self, node: cst.CSTNode) -> tuple[_Statement, ast.stmt, list[str]] | None:
         """The innermost statement around `node` that stands in no block but those of functions and classes.
@@ -171,13 +215,13 @@ class Places:
         return found
 
     @cached_property
-    def _parsed(self) -> list[ast.stmt]:
+    def _parsed(self) -> Sequence[ast.stmt]:
         try:
-            return python_tree(self._text).body
+            return self._statements()
         except SyntaxFault:
             return []  # LibCST knows the grammar of other versions.
 
-    def _aligned(self, block: Any, parsed: list[ast.stmt]) -> dict[int, ast.stmt]:
+    def _aligned(self, block: Any, parsed: Sequence[ast.stmt]) -> dict[int, ast.stmt]:
         """What Python's parser makes of each statement of a block, by its identity."""
         found = self._rows.get(id(block))
         if found is None:

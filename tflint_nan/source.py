@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import re
 import sys
 import tokenize
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -25,8 +26,8 @@ from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import NEWLINE, Cell, cell_rows, read_cells, write_cells
 from tflint_nan.outline import Outline
-from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse
-from tflint_nan.places import Places
+from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse, python_tree
+from tflint_nan.places import Places, Written
 
 #: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
 MAX_TEXT = 4_000_000
@@ -85,6 +86,9 @@ class Source:
         #: The content, where its encoding spells one text in several ways and would write it in another.
         self._unwritable: bytes | None = None
         self._names: dict[cst.CSTNode, frozenset[str]] = {}
+        #: What Python's parser made of the text, and places in an earlier state of it, where `follow` asked.
+        self._statements: list[ast.stmt] = []
+        self._known: Mapping[cst.CSTNode, Written] = {}
         #: The row of each cell's first line.
         self._first_rows: list[int] = []
         row = 1
@@ -242,9 +246,12 @@ class Source:
         """
         try:
             before = None if earlier is None else earlier._outline
-            self.__dict__["_outline"] = Outline(self._clean, before)
+            self._statements = python_tree(self._clean).body
+            self.__dict__["_outline"] = Outline(self._clean, before, self._statements)
         except SyntaxFault:
             return False
+        if earlier is not None:
+            self._known = earlier._places.written
         return True
 
     @property
@@ -301,7 +308,13 @@ class Source:
     @cached_property
     def _places(self) -> Places:
         partly = self._outline is not None
-        return Places(self.outline, self._clean if partly else self._parsed[0], lambda: self.tree)
+        text = self._clean if partly else self._parsed[0]
+        return Places(
+            self.outline,
+            lambda: self._statements or python_tree(text).body,
+            lambda: self.tree,
+            self._known,
+        )
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`, None for the module."""
