@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,7 @@ from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_
 from tflint_nan.faults import START, UNREADABLE, fault
 from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
+from tflint_nan.garbage import collect_later
 from tflint_nan.job import Mode
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
@@ -31,7 +34,7 @@ from tflint_nan.server.texts import Text, file_text, notebook_text, unopened_tex
 from tflint_nan.source import Source, SourceError
 
 log = logging.getLogger("tflint_nan")
-#: Seconds without a keystroke after which a text is read.
+#: Seconds between two keystrokes of a burst. A text is read at the first of it, and when it is over.
 QUIET = 0.05
 #: Bytes of stack of the thread that reads: a program nests as deep there as it does in a main thread.
 _STACK = 256 * 2**20
@@ -49,13 +52,15 @@ _NOTEBOOKS = lsp.NotebookDocumentSyncOptions(
 class _Open:
     """A file or notebook that the editor has open.
 
-    `changes` counts what the editor said of it; `text` and `findings` are what was read last, and `mended`
-    the same findings with their fixes, once somebody has asked for these. `others` are the texts of the other
-    files that these fixes change, by their names. `followed` is the latest text that is Python.
+    `changes` counts what the editor said of it, the last time at `changed_at`; `text` and `findings` are what
+    was read last, and `mended` the same findings with their fixes, once somebody has asked for these.
+    `others` are the texts of the other files that these fixes change, by their names. `followed` is the
+    latest text that is Python.
     """
 
     read: Callable[[], Text]
     changes: int = 0
+    changed_at: float = -math.inf
     waiting: asyncio.TimerHandle | None = None
     text: Text | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -96,11 +101,13 @@ class Server(LanguageServer):
         self._soon(uri, 0.0)
 
     def changed(self, uri: str) -> None:
-        """Read a text again, when it has been left alone for a moment."""
+        """Read a text again: at once, or when those who type fast have stopped for a moment."""
         document = self._open.get(uri)
         if document is not None:
-            document.changes += 1
-            self._soon(uri, QUIET)
+            now = time.monotonic()
+            is_burst = now - document.changed_at < QUIET
+            document.changes, document.changed_at = document.changes + 1, now
+            self._soon(uri, QUIET if is_burst else 0.0)
 
     def closed(self, uri: str) -> None:
         """Forget a text and what was said of it."""
@@ -129,8 +136,12 @@ class Server(LanguageServer):
 
     async def _read(self, uri: str) -> None:
         document = self._open.get(uri)
-        if document is None:
-            return
+        if document is not None:
+            with collect_later():
+                await self._tell(uri, document)
+
+    async def _tell(self, uri: str, document: _Open) -> None:
+        """Read a text, and publish what is found in it."""
         changes = document.changes
         text = document.read()
         check = partial(self._check, document, changes, text, self._surroundings, self._configs)
