@@ -1,4 +1,4 @@
-"""The command line: parses words, calls one function each, prints, and says how it went by the exit status.
+"""The command line: parses words, calls one function each, and says how it went by the exit status.
 
 0: nothing remains. 1: findings remain. 2: the job could not be done (a wrong option, a file that cannot be
 read or parsed, an internal error), whatever else was found.
@@ -9,12 +9,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,15 +22,10 @@ from tflint_nan.garbage import collect_rarely
 
 # All that takes longer is imported where it is used: `--version`, `--help` and completion stay quick.
 if TYPE_CHECKING:
-    from tflint_nan.cache import Cache
-    from tflint_nan.config import Configs, Overrides, Selection
-    from tflint_nan.job import Mode, Result, Workers
+    from tflint_nan.config import Overrides, Selection
     from tflint_nan.shard import Shard
 
 CLEAN, FOUND, FAILED = 0, 1, 2
-STDIN = "-"
-#: Files that take long enough for somebody to wait.
-MANY = 50
 
 
 def _default_format() -> str:
@@ -176,10 +169,12 @@ def check(
     """Check files and folders (the current one where none is named; `-` is standard input)."""
     import logging
 
-    from tflint_nan import config
+    from tflint_nan import config, results
     from tflint_nan.baseline import BaselineError
     from tflint_nan.faults import log_to_stderr
     from tflint_nan.job import ClusterError, Mode, Workers
+    from tflint_nan.output import Failure, Shown, show
+    from tflint_nan.results import STDIN
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     if STDIN in paths and len(paths) > 1:
@@ -209,7 +204,7 @@ def check(
         overrides = replace(overrides, baseline=working / baseline)
     if diff_base is not None:
         overrides = replace(overrides, knows_nothing=True)
-    shown = _Shown(output_format, output_file, color, quiet, diff, statistics, STDIN in paths)
+    shown = Shown(output_format, output_file, color, quiet, diff, statistics, STDIN in paths)
 
     def once() -> int:
         try:
@@ -220,60 +215,47 @@ def check(
             )
             configs = config.Configs(overrides, working)
             if STDIN in paths:
-                results, errors = _stdin(configs, working, stdin_filename, mode)
+                found, errors = [results.of_stdin(configs, working, stdin_filename, mode)], False
             else:
-                cache = None if no_cache else _cache(configs, working, cache_dir)
-                workers = Workers(jobs, dask)
-                results, errors = _files(
-                    paths or (os.curdir,), configs, working, mode, cache, diff_base, quiet, shard, workers
+                found, errors = results.of_paths(
+                    paths or (os.curdir,),
+                    configs,
+                    working,
+                    mode,
+                    None if no_cache else results.kept_in(configs, working, cache_dir),
+                    diff_base=diff_base,
+                    quiet=quiet,
+                    shard=shard,
+                    workers=Workers(jobs, dask),
                 )
         except (config.ConfigError, BaselineError, ClusterError) as error:
-            raise _Failure(str(error)) from error
-        _print(results, mode, shown)
-        if errors or any(result.failed for result in results):
+            raise Failure(str(error)) from error
+        show(found, mode, shown)
+        if errors or any(result.failed for result in found):
             return FAILED
-        remaining = any(result.findings or (diff and result.fixed) for result in results)
+        remaining = any(result.findings or (diff and result.fixed) for result in found)
         return FOUND if remaining and not exit_zero else CLEAN
 
     return _watched(once, working) if watch else once()
 
 
-class _Shown(NamedTuple):
-    """What is printed, and how: the options of `check` by these names."""
-
-    output_format: str
-    output_file: Path | None
-    color: str
-    quiet: bool
-    diff: bool
-    statistics: bool
-    stdin: bool
-
-
 def _watched(once: Callable[[], int], working: Path) -> int:
     """Run `once`, and again when something below the working folder changes; Ctrl-C ends it."""
+    from tflint_nan.output import Failure
+
     try:
         from watchfiles import PythonFilter, watch
     except ModuleNotFoundError as error:
-        raise _Failure("--watch needs watchfiles: pip install 'tflint-nan[watch]'") from error
+        raise Failure("--watch needs watchfiles: pip install 'tflint-nan[watch]'") from error
     wanted = PythonFilter(extra_extensions=[".ipynb", ".toml"])
     once()
     for _ in watch(working, watch_filter=wanted, raise_interrupt=False):
         click.clear()
         try:
             once()
-        except _Failure as failure:
+        except Failure as failure:
             failure.show()  # a setting that is half written
     return CLEAN
-
-
-class _Failure(click.ClickException):
-    """What keeps the command from doing its job, in one line."""
-
-    exit_code = FAILED
-
-    def show(self, file: object = None) -> None:
-        click.echo(f"error: {self.format_message()}", err=True)
 
 
 def _overrides(
@@ -301,143 +283,6 @@ def _overrides(
     )
 
 
-def _files(
-    paths: tuple[str, ...],
-    configs: Configs,
-    working: Path,
-    mode: Mode,
-    cache: Cache | None,
-    diff_base: str | None = None,
-    quiet: bool = False,
-    shard: Shard | None = None,
-    workers: Workers | None = None,
-) -> tuple[list[Result], bool]:
-    """The results of all files, and True where a path could not be read."""
-    from tflint_nan import files, revision, runner, since
-    from tflint_nan.job import HERE
-
-    found = files.find(paths, configs, working)
-    for name, reason in found.errors:
-        click.echo(f"error: {name}: {reason}", err=True)
-    mine = found.files if shard is None else shard.of(found.files)
-    if diff_base is None:
-        with _progress(len(mine), quiet) as checked:
-            results = runner.run(mine, mode, checked, cache, workers or HERE)
-    else:
-        try:
-            results = since.run_since(diff_base, mine, mode, working, cache, workers or HERE)
-        except revision.RevisionError as error:
-            raise _Failure(f"--diff-base {diff_base}: {error}") from error
-    if not quiet and not found.errors:
-        if not found.files:
-            click.echo("warning: no Python files or notebooks found under the given paths", err=True)
-        elif (
-            shard is None
-            and any(map(os.path.isdir, paths))
-            and not any(result.has_tensorflow for result in results)
-        ):
-            click.echo("warning: nothing to check: no file here uses TensorFlow or Keras", err=True)
-    return results, bool(found.errors)
-
-
-def _cache(configs: Configs, working: Path, given: Path | None) -> Cache:
-    """The cache in the folder that is given, else where the configuration of the working folder has it."""
-    from tflint_nan import cache
-
-    folder = cache.location(configs.of(working), working) if given is None else working / given
-    return cache.Cache(folder, working)
-
-
-@contextmanager
-def _progress(count: int, quiet: bool) -> Iterator[Callable[[], object]]:
-    """A bar on standard error that its result moves on; none where nobody waits for it, or nobody looks."""
-    if quiet or count < MANY or not sys.stderr.isatty():
-        yield int
-        return
-    with click.progressbar(length=count, label="Checking", file=sys.stderr) as bar:
-        yield lambda: bar.update(1)
-    # The bar was for waiting; the report begins on a clean line.
-    click.echo("\x1b[1A\x1b[2K", nl=False, err=True)
-
-
-def _stdin(configs: Configs, working: Path, filename: str | None, mode: Mode) -> tuple[list[Result], bool]:
-    """The result of standard input; none where its file name is excluded."""
-    from tflint_nan import files
-    from tflint_nan.check import check_bytes
-    from tflint_nan.job import Result
-
-    data = sys.stdin.buffer.read()
-    path = Path(os.path.abspath(filename)) if filename else working / STDIN
-    config = configs.of(path.parent)
-    name = files.display_name(path, working) if filename else STDIN
-    if filename and config.force_exclude and config.excludes(path, folder=False):
-        return [Result(name, data=data)], False
-    return [check_bytes(data, name, config.settings(path), replace(mode, baseline=config.known()))], False
-
-
-def _print(results: list[Result], mode: Mode, shown: _Shown) -> None:
-    """The report, in a file or on standard output; with a fixed text or a diff there, on standard error."""
-    from tflint_nan import report
-    from tflint_nan.report import concise
-    from tflint_nan.report import statistics as counts
-
-    fixed: Counter[str] = Counter()
-    for result in results:
-        fixed.update(result.fixed)
-    findings = sorted(
-        (finding for result in results for finding in result.findings), key=lambda f: f.sort_key
-    )
-    aside = shown.diff or (shown.stdin and mode.write)
-    stream = sys.stderr if aside else sys.stdout
-    content = report.Report(
-        findings,
-        fixed,
-        {key: text for result in results for key, text in result.lines.items()},
-        {key: rows for result in results for key, rows in result.rows.items()},
-        colour=shown.output_file is None and _colour(stream, shown.color),
-        applied=mode.applied,
-        quiet=shown.quiet,
-    )
-    if shown.diff:
-        click.echo("".join(result.diff for result in results), nl=False)
-        faults = [finding for result in results if result.failed for finding in result.findings]
-        for finding in faults:
-            click.echo(concise.line(finding), nl=False, err=True)
-        count = sum(fixed.values())
-        if not shown.quiet:
-            click.echo(
-                f"Would fix {count} error{'s' if count != 1 else ''}, {len(findings)} would remain.", err=True
-            )
-        return
-    if aside:
-        sys.stdout.buffer.write(results[0].data)
-        sys.stdout.buffer.flush()
-    if shown.statistics:
-        text = counts.render(content, shown.output_format)
-    else:
-        text = report.render(shown.output_format, content)
-    if shown.output_file is None:
-        click.echo(text, nl=False, err=aside, color=content.colour)
-        return
-    _save(shown.output_file, text)
-
-
-def _save(path: Path, text: str) -> None:
-    try:
-        path.write_bytes(text.encode(errors="backslashreplace"))
-    except OSError as error:
-        raise _Failure(f"--output-file {path}: {error.strerror or error}") from error
-
-
-def _colour(stream: TextIO, wanted: str) -> bool:
-    """True where colours are wanted: https://no-color.org and https://force-color.org, else on a terminal."""
-    if wanted != "auto":
-        return wanted == "always"
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
-
-
 @cli.command("baseline")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @click.option(
@@ -459,24 +304,25 @@ def write_baseline(
     cache_dir: Path | None,
 ) -> int:
     """Write the findings that there are to a file; `check --baseline FILE` reports what comes after them."""
-    from tflint_nan import baseline, config
+    from tflint_nan import baseline, config, results
     from tflint_nan.faults import FAULTS
     from tflint_nan.files import display_name
     from tflint_nan.job import Mode
+    from tflint_nan.output import Failure, save
 
     overrides = _overrides(config_options, isolated, config.Selection(), strict, False)
     working = Path(os.path.abspath(os.curdir))
     try:
         path = output_file or config.Configs(overrides, working).of(working).baseline or Path(baseline.NAME)
         configs = config.Configs(replace(overrides, knows_nothing=True), working)
-        cache = None if no_cache else _cache(configs, working, cache_dir)
-        results, errors = _files(paths or (os.curdir,), configs, working, Mode(), cache)
+        cache = None if no_cache else results.kept_in(configs, working, cache_dir)
+        found, errors = results.of_paths(paths or (os.curdir,), configs, working, Mode(), cache)
     except config.ConfigError as error:
-        raise _Failure(str(error)) from error
-    findings = [finding for result in results for finding in result.findings]
-    lines = {key: text for result in results for key, text in result.lines.items()}
+        raise Failure(str(error)) from error
+    findings = [finding for result in found for finding in result.findings]
+    lines = {key: text for result in found for key, text in result.lines.items()}
     faults = [finding for finding in findings if finding.code in FAULTS]
-    _save(path, baseline.render(findings, lines, path.absolute().parent))
+    save(path, baseline.render(findings, lines, path.absolute().parent))
     count = len(findings) - len(faults)
     click.echo(
         f"{count} finding{'s' if count != 1 else ''} written to {display_name(path, working)}", err=True
@@ -492,18 +338,19 @@ def write_baseline(
 @_cache_dir
 def clean_cache(config_options: tuple[str, ...], isolated: bool, cache_dir: Path | None) -> int:
     """Remove the cache; the next run checks every file."""
-    from tflint_nan import cache, config
+    from tflint_nan import cache, config, results
+    from tflint_nan.output import Failure
 
     working = Path(os.path.abspath(os.curdir))
     overrides = _overrides(config_options, isolated, config.Selection(), False, False)
     try:
-        found = _cache(config.Configs(overrides, working), working, cache_dir)
+        found = results.kept_in(config.Configs(overrides, working), working, cache_dir)
     except config.ConfigError as error:
-        raise _Failure(str(error)) from error
+        raise Failure(str(error)) from error
     try:
         removed = cache.clean(found.folder)
     except OSError as error:
-        raise _Failure(f"{error.filename}: cannot be removed: {error.strerror or error}") from error
+        raise Failure(f"{error.filename}: cannot be removed: {error.strerror or error}") from error
     click.echo(f"{'Removed' if removed else 'There is no cache in'} {found.folder}", err=True)
     return CLEAN
 
@@ -516,7 +363,9 @@ def language_server() -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("pygls", "lsprotocol"):
             raise
-        raise _Failure("the server needs pygls: pip install 'tflint-nan[server]'") from error
+        from tflint_nan.output import Failure
+
+        raise Failure("the server needs pygls: pip install 'tflint-nan[server]'") from error
     serve()
     return CLEAN
 
@@ -531,6 +380,7 @@ def language_server() -> int:
 def show_rule(code: str | None, every: bool, output_format: str) -> int:
     """Print the page of the rule CODE, or the list of all rules."""
     from tflint_nan.config import nearest
+    from tflint_nan.output import Failure
     from tflint_nan.report import pages
 
     if every == (code is not None):
@@ -541,7 +391,7 @@ def show_rule(code: str | None, every: bool, output_format: str) -> int:
         return CLEAN
     found = next((rule for rule in listed if code.upper() == rule.code or code == rule.name), None)
     if found is None:
-        raise _Failure(f"unknown rule {code!r}{nearest(code.upper(), [rule.code for rule in listed])}")
+        raise Failure(f"unknown rule {code!r}{nearest(code.upper(), [rule.code for rule in listed])}")
     click.echo(pages.page(found, output_format), nl=False)
     return CLEAN
 
