@@ -132,3 +132,12 @@ def comments_in(node: cst.CSTNode) -> list[str]:
             found.append(current.value)
         todo.extend(reversed(current.children))
     return found
+
+
+def only_assignment(statement: cst.CSTNode | None) -> cst.Assign | None:
+    """The assignment to one target that a statement is."""
+    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
+        only = statement.body[0]
+        if isinstance(only, cst.Assign) and len(only.targets) == 1:
+            return only
+    return None

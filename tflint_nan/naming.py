@@ -1,20 +1,18 @@
-"""What a fix has collected so far, and the names that it gives: a rewriter without edits of its own."""
+"""The names that a fix gives: a rewriter without edits of its own."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Set
-from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import libcst as cst
 
 from tflint_nan.build import Project, builtins
-from tflint_nan.expression import comments_in, names_in, within
-from tflint_nan.finding import Edit
+from tflint_nan.draft import Draft, Hoist, Kept, Plan
+from tflint_nan.expression import names_in, within
 from tflint_nan.graph import Graph
 from tflint_nan.places import children
 from tflint_nan.source import Source
@@ -42,94 +40,6 @@ _MOVING = (
     "squeeze",
     "gather",
 )
-#: Functions that read variables by their names.
-_READERS = frozenset({"locals", "vars", "eval", "exec", "globals"})
-
-
-@dataclass(frozen=True, slots=True)
-class Hoist:
-    """What gets a name in a statement of its own, before `statement`: the expression `node`, or `text`.
-
-    Without a statement it can only be moved inside the expression that it is part of. `rest` is what stays in
-    the place of `node`: the text before and after the name.
-    """
-
-    name: str
-    node: cst.BaseExpression
-    statement: cst.SimpleStatementLine | None
-    text: str
-    scope: Scope
-    rest: tuple[str, str] = ("", "")
-
-
-@dataclass(slots=True)
-class Replacement:
-    """An expression or statement, and the text that takes its place."""
-
-    node: cst.CSTNode
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A name that the fix took from something else: `line` binds it again where `around` reads it.
-
-    It goes behind `statement`, without one to the beginning of the function `around`.
-    """
-
-    name: str
-    line: str
-    around: cst.CSTNode
-    statement: cst.CSTNode | None = None
-
-
-@dataclass(slots=True)
-class Draft:
-    """What one fix has collected so far for the file of `op`."""
-
-    op: Op
-    replacements: list[Replacement] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    hoists: dict[int, Hoist] = field(default_factory=dict)
-    #: Import line -> what it is needed for.
-    imports: dict[str, list[str]] = field(default_factory=dict)
-    removed: set[int] = field(default_factory=set)
-    #: Assignments that go where nothing reads the name any more, with the function around them.
-    spare: dict[cst.SimpleStatementLine, cst.FunctionDef] = field(default_factory=dict)
-    #: Names that still need a value where something reads them.
-    kept: list[Kept] = field(default_factory=list)
-
-    def copy(self) -> Draft:
-        """The same, to be written to by itself."""
-        return Draft(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
-
-
-@dataclass(slots=True)
-class Plan:
-    """What one fix has collected so far, in all of its files."""
-
-    drafts: dict[Source, Draft] = field(default_factory=dict)
-    #: Identity of a value and of the scope that it is read from -> the name that the fix gives it there.
-    names: dict[tuple[int, int], str] = field(default_factory=dict)
-    #: Functions that return something else now -> which element of what they return, -1 for all of it.
-    lifted: dict[cst.FunctionDef, int] = field(default_factory=dict)
-    #: Calls of these -> what to do with each that no way of the fix goes through.
-    pending: dict[cst.Call, Callable[[Rewriter], bool]] = field(default_factory=dict)
-    #: Whether there may be callers that nobody sees.
-    uncertain: bool = False
-    failed: bool = False
-
-    def draft(self, op: Op) -> Draft:
-        """What is collected for the file of `op`."""
-        found = self.drafts.get(op.source)
-        if found is None:
-            found = self.drafts[op.source] = Draft(op)
-        return found
-
-    def copy(self) -> Plan:
-        """The same, to be written to by itself."""
-        parts = {part.name: copy(getattr(self, part.name)) for part in fields(self)}
-        return Plan(**{**parts, "drafts": {source: draft.copy() for source, draft in self.drafts.items()}})
 
 
 class Naming:
@@ -466,80 +376,12 @@ class Naming:
         self._refuse("what would be changed is in another file")
         return False
 
-    # What is left.
-
-    def _unread(self) -> set[cst.CSTNode]:
-        """The assignments that are left out: nothing reads any more what they bind."""
-        gone: set[cst.CSTNode] = set()
-        for _ in self._draft.spare:
-            more = {statement for statement in self._draft.spare if self._is_spared(statement, gone)}
-            if more <= gone:
-                break
-            gone |= more
-        return gone
-
-    def _is_spared(self, statement: cst.SimpleStatementLine, gone: Set[cst.CSTNode]) -> bool:
-        """Whether an assignment can be left out together with what is `gone`.
-
-        An op with a name of its own can be asked for by that, and a function that reads its variables by
-        their names may read any.
-        """
-        function, assign = self._draft.spare[statement], only_assignment(statement)
-        if assign is None or not isinstance(assign.targets[0].target, cst.Name) or comments_in(statement):
-            return False
-        if sum(hoist.statement is statement for hoist in self._draft.hoists.values()) > 1:
-            return False
-        args = assign.value.args if isinstance(assign.value, cst.Call) else ()
-        if any(arg.keyword is not None and arg.keyword.value == "name" for arg in args):
-            return False
-        if not _READERS.isdisjoint(self._source.names_in(function)) or self._is_tried(statement):
-            return False
-        return not self._is_read(assign.targets[0].target.value, function, {*gone, assign.targets[0].target})
-
-    def _is_tried(self, statement: cst.CSTNode) -> bool:
-        """Whether a statement stands where its errors may be caught."""
-        current: cst.CSTNode | None = statement
-        while current is not None and not isinstance(current, (cst.Try, cst.TryStar)):
-            current = self._source.parent(current)
-        return current is not None
-
-    def _is_read(self, name: str, around: cst.CSTNode, gone: Set[cst.CSTNode] = frozenset()) -> bool:
-        """Whether a variable is read, or bound, in what the fix leaves of `around` without what is `gone`."""
-        word = re.compile(rf"\b{name}\b")
-        texts = [replacement.text for replacement in self._draft.replacements]
-        texts += [hoist.text for hoist in self._draft.hoists.values()]
-        if any(word.search(text) for text in [*texts, *(edit.content for edit in self._draft.edits)]):
-            return True
-        replaced = {id(replacement.node) for replacement in self._draft.replacements}
-        todo = [around]
-        while todo:
-            node = todo.pop()
-            if id(node) in replaced or node in gone:
-                continue
-            if isinstance(node, cst.Name):
-                parent = self._source.parent(node)
-                apart = isinstance(parent, cst.Attribute) and parent.attr is node
-                keyword = isinstance(parent, cst.Arg) and parent.keyword is node
-                if node.value == name and not apart and not keyword:
-                    return True
-            todo.extend(children(node))
-        return False
-
 
 def numbered(name: str) -> Iterator[str]:
     """`name`, `name_1`, `name_2` ..."""
     yield name
     for number in count(1):
         yield f"{name}_{number}"
-
-
-def only_assignment(statement: cst.CSTNode | None) -> cst.Assign | None:
-    """The assignment to one target that a statement is."""
-    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
-        only = statement.body[0]
-        if isinstance(only, cst.Assign) and len(only.targets) == 1:
-            return only
-    return None
 
 
 def _is_simple(node: cst.CSTNode) -> bool:

@@ -9,11 +9,13 @@ from itertools import pairwise
 
 import libcst as cst
 
-from tflint_nan.expression import assemble, comments_in, fill, meaning, within
+from tflint_nan.draft import Plan, Replacement
+from tflint_nan.expression import assemble, comments_in, fill, meaning, only_assignment, within
 from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.imports import insertion
-from tflint_nan.naming import DEFERRED, Naming, Plan, Replacement, only_assignment
+from tflint_nan.naming import DEFERRED, Naming
 from tflint_nan.parse import is_statement, parse_expression
+from tflint_nan.unread import is_read, unread
 from tflint_nan.value import Op
 
 _WORD = re.compile(r"\w")
@@ -248,7 +250,7 @@ class Rewriter(Naming):
 
     def _edits(self) -> list[Edit]:
         """The edits of the op's own file."""
-        gone = self._unread()
+        gone = unread(self._draft)
         self._place_hoists(gone)
         self._place_names(gone)
         for replacement in self._draft.replacements:
@@ -320,7 +322,7 @@ class Rewriter(Naming):
         for kept in self._draft.kept:
             if not isinstance(kept.around, cst.FunctionDef):
                 self.insert_after(kept.statement, kept.line)
-            elif self._is_read(kept.name, kept.around):
+            elif is_read(self._draft, kept.name, kept.around):
                 if kept.statement is not None:
                     self.insert_after(kept.statement, kept.line)
                 else:
