@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import libcst as cst
 
 from tflint_nan.build import builtins, standard
+from tflint_nan.build.comparisons import Comparisons
 from tflint_nan.build.fold import fold, truth
-from tflint_nan.build.guards import TESTS, Guards
 from tflint_nan.build.names import normalise
 from tflint_nan.build.strings import joined, percent
 from tflint_nan.ops.table import APIS, BASES, CONSTANTS
-from tflint_nan.ops.tables import is_column
 from tflint_nan.value import (
     NONE,
     Const,
     Items,
     Object,
-    OneOf,
     Scope,
     Symbol,
     Table,
@@ -77,7 +75,7 @@ _METHODS = {"div": "truediv", "bit_and": "and", "bit_or": "or", "bit_xor": "xor"
 _KEYWORDS = {"None": NONE, "True": Const(True), "False": Const(False)}
 
 
-class Expressions(Guards):
+class Expressions(Comparisons):
     """Evaluates expressions."""
 
     def __init__(self) -> None:
@@ -170,12 +168,6 @@ class Expressions(Guards):
                 complete = False
         return self.own(Table(table, complete))
 
-    def key(self, value: Value) -> object:
-        """What a dict's key is known by: the literal, or the tensor or object itself; else None."""
-        if isinstance(value, Const):
-            return value.value
-        return value if isinstance(value, (Tensor, Object, Symbol)) else None
-
     def _unary(self, node: cst.UnaryOperation) -> Value:
         if type(node.operator) is cst.Not:
             known = self.decided(value := self.evaluate(node.expression))
@@ -239,101 +231,6 @@ class Expressions(Guards):
                 if not isinstance(found, Unknown):
                     return self.call(found, [other], {})
         return None
-
-    def operation(
-        self, name: str, args: Mapping[str, Value], nodes: Mapping[str, cst.BaseExpression]
-    ) -> Value:
-        """A Python operator as an op of the graph."""
-        value = self.emit(name, args)
-        self.ops[-1].nodes = nodes
-        return value
-
-    def _comparison(self, node: cst.Comparison) -> Value:
-        left, left_node = self.evaluate(node.left), node.left
-        result: Value | None = None
-        for target in node.comparisons:
-            right = self.evaluate(target.comparator)
-            one = self._compare(target.operator, left, right, left_node, target.comparator)
-            result = one if result is None else self.emit("logical_and", {"x": result, "y": one})
-            left, left_node = right, target.comparator
-        return result if result is not None else Unknown()
-
-    def _compare(
-        self,
-        operator: cst.BaseCompOp,
-        x: Value,
-        y: Value,
-        left: cst.BaseExpression,
-        right: cst.BaseExpression,
-    ) -> Value:
-        name = TESTS.get(type(operator))
-        if name is None:
-            return self._membership(operator, x, y)
-        self.ask(x, (y.literal,))
-        self.ask(y, (x.literal,))
-        folded = fold(name, x, y) or self._compare_items(name, x, y)
-        if folded is not None:
-            return folded
-        if isinstance(x.literal, (str, bytes)) or isinstance(y.literal, (str, bytes)):
-            return Unknown()
-        return self.operation(name, {"x": x, "y": y}, {"x": left, "y": right})
-
-    def _compare_items(self, name: str, x: Value, y: Value) -> Value | None:
-        """Tuples of literals (versions, shapes) compare element by element."""
-        known = self.elements(x), self.elements(y)
-        if known[0] is None or known[1] is None:
-            return None
-        left, right = ([item.literal for item in items] for items in known)  # type: ignore[union-attr]
-        if not all(isinstance(part, (int, str)) for part in (*left, *right)):
-            return None
-        return fold(name, Const(tuple(left)), Const(tuple(right)))
-
-    def _membership(self, operator: cst.BaseCompOp, x: Value, y: Value) -> Value:
-        if type(operator) in (cst.Is, cst.IsNot):
-            same: bool | None = None
-            if isinstance(x, Const) and isinstance(y, Const):
-                same = x == y and type(x.value) is type(y.value)
-            elif y == NONE and not isinstance(x, (Unknown, OneOf)):
-                same = False
-            if same is None:
-                return Unknown()
-            return Const(same is (type(operator) is cst.Is))
-        known = self.elements(y)
-        self.ask(x, [item.literal for item in known or () if item.literal != x.literal])
-        if isinstance(x, Const) and known is not None and all(isinstance(item, Const) for item in known):
-            return Const((x.value in [item.literal for item in known]) is isinstance(operator, cst.In))
-        if isinstance(x.literal, str) and isinstance(y.literal, str):
-            return Const((x.literal in y.literal) is isinstance(operator, cst.In))
-        return Unknown()
-
-    def _boolean(self, node: cst.BooleanOperation) -> Value:
-        left = self.evaluate(node.left)
-        known = self.decided(left)
-        conjunction = type(node.operator) is cst.And
-        if known is not None:
-            return self.evaluate(node.right) if known is conjunction else left
-        mark = self.fork()
-        self.refine(node.left, conjunction)
-        right = self.evaluate(node.right)
-        self.merge([self.rewind(mark), {}])
-        # In a graph AutoGraph writes these functions for tests; of other values it is one of the two.
-        if all(isinstance(side, Tensor) and side.dtype == "bool" for side in (left, right)):
-            return self.emit("logical_and" if conjunction else "logical_or", {"x": left, "y": right})
-        return self.join(left, right)
-
-    def _conditional(self, node: cst.IfExp) -> Value:
-        known = self.decided(self.evaluate(node.test))
-        if known is not None:
-            return self.evaluate(node.body if known else node.orelse)
-        mark = self.fork()
-        self.refine(node.test, True)
-        body = self.evaluate(node.body)
-        self.rewind(mark)  # what the test narrowed is narrow only inside
-        mark = self.fork()
-        self.refine(node.test, False)
-        orelse = self.evaluate(node.orelse)
-        self.rewind(mark)
-        return self.join(body, orelse)
 
     def _subscript(self, node: cst.Subscript) -> Value:
         value = self.evaluate(node.value)
@@ -428,73 +325,6 @@ class Expressions(Guards):
     def _call(self, node: cst.Call) -> Value:
         return self.call_node(node)
 
-    # What containers and iteration hold.
-
-    def item(self, value: Value, index: Value) -> Value:
-        """`value[index]`."""
-        return self.loaded(self._item(value, index))
-
-    def _item(self, value: Value, index: Value) -> Value:
-        literal = index.literal
-        if isinstance(value, OneOf):
-            return self._any(value, lambda choice: self.item(choice, index))
-        if isinstance(value, Table):
-            key = self.key(index)
-            self.ask(index, [key for key in value.items if key != index.literal])
-            if key is not None and key in value.items:
-                return value.items[key]
-            if key is not None and value.factory is not None:
-                made = self.call(value.factory, [], {})
-                self.mutate(value, replace(value, items={**value.items, key: made}))
-                return made
-            known = value.complete and key is None  # a key that is not there is not any of the others
-            return self.either(tuple(value.items.values())) if known else Unknown()
-        if isinstance(value, Items):
-            if isinstance(literal, int):
-                if -len(value.items) <= literal < len(value.items) and value.complete:
-                    return value.items[literal]
-                return Unknown() if value.complete else self.either(value.items)
-            if isinstance(index, Items) and index.kind == "slice" and value.complete:
-                ends = [
-                    part.value
-                    for part in index.items
-                    if isinstance(part, Const) and isinstance(part.value, (int, type(None)))
-                ]
-                if len(ends) == 3 and ends[2] != 0:
-                    return Items(value.items[slice(*ends)], value.kind)
-            return self.either(value.items)
-        if isinstance(value, Object):
-            return self.method(value, "__getitem__", [index], {})
-        if isinstance(value, Tensor):
-            name = "column" if is_column(value, index) else "slice"
-            return self.emit(name, {"x": value, "index": index})
-        return Unknown(value.op)
-
-    def _any(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:
-        return self.either(tuple(ask(choice) for choice in value.choices if choice != NONE))
-
-    def elements(self, value: Value) -> Sequence[Value] | None:
-        """The elements of a tuple or list that is known whole, else None."""
-        if isinstance(value, Items) and value.kind != "slice":
-            return [self.loaded(item) for item in value.items] if value.complete else None
-        if isinstance(value, Table):
-            return [Const(key) for key in value.items] if value.complete else None
-        return None
-
-    def element(self, value: Value) -> Value:
-        """What iteration over `value` yields, all turns joined."""
-        if isinstance(value, Items):
-            return self.either([self.loaded(item) for item in value.items])
-        if isinstance(value, Table):
-            return self.either([Const(key) for key in value.items]) if value.complete else Unknown()
-        if isinstance(value, OneOf):
-            return self._any(value, self.element)
-        if isinstance(value, Tensor):
-            return self.emit("slice", {"x": value})
-        if isinstance(value, Object):
-            return value.attrs["element"] if "element" in value.attrs else Unknown()
-        return Unknown() if value.op is None else self.emit("unknown_call", {"0": value})
-
 
 def _plain(
     node: cst.Integer | cst.Float | cst.SimpleString | cst.ConcatenatedString,
@@ -525,9 +355,9 @@ _HANDLERS: dict[type[cst.CSTNode], Callable[..., Value]] = {
     cst.Dict: Expressions._dict,
     cst.UnaryOperation: Expressions._unary,
     cst.BinaryOperation: Expressions._binary,
-    cst.Comparison: Expressions._comparison,
-    cst.BooleanOperation: Expressions._boolean,
-    cst.IfExp: Expressions._conditional,
+    cst.Comparison: Expressions.comparison,
+    cst.BooleanOperation: Expressions.boolean,
+    cst.IfExp: Expressions.conditional,
     cst.Subscript: Expressions._subscript,
     cst.Lambda: Expressions._lambda,
     cst.ListComp: Expressions._comprehension,
