@@ -44,6 +44,9 @@ def applicability(folder: Path, other: str | None, text: str = SCRIPT, where: st
         ("from .train import model\n", "unsafe"),
         ("from project import train\n", "unsafe"),
         ("import os, train\n", "unsafe"),
+        ("from project import (\n    show,\n    train,\n)\n", "unsafe"),
+        ("import numpy as train\n", "safe"),
+        ("import os  # before train\n", "safe"),
     ],
 )
 def test_a_file_beside_the_script_may_call_its_functions(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_whole import PROGRAMS
 
 from tflint_nan.build import Project, build
 from tflint_nan.engine import Settings, lint
 from tflint_nan.finding import Finding, Level
+from tflint_nan.modules import imports
 from tflint_nan.registry import rules
 from tflint_nan.source import Source
 
@@ -177,3 +182,51 @@ def test_every_op_has_its_place(tmp_path: Path) -> None:
         op.source.span(op.node)
         for source, node in op.calls:
             source.span(node)
+
+
+def imported(text: str) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """What `imports` should find, as Python's own parser has it."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            for name in (alias.name for alias in node.names):
+                parts = name.split(".")
+                yield from ((".".join(parts[:end]), 0, ()) for end in range(1, len(parts) + 1))
+        elif isinstance(node, ast.ImportFrom):
+            names = tuple(alias.name for alias in node.names if alias.name != "*")
+            yield node.module or "", node.level, names
+
+
+WRITTEN = [
+    "import a",
+    "import a.b.c as d, e",
+    "import a, \\\n    b",
+    "import a; b = 1",
+    "import größe",
+    "from größe import höhe",
+    "from a import *",
+    "from a.b import c as d, e  # f",
+    "from . import a",
+    "from .import a",
+    "from ..a import b",
+    "from.a import b",
+    "from a import(b)",
+    "from a import \\\n    b, \\\n    c",
+    "from a import (b, c)",
+    "from a import (\n    b,\n    c as d,\n)",
+    "from a import (  # e, f\n    b,  # (g\n    # h\n    c\n)\nd = (1, i)",
+    "if a:\n    import b\n    from c import (\n        d\n    )",
+    "importer = 1\nfrom_ = importer, 2",
+]
+
+
+@pytest.mark.parametrize("text", [*WRITTEN, *(path.read_text(encoding="utf-8") for path in PROGRAMS)])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_imports_are_found_without_a_parser(text: str, newline: str) -> None:
+    assert sorted(imports(text.replace("\n", newline).encode())) == sorted(imported(text))
+
+
+def test_lists_of_imports_that_never_end_cost_their_length() -> None:
+    hostile = b"from a import (\n" * 50_000
+    start = time.perf_counter()
+    assert len(list(imports(hostile))) > 1
+    assert time.perf_counter() - start < 5.0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +19,19 @@ _LIBRARIES = frozenset(
 )
 #: Files beside a script that are looked at for an import of it.
 _NEIGHBOURS = 200
-#: A line that imports; in a notebook, it stands in quotes.
-_IMPORT = re.compile(rb'^[ \t]*"?(?:from|import)\b([^\n]*)', re.MULTILINE)
-#: Answers, and folders with all words of their imports, that are remembered, whatever the size of a project.
+#: A line that imports, with what is taken from the module; in a notebook, it stands in quotes. Looked for by
+#: the end of the line before, which takes half of the time.
+_IMPORT = re.compile(
+    rb'\n[ \t]*"?(?:from\b[ \t]*([.\w\x80-\xff]+)[ \t]*import\b[ \t]*'
+    rb"(\((?:[\w\x80-\xff\s,]+|#[^\n]*)*|(?:\\\r?\n|[^\n#])*)"
+    rb"|import[ \t]+((?:\\\r?\n|[^\n#;])+))"
+)
+_NAME = re.compile(r"(?:^|[(,])\s*(\w+(?:\.\w+)*)")
+#: What may stand between names beside spaces.
+_BETWEEN = re.compile(r"#[^\n]*|\\\r?\n")
+#: Answers, and folders with what their files import, that are remembered, whatever the size of a project.
 _REMEMBERED = 50_000
 _FOLDERS = 50
-_WORD = re.compile(rb"[\w\x80-\xff]+")
 
 
 class Lookup(NamedTuple):
@@ -55,7 +61,7 @@ class Modules:
         self.disk = Disk() if disk is None else disk
         self._tops: dict[Path, tuple[Path, ...]] = {}
         self._found: dict[Lookup, Path | None] = {}
-        self._imports: dict[Path, Mapping[str, frozenset[bytes]]] = {}
+        self._imports: dict[Path, Mapping[str, frozenset[str]]] = {}
 
     def find(self, lookup: Lookup) -> Path | None:
         """The file that an import means; None where it is no file of the project."""
@@ -84,11 +90,10 @@ class Modules:
         """Whether a file in the same folder, or the one above, imports the module at `path` (absolute)."""
         if path.name == "__init__.py":
             return True
-        stem = os.fsencode(path.stem)
         return any(
-            stem in words
+            path.stem in imported
             for folder in (path.parent, path.parent.parent)
-            for name, words in self._imports_in(folder).items()
+            for name, imported in self._imports_in(folder).items()
             if name != path.name
         )
 
@@ -98,8 +103,8 @@ class Modules:
         self._imports.clear()
         self.disk.forget(path)
 
-    def _imports_in(self, folder: Path) -> Mapping[str, frozenset[bytes]]:
-        """The names of files in a folder, each with the words in its lines that import."""
+    def _imports_in(self, folder: Path) -> Mapping[str, frozenset[str]]:
+        """The names of files in a folder, each with the names that it imports, or imports from."""
         if folder not in self._imports:
             if len(self._imports) == _FOLDERS:
                 self._imports.clear()
@@ -110,8 +115,9 @@ class Modules:
                     data = self.disk.read(folder / name)
                 except (OSError, ValueError):
                     continue
-                words = (word for line in _IMPORT.findall(data) for word in _WORD.findall(line))
-                found[name] = frozenset(words)
+                found[name] = frozenset(
+                    part for module, _, names in imports(data) for part in (*module.split("."), *names)
+                )
         return self._imports[folder]
 
     def top(self, folder: Path) -> tuple[Path, bool]:
@@ -139,3 +145,21 @@ class Modules:
         if parts:
             candidates.insert(0, base.with_name(base.name + ".py"))
         return next((path for path in candidates if self.disk.is_file(path)), None)
+
+
+def imports(data: bytes) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """(module, leading dots, names that are taken from it) of all that looks like an import in a content.
+
+    It is not parsed: some of it may stand in a string, and what does not begin its line is left out.
+    """
+    for module, names, modules in _IMPORT.findall(b"\n" + data):
+        taken = tuple(_NAME.findall(_BETWEEN.sub(" ", (names or modules).decode(errors="replace"))))
+        if modules:
+            for name in taken:
+                parts = name.split(".")
+                for end in range(1, len(parts) + 1):  # `import a.b` runs `a` as well.
+                    yield ".".join(parts[:end]), 0, ()
+        else:
+            text = module.decode(errors="replace")
+            name = text.lstrip(".")
+            yield name, len(text) - len(name), taken

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Final
 
 from tflint_nan.check import Surroundings, check_file
 from tflint_nan.disk import Disk
 from tflint_nan.job import Job, Result
-from tflint_nan.modules import Lookup, Modules
+from tflint_nan.modules import Lookup, Modules, imports
 
 #: `("content", path)`, `("names", folder)`, and `("imported", path)`: whether files beside it import it.
 Question = tuple[str, str]
@@ -27,12 +26,6 @@ Reply = bytes | Exception | frozenset[str] | bool
 _MOST: Final = 2_000_000
 #: Files whose imports are remembered.
 _REMEMBERED: Final = 5000
-#: An import, with what is taken from the module; in a notebook, it stands in quotes.
-_IMPORT: Final = re.compile(
-    rb'^[ \t]*"?(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)|import[ \t]+([^\n#;]+))',
-    re.MULTILINE,
-)
-_NAME: Final = re.compile(r"(?:^|[(,])\s*(\w+(?:\.\w+)*)")
 
 
 class Sender:
@@ -104,20 +97,6 @@ class Sender:
             return self._modules.disk.read(path)
         except (OSError, ValueError) as error:
             return error.with_traceback(None)
-
-
-def imports(data: bytes) -> Iterator[tuple[str, int, tuple[str, ...]]]:
-    """(module, leading dots, names that are taken from it) of all that looks like an import in a text."""
-    for module, names, modules in _IMPORT.findall(data):
-        if modules:
-            for name in _NAME.findall(modules.decode(errors="replace")):
-                parts = name.split(".")
-                for end in range(1, len(parts) + 1):  # `import a.b` runs `a` as well.
-                    yield ".".join(parts[:end]), 0, ()
-        else:
-            text = module.decode(errors="replace")
-            name = text.lstrip(".")
-            yield name, len(text) - len(name), tuple(_NAME.findall(names.decode(errors="replace")))
 
 
 class _Sent(Disk):
