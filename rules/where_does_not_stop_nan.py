@@ -80,6 +80,7 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, found),
             beyond=instead,
             gradient=bool(instead),
+            asked=True,
         )
 
 

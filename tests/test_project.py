@@ -115,6 +115,15 @@ def test_what_goes_wrong_elsewhere_stands_at_the_call(tmp_path: Path) -> None:
     assert finding.fix is None
 
 
+def test_a_call_that_leads_to_two_bugs_has_two_findings(tmp_path: Path) -> None:
+    losses = HEAD + "def loss(p):\n    a = tf.math.log(p)\n    return -tf.reduce_sum(a + tf.math.log(p))\n"
+    use = HEAD + "from model import probabilities\nfrom losses import loss\n" + USE + "cost = loss(p)\n"
+    files = {"model.py": MODEL, "losses.py": losses, "train.py": use}
+    found = [(finding.code, finding.span.start.row, finding.message) for finding in check(tmp_path, files)]
+    assert [(code, row) for code, row, _ in found] == [("NAN101", 6), ("NAN101", 6)]
+    assert ["losses.py:3" in found[0][2], "losses.py:4" in found[1][2]] == [True, True]
+
+
 def test_what_happens_inside_of_one_call_is_the_other_files(tmp_path: Path) -> None:
     whole = HEAD + "def entropy(z):\n    p = tf.nn.softmax(z)\n    return tf.reduce_sum(tf.math.log(p))\n"
     use = HEAD + "from losses import entropy\nfirst = entropy(tf.Variable([1.0]))\nsecond = entropy(2.0)\n"

@@ -56,7 +56,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     graphs = _runs(source, settings, project)
     trial = all(is_trial(source, graph) for graph in graphs)
     findings: list[Finding] = []
-    reports: dict[tuple[str, Span], list[_Found]] = {}
+    # By rule, place, and the place in another file that a call leads to.
+    reports: dict[tuple[str, Span, object], list[_Found]] = {}
     judged = UNUSED.code in settings.shown
     seen = set() if source.broken_cells else set(settings.shown)
     # What rules share of a graph is kept until another graph is asked.
@@ -73,7 +74,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                 home = _brought_home(report, source, graph)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
-                    reports.setdefault((rule.code, span), []).append(_Found(rule, home, graph))
+                    there = None if home is report else id(report.node or report.op.node)
+                    reports.setdefault((rule.code, span, there), []).append(_Found(rule, home, graph))
         except Exception as error:
             findings.append(crash(source.filename, f"rule {rule.code}", error))
             seen.discard(rule.code)
@@ -81,7 +83,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     if reports or judged:
         suppressions = Suppressions(source.text)
         reported: dict[str, list[tuple[int, int]]] = {}
-        for (code, span), same in reports.items():
+        for (code, span, _), same in reports.items():
             rows = _rows(source, same[0].report.op, span)
             reported.setdefault(code, []).append(rows)
             shown = _strongest(same) <= RANK[settings.shown[code]]

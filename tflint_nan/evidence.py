@@ -360,7 +360,8 @@ def onward(graph: Graph, op: Op, through: Callable[[Op], bool]) -> Iterator[Op]:
 def shielded(graph: Graph, trail: Trail) -> bool:
     """Whether what the sink computes is replaced afterwards where it is not finite.
 
-    By a `where` that asks about the sink's operand or result, what ignores or replaces NaN, or a bound.
+    By a `where` that asks about the sink's operand or result, or chooses something else then, what ignores or
+    replaces NaN, or a bound.
     """
     through = PASSING | {"floor", "ceil", "round"}
     for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
@@ -373,6 +374,9 @@ def shielded(graph: Graph, trail: Trail) -> bool:
         if asked is not None:
             computed = {op.serial for op, leaf in ancestors(trail.sink) if not leaf}
             if any(op.serial in computed for op, _ in ancestors(asked)):
+                return True
+            chosen = at(consumer, trail.witness)
+            if chosen is not None and math.isfinite(chosen):
                 return True
     return False
 

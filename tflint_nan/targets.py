@@ -55,7 +55,7 @@ _CLASSES = (
 )
 #: Ops that hold what was given: no model computed it.
 _DATA = (
-    *(*_CLASSES, "placeholder", "constant", "zeros", "ones", "csv", "tabular"),
+    *(*_CLASSES, "placeholder", "labels", "constant", "zeros", "ones", "csv", "tabular"),
     *("pixels", "scaled_images", "scaled", "rescaling", "normalization"),
 )
 #: Ops that make numbers anywhere in an interval.
@@ -320,7 +320,7 @@ def swapped_logs(graph: Graph) -> tuple[SwappedLog, ...]:
     for log in logs:
         label, label_node = inside(log.arg("x"), log, "x")
         made = ends(label)
-        if not made or any(op.name not in (*_CLASSES, "placeholder", "csv") for op in made):
+        if not made or any(op.name not in (*_CLASSES, "placeholder", "labels", "csv") for op in made):
             continue
         for product in onward(graph, log, lambda step: bool(step.flow) or step.name == "neg"):
             for name in ("x", "y") if product.name == "mul" else ():

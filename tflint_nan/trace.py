@@ -21,7 +21,7 @@ from tflint_nan.value import Op, sources
 _UNWRITTEN = frozenset({"join", "refine"})
 #: Ops whose values come from outside of the program, so that nothing is known of them.
 _OUTSIDE = frozenset({"parameter", "placeholder", "unknown_call", "labels", "prediction"})
-#: What is only assumed of a function that Keras calls by its role.
+#: What Keras gives to a loss by the role of its argument.
 _OF_A_ROLE = frozenset({"labels", "prediction"})
 #: Steps that are told; of longer ways (a loop that is written out) the ends.
 MANY = 12
@@ -116,6 +116,7 @@ def explained(
     beyond: Sequence[tuple[Op, float]] = (),
     gradient: bool = False,
     known: Mapping[Op, float] | None = None,
+    asked: bool = False,
 ) -> Report:
     """The report of a trail: its places, and its numbers as the witness.
 
@@ -126,9 +127,17 @@ def explained(
         beyond: the ops behind the sink, each with what it makes of the result.
         gradient: see `Trace`.
         known: numbers on the way that the ops' own witnesses do not tell.
+        asked: the program itself tests for the numbers that are assumed, so they occur.
     """
     sink, witness = trail.sink, trail.witness
-    if level is Level.DEFAULT and any(op.name in _OF_A_ROLE for op, _ in witness.inputs):
+    if (
+        level is Level.DEFAULT
+        and not asked
+        and any(
+            op.name == "prediction" or (op.name == "labels" and op is trail.producer)
+            for op, _ in witness.inputs
+        )
+    ):
         level = Level.STRICT
     numbers = [(op, at(op, witness)) for op in trail.chain[:-2]]
     numbers = [(op, (known or {}).get(op) if number is None else number) for op, number in numbers]

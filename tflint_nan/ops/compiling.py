@@ -18,6 +18,7 @@ from tflint_nan.ops.table import Call, Handler, Machine, api
 from tflint_nan.value import (
     NONE,
     UNKNOWN,
+    Const,
     Function,
     Items,
     Object,
@@ -86,7 +87,7 @@ def _measure(machine: Machine, metrics: Sequence[Value], output: Value, place: C
 def losses(machine: Machine, given: Object, labels: Value, output: Value) -> Value:
     """The loss of each output: one for all, or by order, key or the name of the output's layer.
 
-    The ops stand where the loss was given. Labels that are not known are placeholders.
+    The ops stand where the loss was given, labels that are not known among them.
     """
     at, loss = given.made, given.config("loss")
     outputs: Sequence[Value]
@@ -111,7 +112,7 @@ def losses(machine: Machine, given: Object, labels: Value, output: Value) -> Val
     results = []
     for one, target, prediction in zip(chosen, targets, outputs, strict=False):
         if one.literal is not None:
-            target = machine.emit("placeholder", {}, at=at) if target is UNKNOWN else target
+            target = machine.emit("labels", {"name": Const("y_true")}, at=at) if target is UNKNOWN else target
             results.append(apply_loss(machine, one, target, prediction, at=at))
     return results[0] if len(results) == 1 else Items(tuple(results), "list")
 
