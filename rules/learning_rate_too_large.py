@@ -61,7 +61,8 @@ through several. Where it goes through one layer of weights only (a linear or lo
 vectors), the bound is ten times the default one. Where it goes through none (the pixels of a picture, the
 coordinates of a test function), how large a step may be depends on what is moved, and the steps of plain
 gradient descent whose gradients are clipped by norm have a bounded length. What is above the bounds of
-`--strict` in these cases, or where the loss is not seen, is reported when the code is selected.
+`--strict` in these cases, or where the loss is not seen, is reported when the code is selected; what is above
+the default bounds, by `--strict` where the optimizer is made and not seen to be used.
 
 Nothing is reported where gradients are written by hand: an optimizer is tried out.
 
@@ -90,7 +91,7 @@ from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.rates import clipped_by_norm, depth, descends, places, rate
+from tflint_nan.rates import clipped_by_norm, depth, descends, is_used, places, rate
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -142,6 +143,8 @@ def check(graph: Graph) -> Iterator[Report]:
                 limit = math.inf
             # The strict bounds are for what is seen to be deep, in steps whose length nothing else bounds.
             weaker = Level.STRICT if layers is not None and limit == bound else Level.OPTIONAL
+            # An optimizer that is handed on may average what others have learned.
+            strongest = Level.DEFAULT if is_used(graph, optimizer) else Level.STRICT
             schedule = op.arg(argument).made_by("schedule")
             name = optimizer.api.rpartition(".")[2]
             yield Report(
@@ -152,7 +155,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 help=f"start with {usual:g}",
                 because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
                 fix=partial(_fix, graph, schedule or op, "learning_rate" if schedule else argument, usual),
-                level=Level.DEFAULT if known > limit * TOLERANCE else weaker,
+                level=strongest if known > limit * TOLERANCE else weaker,
                 severity=Severity.WARNING,
             )
 

@@ -9,7 +9,7 @@ hand-written networks that shows as activations of 1e-100 and a loss that stands
 
 Normalisation between the layers keeps the sums where the slope is largest, so it makes this silent. So
 does a residual connection, which leads around the activations. Tanh has the slope 1 at 0 and is usual in
-reinforcement learning and for differential equations; it is reported by `--strict`.
+reinforcement learning, for differential equations and in autoencoders; it is reported when the code is selected.
 
 ## Example
 
@@ -79,10 +79,10 @@ ROW = 3
 
 @rule("NAN503", "saturating-hidden-activations", needs=[LAYERS, SLOPES])
 def check(graph: Graph) -> Iterator[Report]:
-    """Three or more hidden layers in a row that end with a sigmoid or softmax; with tanh under `--strict`."""
+    """Three or more hidden layers in a row that end with a sigmoid or softmax, or with tanh."""
     network = Network(graph)
     told: set[int] = set()
-    for names, level in ((FLAT, Level.DEFAULT), (FLAT | {"tanh"}, Level.STRICT)):
+    for names, level in ((FLAT, Level.DEFAULT), (FLAT | {"tanh"}, Level.OPTIONAL)):
         rows = [row for row in network.rows(names) if len(row) >= ROW]
         rows = [row for row in rows if told.isdisjoint(op.serial for op in row)]
         all_of_them = [op for row in rows for op in row]

@@ -92,6 +92,10 @@ METHOD = "class {name}:\n    def test_rates(self):\n        pass\n"
         ("rates.py", METHOD.format(name="TestRates"), True),
         ("rates.py", METHOD.format(name="RatesTests"), True),
         ("rates.py", METHOD.format(name="Model"), False),
+        ("rates.py", METHOD.format(name="Rates(unittest.TestCase)"), True),
+        ("rates.py", METHOD.format(name="Rates(TFTestCase, metaclass=Meta)"), True),
+        ("rates.py", METHOD.format(name="Model(tf.keras.Model)"), False),
+        ("rates.py", METHOD.format(name="Model(layers[0])"), False),
         ("rates.py", "class RatesTest:\n    rate = 1\n", False),
     ],
 )

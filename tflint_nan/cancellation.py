@@ -49,7 +49,9 @@ def lost_in(op: Op) -> tuple[Form, Value] | None:
     for form in _FORMS:
         x = form.operand(op) if form.op == op.name else None
         if x is not None:
-            return None if x.dtype in INTEGERS else (form, x)
+            # Python's own numbers have sixteen digits, more than are missed.
+            python = any(made.api.startswith("math.") for made in (op, *op.operands))
+            return None if x.dtype in INTEGERS or python else (form, x)
     return None
 
 
@@ -70,7 +72,7 @@ def is_magnified(graph: Graph, op: Op, x: Value) -> bool:
 
 def _exp_less_one(op: Op) -> Value | None:
     power = _op(op.arg("x"), "exp")
-    return _near_0(power.arg("x")) if power is not None and number(op.arg("y")) == 1 else None
+    return _computed(power.arg("x")) if power is not None and number(op.arg("y")) == 1 else None
 
 
 def _one_less_cos(op: Op) -> Value | None:
@@ -103,7 +105,7 @@ def _log_of_one_less(op: Op) -> Value | None:
 
 
 def _computed(x: Value) -> Value | None:
-    """`x`, if it may be near 0 and its log is no other rule's, nor the noise log(-log(1 - u))."""
+    """`x`, if it may be near 0 and is no other rule's, nor the noise log(-log(1 - u)), nor kept from 0."""
     for made in x.producers():
         if made.name in _OTHERS or squasher(made) is not None or made.name.startswith("random_"):
             return None

@@ -79,6 +79,12 @@ def descends(graph: Graph, optimizer: Op) -> bool:
     return not tried or any(_steps(graph, optimizer))
 
 
+def is_used(graph: Graph, optimizer: Op) -> bool:
+    """Whether an optimizer is seen to minimise something, or to apply gradients."""
+    steps = graph.ops("minimize", "compile", "apply_gradients")
+    return any(optimizer in sources(step.arg("optimizer")) for step in steps)
+
+
 def depth(graph: Graph, optimizer: Op) -> int | None:
     """How many layers of weights the loss that an optimizer minimises is computed through, one after another.
 

@@ -61,10 +61,11 @@ class Root:
 
     @property
     def level(self) -> Level:
-        """OPTIONAL for two values that may be equal, of which nobody is seen to take a gradient."""
+        """Of what nobody is seen to take a gradient, OPTIONAL: no weights either, or values that may be equal."""
         if self.shown:
             return Level.DEFAULT
-        return Level.OPTIONAL if self.why == _DIFFERENCE else Level.STRICT
+        seen = self.why != _DIFFERENCE and is_trained(self.trail.sink)
+        return Level.STRICT if seen else Level.OPTIONAL
 
 
 @lru_cache(maxsize=1)

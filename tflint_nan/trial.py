@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TypeGuard
 
 import libcst as cst
@@ -15,7 +16,7 @@ from tflint_nan.value import Op, sources
 #: Files that unittest and pytest collect from by default, and folders that projects keep their tests in.
 _FILE = re.compile(r"test.*\.py|.*_test\.py")
 _FOLDERS = frozenset({"test", "tests"})
-#: Names of classes that hold tests.
+#: Names of classes that hold tests, and of those that such classes are made of.
 _CASE = re.compile(r"Test.*|.*(Test|Tests|TestCase)")
 #: How training gets its numbers: op -> the argument that holds them, or is computed from them.
 _STEPS = {"fit": "x", "feed": "data", "minimize": "loss", "gradients": "loss"}
@@ -42,11 +43,20 @@ def has_tests(source: Source) -> bool:
         (collected and _is_test(statement) and _is_called_by_nobody(source, statement))
         or (
             isinstance(statement, cst.ClassDef)
-            and _CASE.fullmatch(statement.name.value) is not None
+            and any(map(_CASE.fullmatch, _names(statement)))
             and any(map(_is_test, statement.body.body))
         )
         for statement in source.outline.body
     )
+
+
+def _names(cls: cst.ClassDef) -> Iterator[str]:
+    """What a class is called, and what its bases are: `unittest.TestCase`, or a project's own."""
+    yield cls.name.value
+    for base in cls.bases:
+        node = base.value.attr if isinstance(base.value, cst.Attribute) else base.value
+        if isinstance(node, cst.Name):
+            yield node.value
 
 
 def _is_test(statement: cst.CSTNode) -> TypeGuard[cst.FunctionDef]:
