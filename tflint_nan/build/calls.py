@@ -166,8 +166,11 @@ class Calls(Records):
         outer, self.node = self.node, given.node
         try:
             if isinstance(api.target, str):
-                return self.emit(api.target, call.args, call=call)
-            return api.target(self, call)
+                result = self.emit(api.target, call.args, call=call)
+            else:
+                result = api.target(self, call)
+            self.overwrite(call.arg("out"))
+            return result
         finally:
             self.node = outer
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import libcst as cst
 
-from tflint_nan.build.state import State
+from tflint_nan.build.arrays import Arrays
 from tflint_nan.ops.choices import MIRRORED, OPPOSITE
 from tflint_nan.ops.table import APIS
 from tflint_nan.value import NONE, Const, OneOf, Symbol, Tensor, Unknown, Value
@@ -36,7 +36,7 @@ _NAMES = frozenset({cst.Name, cst.Attribute})
 _SIMPLE = frozenset({*_NAMES, cst.Integer, cst.Float, cst.UnaryOperation})
 
 
-class Guards(State):
+class Guards(Arrays):
     """Narrows what names hold where a test is known to have an outcome."""
 
     def refine(self, test: cst.BaseExpression, holds: bool) -> None:

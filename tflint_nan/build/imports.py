@@ -15,14 +15,14 @@ from tflint_nan.build.names import normalise
 from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.source import Source
-from tflint_nan.value import Const, Import, Items, Module, OneOf, Scope, Symbol, Table, Unknown, Value
+from tflint_nan.value import Const, Import, Items, Module, OneOf, Scope, Symbol, Table, Tensor, Unknown, Value
 
 #: Characters of the project's other files that one program may bring in.
 MAX_IMPORTED = 100_000
 #: Folders that one program may add to `sys.path`.
 MAX_FOLDERS = 16
 #: What may stand for something else than it was when it was made.
-_CHANGING = frozenset({Items, Table, OneOf, Import})
+_CHANGING = frozenset({Items, Table, OneOf, Import, Tensor, Unknown})
 
 
 class Imports(Expressions):
@@ -123,11 +123,13 @@ class Imports(Expressions):
             self.star_imports.append(module.name)
 
     def loaded(self, value: Value) -> Value:
-        """What an `Import` stands for, a list or dict as it is now; any other value as it is."""
+        """What an `Import` stands for, a list, dict or array as it is now; any other value as it is."""
         if type(value) not in _CHANGING:
             return value
         if isinstance(value, (Items, Table)):
             return self.now(value)
+        if isinstance(value, (Tensor, Unknown)):
+            return self.array(value)
         if isinstance(value, OneOf) and any(isinstance(choice, Import) for choice in value.choices):
             return self.either([self.loaded(choice) for choice in value.choices])
         followed: set[Value] = set()

@@ -11,9 +11,11 @@ import libcst as cst
 from tflint_nan.build.expressions import BINARY, MAX_UNROLL
 from tflint_nan.build.fold import truth
 from tflint_nan.build.loops import Changes, Flow, Loops
+from tflint_nan.ops.points import is_numpy
 from tflint_nan.ops.table import APIS
 from tflint_nan.value import (
     NONE,
+    Binding,
     Class,
     Const,
     Function,
@@ -85,6 +87,8 @@ class Statements(Loops):
         if isinstance(left, Items) and isinstance(value, Items) and left.kind == "list":
             self.mutate(left, value)  # a list is extended for everybody who holds it
         else:
+            if is_numpy(left.op) and left.shape != ():
+                self.overwrite(left)  # an array as well
             self.assign(node.target, value)
         return Flow.NEXT
 
@@ -158,9 +162,13 @@ class Statements(Loops):
                 self.mutate(container, replace(container, items=(*container.items, value), complete=False))
         elif isinstance(container, Object):
             self.method(container, "__setitem__", [index, value], {})
-        elif isinstance(container, Tensor) and isinstance(target.value, (cst.Name, cst.Attribute)):
-            # Which elements were overwritten is not followed: nothing is known to be reached any more.
-            self.assign(target.value, Unknown())
+        else:
+            self.overwrite(container)
+            if isinstance(container, Tensor) and type(target.value) is cst.Name:
+                # For fixes: the name does not hold any more what was computed for it.
+                self.frame.scope.history.append(
+                    Binding(len(self.ops), target.value.value, Unknown(), self.frame.statement)
+                )
 
     def _return(self, node: cst.Return) -> Flow:
         self.frame.returns.append(NONE if node.value is None else self.evaluate(node.value))

@@ -121,6 +121,9 @@ class Machine(Protocol):
     def set(self, receiver: Object, name: str, value: Value) -> None:
         """`receiver.name = value`, undone when the branch ends."""
 
+    def overwrite(self, value: Value) -> None:
+        """Elements of an array, or of what it is a view of, are written."""
+
     def option(self, name: str, default: Value) -> Value:
         """The setting `name` in the run that is read: its default, or what a test of it asks for."""
 

@@ -1,0 +1,38 @@
+"""Arrays that are written to in place: of what is read afterwards, by any name or view, nothing is known."""
+
+from __future__ import annotations
+
+from tflint_nan.build.state import State
+from tflint_nan.ops.views import owners
+from tflint_nan.value import Tensor, Unknown, Value
+
+
+class Arrays(State):
+    """Keeps what arrays hold after writes to their elements.
+
+    Which elements were written is not followed, so nothing is known of the array any more. Values that were
+    computed from it before (sums, copies) are what they were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: By the serial of the op that made an array: what it holds now.
+        self._arrays: dict[int, Value] = {}
+
+    def overwrite(self, value: Value) -> None:
+        """Elements of an array, or of what it is a view of, are written."""
+        for op in owners(value):
+            scope = op.scope
+            if scope is not self.frame.scope or scope.captured or self.frame.function is None:
+                self.effects += 1
+            # Before the first write it held what it was made with, in every branch.
+            self._arrays.setdefault(op.serial, op.value)
+            self.write(self._arrays, op.serial, Unknown())
+
+    def array(self, value: Tensor | Unknown) -> Value:
+        """An array as it is after what was written to it; any other value as it is."""
+        if not self._arrays or value.op is None:
+            return value
+        if value.op.serial in self._arrays:
+            return self._arrays[value.op.serial]
+        return Unknown() if any(op.serial in self._arrays for op in owners(value)) else value
