@@ -132,6 +132,27 @@ def test_what_happens_inside_of_one_call_is_the_other_files(tmp_path: Path) -> N
     assert [finding.code for finding in check(tmp_path, files, "losses.py")] == ["NAN101"]
 
 
+def test_what_happens_in_a_file_that_is_never_looked_at_is_told_at_the_call(tmp_path: Path) -> None:
+    """Preparation by NumPy, in a file of its own: only a program that trains makes a bug of it."""
+    scaled = "import numpy as np\ndef scaled(x):\n    return (x - x.mean(axis=0)) / x.std(axis=0)\n"
+    use = (
+        HEAD + "import numpy as np\nfrom data import scaled\nx = scaled(np.load('x.npy'))\n"
+        "model = tf.keras.Sequential([tf.keras.layers.Dense(1)])\n"
+        "model.compile('adam', 'mse')\nmodel.fit(x, np.load('y.npy'))\n"
+    )
+
+    def divisions(files: dict[str, str], entry: str) -> list[Finding]:
+        return [finding for finding in check(tmp_path, files, entry) if finding.code == "NAN105"]
+
+    (finding,) = divisions({"data.py": scaled, "train.py": use}, "train.py")
+    assert (finding.span.start.row, "data.py:3" in finding.message) == (4, True)
+    # One that is looked at tells by itself, as soon as it reaches TensorFlow.
+    for more in ("import keras\n", "import other\n"):
+        files = {"data.py": more + scaled, "other.py": HEAD, "train.py": use}
+        assert divisions(files, "train.py") == []
+        assert len(divisions(files, "data.py")) == 1
+
+
 def test_a_base_class_in_another_file(tmp_path: Path) -> None:
     base = HEAD + "class Base:\n    def __init__(self, z):\n        self.p = tf.nn.softmax(z)\n"
     use = (

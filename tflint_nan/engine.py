@@ -71,7 +71,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                     report = replace(report, level=Level.OPTIONAL)
                 if RANK[report.level] > RANK[weakest] and not judged:
                     continue
-                home = _brought_home(report, source, graph)
+                home = _brought_home(report, source, graph, project)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
                     there = None if home is report else id(report.node or report.op.node)
@@ -112,7 +112,9 @@ def _runs(source: Source, settings: Settings, project: build.Project | None) -> 
     return graphs
 
 
-def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None:
+def _brought_home(
+    report: Report, source: Source, graph: Graph, project: build.Project | None
+) -> Report | None:
     """The report as one of `source`: of what goes wrong in another file, the call that leads there.
 
     The file itself may be right for other callers, so only a fix that changes both is one.
@@ -121,7 +123,11 @@ def _brought_home(report: Report, source: Source, graph: Graph) -> Report | None
     if op.source is source:
         return report
     call = _call_in(source, op)
-    if call is None or all(_call_in(source, step) is call for step, _ in report.because):
+    if call is None:
+        return None
+    if all(_call_in(source, step) is call for step, _ in report.because) and not (
+        project is not None and project.leaves_out(project.disk.absolute(op.source.filename))
+    ):
         return None  # it happens inside of one call, whoever calls: the other file's own check tells
     if any(step.name == "variable" and not graph.in_loss(step) for step, _ in report.because):
         return None  # what else the other file does with its variable is not read from here

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tflint_nan.modules import Lookup, Modules
-from tflint_nan.screen import Summary
+from tflint_nan.screen import Screen, Summary
 
 #: What is asked, and of what: `("import", folder, name, level, *folders)`, see `Lookup`; `("content", path)`;
-#: `("names", folder)`; `("imported", path)`; `("top", folder)` and `("marked", folder)`, see `Modules.top`.
+#: `("names", folder)`; `("imported", path)`, `("top", folder)` and `("marked", folder)`, see `Modules`;
+#: `("left_out", path)`, see `Screen`.
 Question = tuple[Any, ...]
 #: A path, a digest, a truth; None where there is nothing.
 Answer = str | bool | None
@@ -71,11 +72,16 @@ def _marked(modules: Modules, folder: str) -> bool:
     return modules.top(Path(folder))[1]
 
 
+def _left_out(modules: Modules, path: str) -> bool:
+    return Screen(modules).leaves_out_file(Path(path))
+
+
 _KINDS: Mapping[str, Callable[..., Answer]] = {
     "import": _import,
     "content": _content,
     "names": _names,
     "imported": _imported,
+    "left_out": _left_out,
     "top": _top,
     "marked": _marked,
 }

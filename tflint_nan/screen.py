@@ -55,6 +55,10 @@ class Screen:
     def leaves_out(self, path: Path, summary: Summary) -> bool:
         """True where the file at `path` (absolute), of this summary, is Python and nothing is in it."""
         self._imports[path] = self._files(summary, path)
+        return self.leaves_out_file(path)
+
+    def leaves_out_file(self, path: Path) -> bool:
+        """The same of a file (absolute) as it is on disk."""
         todo = [path]
         seen = {path}
         for path in todo:

@@ -60,6 +60,10 @@ class Project:
         """Whether a file in the same folder, or the one above, imports the module at `path` (absolute)."""
         return bool(self._ask("imported", str(path)))
 
+    def leaves_out(self, path: Path) -> bool:
+        """Whether no rule says anything about the file at `path` (absolute) when it is checked itself."""
+        return bool(self._ask("left_out", str(path)))
+
     def top(self, folder: Path) -> tuple[Path, bool]:
         """The project's folder around an absolute one, and whether something marks it as its top."""
         return Path(str(self._ask("top", str(folder)))), bool(self._ask("marked", str(folder)))
