@@ -55,7 +55,8 @@ from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.precision import MIXED, Policies
+from tflint_nan.ops.policies import policy_of
+from tflint_nan.precision import MIXED
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.training import LINEAR, ends
@@ -71,14 +72,13 @@ _LOSSES = (
 def check(graph: Graph) -> Iterator[Report]:
     """Outputs of losses that layers compute in float16."""
     seen: set[int] = set()
-    policies = Policies(graph)
     for loss in graph.ops(*_LOSSES):
         for output in ends(loss.arg("y_pred")):
             layer = output.arg("layer")
             squashed = output.name in ("softmax", "sigmoid")
             if not isinstance(layer, Object) or layer.made is None or not (squashed or output.name in LINEAR):
                 continue
-            if layer.made.serial in seen or policies.of(layer) != MIXED:
+            if layer.made.serial in seen or policy_of(layer) != MIXED:
                 continue
             seen.add(layer.made.serial)
             yield Report(

@@ -75,7 +75,8 @@ import libcst as cst
 
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.precision import MIXED, Policies, unscaled
+from tflint_nan.ops.policies import policy_of
+from tflint_nan.precision import MIXED, computes_half, unscaled
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.steps import STEPS, Step, steps, taped
@@ -89,22 +90,21 @@ _KERAS_2 = ("keras.mixed_precision.experimental.", "optimizer.get_scaled_loss")
 @rule("NAN603", "missing-loss-scale", needs=[("optimizer",), STEPS])
 def check(graph: Graph) -> Iterator[Report]:
     """Steps along gradients of float16 that nothing scaled."""
-    policies = Policies(graph)
-    if not any(map(policies.computes_half, graph.ops())):
+    if not any(map(computes_half, graph.ops())):
         return
     by_name = {op.serial for wrap in graph.ops("loss_scale") for op in sources(wrap.arg("optimizer"))}
     by_compile = {
         op.serial
         for call in graph.ops("compile")
         for op in sources(call.arg("optimizer"))
-        if isinstance(model := call.arg("model"), Object) and policies.of(model) == MIXED
+        if isinstance(model := call.arg("model"), Object) and policy_of(model) == MIXED
     }
     for step in steps(graph):
         wrapped = step.optimizer.serial in by_name or step.optimizer.serial in by_compile
         by_itself = step.taken is step.op or step.taken.arg("optimizer") is not NONE
         if step.op.name == "compile" or (wrapped and by_itself):
             continue  # they scale what they differentiate
-        half = unscaled(policies, step.loss)
+        half = unscaled(step.loss)
         if half is None:
             continue
         yield Report(

@@ -58,7 +58,7 @@ LEFT_OUT: dict[str, str] = {
         keras.utils.serialize_keras_object keras.metrics.get
     """,
     "a type that Keras keeps of tensors, layers and operations; nothing is computed by making one": """
-        keras.DTypePolicy keras.FloatDTypePolicy keras.Function keras.InputSpec keras.KerasTensor
+        keras.FloatDTypePolicy keras.Function keras.InputSpec keras.KerasTensor
         keras.Operation keras.Quantizer keras.layers.InputSpec
         tf.distributions.RegisterKL tf.distributions.ReparameterizationType tf.losses.Reduction
         keras.losses.Reduction

@@ -99,7 +99,7 @@ OLD_METHODS = {
 #: Base classes and constants of older generations.
 OLD_BASES = {"keras.metrics.MeanTensor", "tf.layers.Layer"}
 OLD_CONSTANTS = {"np.Inf", "np.NAN", "np.NaN", "np.infty", "tf.contrib.framework.arg_scopes",
-                 "tf.contrib.losses.collection"}  # fmt: skip
+                 "tf.contrib.losses.collection", "keras.mixed_precision.in_force"}  # fmt: skip
 
 
 def members(roots: tuple[Any, ...], path: list[str]) -> list[Any]:

@@ -1,15 +1,14 @@
-"""Questions about half precision: which policy layers are made under, what is kept and computed in it."""
+"""Questions about half precision: what is kept in it, what is computed in it, and which loss is unscaled."""
 
 from __future__ import annotations
 
 from tflint_nan.architecture import is_trained
 from tflint_nan.graph import Graph
+from tflint_nan.ops.policies import policy_of
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
-from tflint_nan.value import NONE, Object, Op, Value, sources
+from tflint_nan.value import Object, Op, Value, sources
 
-#: Calls that say in which format layers that come after them compute and keep their weights.
-_SETTERS = ("set_global_policy", "set_policy", "set_dtype_policy", "set_floatx")
 #: The names of formats and policies, and of what holds one.
 HALF = ("float16", "half")
 MIXED = "mixed_float16"
@@ -19,65 +18,38 @@ _LAYERS = frozenset({"dense", "conv", "embedding", "lstm", "gru", "rnn"})
 _SCALED = ("scale_loss", "get_scaled_loss")
 
 
-class Policies:
-    """The policies that a program sets."""
-
-    def __init__(self, graph: Graph) -> None:
-        """Those of all the calls in `graph`."""
-        self._setters = [
-            op for op in graph.ops("unknown_call") if op.api.rpartition(".")[2] in _SETTERS and op.args
-        ]
-
-    def at(self, place: Op) -> str | None:
-        """The policy in force where `place` stands: `float16`, `mixed_float16`; None where none was set."""
-        before = [op for op in self._setters if op.serial < place.serial]
-        return _name(next(iter(before[-1].args.values()))) if before else None
-
-    def of(self, layer: Object) -> str | None:
-        """The policy of a layer or model: its own `dtype`, else the one that is in force where it is made."""
-        own = layer.config("dtype")
-        if own.literal is not None:
-            return _name(own)
-        return self.at(layer.made) if layer.made is not None else None
-
-    def keeps_half(self, op: Op) -> bool:
-        """Whether `op` is a weight in float16, or a layer that keeps its weights so."""
-        if op.name == "variable":
-            return op.value.dtype in HALF and op.arg("trainable").literal is not False
-        return self._of_weights(op) in HALF
-
-    def computes_half(self, op: Op) -> bool:
-        """Whether `op` computes in float16 with weights that are trained, of float16 or cast to it."""
-        if op.name == "cast":
-            weight = made_only_by(op.arg("x"), "variable") if op.value.dtype in HALF else None
-            return weight is not None and weight.arg("trainable").literal is not False
-        return self._of_weights(op) == MIXED or self.keeps_half(op)
-
-    def _of_weights(self, op: Op) -> str | None:
-        """The policy of the layer that `op` is, where it has weights that are trained."""
-        layer = op.arg("layer")
-        return self.of(layer) if isinstance(layer, Object) and op.name in _LAYERS and is_trained(op) else None
+def keeps_half(op: Op) -> bool:
+    """Whether `op` is a weight in float16, or a layer that keeps its weights so."""
+    if op.name == "variable":
+        return op.value.dtype in HALF and op.arg("trainable").literal is not False
+    return _of_weights(op) in HALF
 
 
-def _name(value: Value) -> str | None:
-    """The name of a policy: a string, or what an object was made with."""
-    made = value.op
-    given = value.literal if made is None else next(iter(made.args.values()), NONE).literal
-    return given if isinstance(given, str) else None
+def computes_half(op: Op) -> bool:
+    """Whether `op` computes in float16 with weights that are trained, of float16 or cast to it."""
+    if op.name == "cast":
+        weight = made_only_by(op.arg("x"), "variable") if op.value.dtype in HALF else None
+        return weight is not None and weight.arg("trainable").literal is not False
+    return _of_weights(op) == MIXED or keeps_half(op)
+
+
+def _of_weights(op: Op) -> str | None:
+    """The policy of the layer that `op` is, where it has weights that are trained."""
+    layer = op.arg("layer")
+    return policy_of(layer) if isinstance(layer, Object) and op.name in _LAYERS and is_trained(op) else None
 
 
 def half_weights(graph: Graph, optimizer: Op) -> bool:
     """Whether an optimizer moves weights that are kept in float16."""
-    policies = Policies(graph)
     losses: list[Value] = []
     for step in graph.ops(*STEPS):
         if optimizer in sources(step.arg("optimizer")):
             given = ancestors(step.arg("gradients")).values()
             losses += [step.arg("loss"), *(op.arg("loss") for op in given if op.name == "gradients")]
-    return any(policies.keeps_half(op) for loss in losses for op in ancestors(loss).values())
+    return any(keeps_half(op) for loss in losses for op in ancestors(loss).values())
 
 
-def unscaled(policies: Policies, loss: Value) -> Op | None:
+def unscaled(loss: Value) -> Op | None:
     """The last op in float16 that a loss is computed from, where nothing scales the loss.
 
     None where there is none, where the program scales the loss, and where a call that is not followed may.
@@ -88,7 +60,7 @@ def unscaled(policies: Policies, loss: Value) -> Op | None:
     # op -> whether all that is known of the way from float16 to it
     shown: dict[int, bool] = {}
     for serial, op in sorted(ancestors(loss).items()):
-        if policies.computes_half(op):
+        if computes_half(op):
             shown[serial], half = True, op
             continue
         inner = [shown[source.serial] for source in op.operands if source.serial in shown]

@@ -13,6 +13,7 @@ from tflint_nan.build.attributes import Arguments, bind_method, kind_of
 from tflint_nan.build.records import Records
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import PLOTS
+from tflint_nan.ops.policies import GOVERNED, compute_dtype, in_full, received
 from tflint_nan.ops.table import APIS, BASES, Api, Call
 from tflint_nan.source import Source, SourceError
 from tflint_nan.value import (
@@ -180,9 +181,22 @@ class Calls(Records):
             if member is None and receiver.kind in CALLED_BY_KERAS:
                 self.build_once(receiver, given.node)
                 member = self.member(receiver.cls, "call")
+                given = self._converted(receiver, given)
             if isinstance(member, Function):
                 return self._enter(bind_method(member, receiver), given)
         return self._library(f"{receiver.kind}.__call__", given.after(receiver))
+
+    def _converted(self, receiver: Object, given: Arguments) -> Arguments:
+        """The arguments in the format in which Keras hands them to `call`."""
+        if receiver.kind == "loss":
+            values = [in_full(self, value) for value in given.values]
+            keywords = {name: in_full(self, value) for name, value in given.keywords.items()}
+        elif receiver.kind in GOVERNED and compute_dtype(receiver) is not None:
+            values = [received(self, receiver, value) for value in given.values]
+            keywords = {name: received(self, receiver, value) for name, value in given.keywords.items()}
+        else:
+            return given
+        return replace(given, values=values, keywords=keywords)
 
     def build_once(self, receiver: Object, node: cst.CSTNode) -> None:
         """Keras calls `build` before the first `call`."""
@@ -217,7 +231,7 @@ class Calls(Records):
         kinds = (BASES.get(base) or standard.BASES.get(base) for base in self._library_bases(cls))
         kind = next(filter(None, kinds), "instance")
         made = self.new(kind, Call(cls.name, {}, {}, node))
-        instance = Object(kind, cls.name, {}, cls, made.made)
+        instance = Object(kind, cls.name, made.attrs, cls, made.made)
         if made.made is not None:
             made.made.value = instance
         self.instances[id(cls.node)] = instance

@@ -13,6 +13,7 @@ from tflint_nan.build.calls import CALLED_BY_KERAS, Calls, named_parameters
 from tflint_nan.build.project import Project
 from tflint_nan.build.state import Frame
 from tflint_nan.graph import Graph
+from tflint_nan.ops.policies import in_force, restore
 from tflint_nan.source import Source
 from tflint_nan.value import NONE, Class, Const, Function, Object, OneOf, Scope, Value
 
@@ -51,6 +52,7 @@ class Program(Calls):
         self.execute(tree.body)
         self.ground = 2
         share = allowance // max(1, len(self._definitions))
+        policy = in_force(self)
         done: set[int] = set()
         # Reading one definition brings up those inside it.
         while waiting := [key for key in self._definitions if key not in done]:
@@ -58,6 +60,7 @@ class Program(Calls):
                 done.add(key)
                 self.work = max(self.work, share)
                 self._entry(self._definitions[key])
+                restore(self, policy)  # what nothing calls is set for nobody
 
     def _entry(self, definition: Function | Class) -> None:
         self.node = definition.node

@@ -11,6 +11,7 @@ from typing import Any
 import libcst as cst
 
 from tflint_nan.build.fold import truth
+from tflint_nan.ops.policies import GOVERNED, OWN, in_force
 from tflint_nan.ops.table import OPERATORS, Call
 from tflint_nan.source import Source
 from tflint_nan.value import (
@@ -335,6 +336,8 @@ class State(ABC):
         """A library object, made by an op named `kind`."""
         op = self._op(kind, call.args, call, None)
         made = Object(kind, call.api, dict(attrs), None, op)
+        if kind in GOVERNED and (policy := in_force(self)) is not NONE and op.arg("dtype").literal is None:
+            made.attrs[OWN] = policy
         op.value = made
         return made
 

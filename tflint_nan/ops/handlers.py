@@ -6,6 +6,7 @@ import dataclasses
 
 from tflint_nan.interval import FORMATS
 from tflint_nan.ops.points import dtype_named
+from tflint_nan.ops.policies import compute_dtype
 from tflint_nan.ops.table import Call, Machine
 from tflint_nan.value import NONE, UNKNOWN, Const, Object, Op, Value
 
@@ -35,8 +36,8 @@ def truth(value: Value, default: bool | None = None) -> bool | None:
 def float_dtype(op: Op, *names: str) -> str | None:
     """The floating format of what `op` computes: its `dtype` (or its layer's), else that of the arguments."""
     layer = op.arg("layer")
-    own = layer.config("dtype") if isinstance(layer, Object) else op.arg("dtype")
-    for dtype in (dtype_named(own), *(op.arg(name).dtype for name in names)):
+    own = compute_dtype(layer) if isinstance(layer, Object) else dtype_named(op.arg("dtype"))
+    for dtype in (own, *(op.arg(name).dtype for name in names)):
         if dtype in FORMATS:
             return dtype
     return None

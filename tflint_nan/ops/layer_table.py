@@ -273,7 +273,6 @@ api(
     "shape batch_size dtype sparse ragged batch_shape name tensor",
 )
 api("layer.__call__", layers.call_layer, "self inputs:x training mask")
-api("layer.__init__", nothing, "self")
 api(
     "layer.add_weight model.add_weight metric.add_weight",
     layers.add_weight,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from tflint_nan.interval import FORMATS
 from tflint_nan.ops.configuration import applied
 from tflint_nan.ops.handlers import number, receiver, sequence, text, truth, unknown
-from tflint_nan.ops.points import integer
+from tflint_nan.ops.points import dtype_named, integer
+from tflint_nan.ops.policies import compute_dtype, received
 from tflint_nan.ops.table import APIS, BASES, Call, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Symbol, Table, Tensor, Unknown, Value
 
@@ -55,6 +57,7 @@ def call_layer(machine: Machine, call: Call) -> Value:
         return unknown(machine, x, at=made.made)
     if made.api in SEVERAL:
         x = _companions(call)
+    x = received(machine, made, x)
     y = apply(machine, made, x)
     if made.api in CELLS:
         y = Items((y, Items((unknown(machine, y, at=made.made),), "list", complete=False)))
@@ -380,6 +383,9 @@ def add_weight(machine: Machine, call: Call) -> Value:
     args = dict(call.args)
     if text(call.arg("shape")) is not None:
         args["shape"] = args.pop("initial_value", UNKNOWN)
+    kept, computed = dtype_named(call.arg("dtype")), compute_dtype(call.arg("self"))
+    if kept in FORMATS and computed not in (None, kept):
+        del args["dtype"]  # read in `call`, it has another format
     if "constraint" in args:
         args["constraint"] = applied(machine, args["constraint"], call)
     return machine.emit("variable", args, call=call)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tflint_nan.ops.handlers import receiver, text, unknown
+from tflint_nan.ops.policies import in_full
 from tflint_nan.ops.table import BASES, Call, Machine, api
 from tflint_nan.value import NONE, UNKNOWN, Object, OneOf, Op, Symbol, Unknown, Value
 
@@ -70,6 +71,7 @@ def apply_loss(
     """
     if isinstance(loss, OneOf):
         return UNKNOWN
+    y_pred = in_full(machine, y_pred)
     operands = {"y_true": y_true, "y_pred": y_pred, "loss": loss}
     name = text(loss)
     if name is not None:
@@ -101,7 +103,7 @@ def call_loss(machine: Machine, call: Call) -> Value:
     operator = LOSSES.get(loss.api) if loss.cls is None else None
     if operator is None or call.arg("y_pred") is NONE:
         return unknown(machine, call.arg("y_true"), call.arg("y_pred"), call=call)
-    operands = {name: call.arg(name) for name in ("y_true", "y_pred")}
+    operands = {name: in_full(machine, call.arg(name)) for name in ("y_true", "y_pred")}
     options = loss.made.args if loss.made is not None else {}
     return machine.emit(operator, {**options, **operands, "loss": loss}, call=call)
 

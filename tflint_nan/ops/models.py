@@ -6,6 +6,7 @@ and the layers that are known as `layers`. A subclassed model is called to learn
 
 from __future__ import annotations
 
+from tflint_nan.ops import policies
 from tflint_nan.ops.handlers import nothing, receiver, text, unknown
 from tflint_nan.ops.layers import input_of
 from tflint_nan.ops.points import integer
@@ -110,7 +111,7 @@ def initialise(machine: Machine, call: Call) -> Value:
         for layer in layers or ():
             append(machine, model, layer)
         connect(machine, model, call)
-    return NONE
+    return policies.initialise(machine, call)
 
 
 def call_model(machine: Machine, call: Call) -> Value:

@@ -146,4 +146,3 @@ for _name, _signature in (
     ("name_scope", "name"),
 ):
     api(f"keras.backend.{_name}", harmless, _signature)
-api("keras.backend.set_floatx", "unknown_call", "value:0")

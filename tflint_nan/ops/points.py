@@ -253,7 +253,11 @@ def dtype_of(op: Op, *values: Value) -> str | None:
             return None if assumed and numpy and floats[0] == "float64" else floats[0]
         if numpy:
             return max(floats, key=_WIDTH.__getitem__)
-        return next((name for name in floats if name != "float64"), floats[0])
+        narrow = [name for name in floats if name != "float64"] or floats
+        # Keras widens (TensorFlow raises where tensors meet, and makes of a NumPy array what the tensor is).
+        tensors = [v.dtype for v in values if v.dtype in narrow and not is_numpy(v.op)]
+        widened = narrow if op.api.startswith("keras.ops.") else tensors or narrow
+        return max(widened, key=_WIDTH.__getitem__)
     if unknown:
         return None
     if not names:
