@@ -23,6 +23,8 @@ _KEEP = ("dropout",)
 _UNIT = 1.01
 #: Ops that bring pixels into another range, or load them in it.
 _SCALING = ("div", "mul", "add", "sub", "clip", "rescaling", "scaled_images")
+#: What bytes are made that tell classes, where others are pixels.
+_CLASSES = ("int32", "int64")
 #: Ops that give pictures.
 PICTURES = ("pixels", "scaled_images")
 #: Ops that sum over their input with trained weights: what comes in large goes on large.
@@ -246,6 +248,8 @@ def _beside(graph: Graph, scope: Scope, binding: Binding) -> Iterator[tuple[Bind
     for other in _latest(scope).values():
         simple = isinstance(other.statement, cst.SimpleStatementLine)
         if not simple or other.statement is binding.statement or not _unscaled(graph, other.value):
+            continue
+        if other.value.dtype in _CLASSES and binding.value.dtype not in _CLASSES:
             continue
         op = other.value.op
         if _way(other.value) == _way(binding.value) or (op is not None and graph.consumers(op)):

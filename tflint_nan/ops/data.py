@@ -187,6 +187,13 @@ def read_pixels(machine: Machine, call: Call) -> Value:
     return machine.emit("pixels", {"source": call.arg("contents")}, call=call)
 
 
+def read_bytes(machine: Machine, call: Call) -> Value:
+    """The bytes of a file as numbers, from 0 to 255 as pixels are; other numbers may be anything."""
+    if dtype_named(call.arg("dtype")) != "uint8":
+        return unknown(machine, call.arg("contents"), call=call)
+    return machine.emit("pixels", {"source": call.arg("contents")}, call=call)
+
+
 def img_to_array(machine: Machine, call: Call) -> Value:
     """`img_to_array(image)`: the pixels as float32."""
     return machine.emit("cast", {"x": call.arg("x"), "dtype": Const("float32")}, call=call)
@@ -258,6 +265,9 @@ _ARRAY = "img:x data_format dtype"
 api("keras.utils.img_to_array keras.preprocessing.image.img_to_array", img_to_array, _ARRAY)
 api("cv2.imread PIL.Image.open Image.open", read_pixels, "filename:contents flags fp:contents")
 api("imageio.imread imageio.v2.imread scipy.misc.imread skimage.io.imread", read_pixels, "uri:contents")
+api("np.frombuffer", read_bytes, "buffer:contents dtype count offset")
+api("np.fromfile np.fromstring", read_bytes, "file:contents dtype count sep offset")
+api("tf.io.decode_raw tf.decode_raw", read_bytes, "input_bytes:contents out_type:dtype little_endian")
 api("cv2.resize", "resize", "src:x dsize dst fx fy interpolation")
 api("cv2.cvtColor", "augment", "src:x code")
 api("cv2.flip", "augment", "src:x flipCode")
