@@ -162,6 +162,21 @@ def underflowing(report: Report) -> None:
         assert float(v.numpy()) == 1 - 2.0**10 / factor
 
 
+def overflowing(report: Report) -> None:
+    """The constant in its format; the one that is recommended is finite, and hides as much in a softmax."""
+    stored = re.search(r"^(\S+) is (\S+) in (\w+):", report.message)
+    assert stored is not None
+    dtype = tf.as_dtype(stored[3])
+    products = tf.cast(tf.constant([0.0, 0.5, 1.0]), dtype) * float(stored[1])
+    assert products.dtype == dtype
+    nothing, *rest = tf.cast(products, tf.float32).numpy()
+    assert np.isnan(nothing)
+    assert set(rest) == {float(stored[2])}
+    scores = tf.constant([-1000.0, 1000.0, 0.0], dtype) + tf.constant([0.0, 1.0, 1.0], dtype) * -3e4
+    for computed in (scores, tf.cast(scores, tf.float32)):
+        assert tf.nn.softmax(computed).numpy().tolist() == [1.0, 0.0, 0.0]
+
+
 OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN302": blackened,
     "NAN303": mismatched,
@@ -174,4 +189,5 @@ OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN601": vanished,
     "NAN602": rounded,
     "NAN603": underflowing,
+    "NAN604": overflowing,
 }

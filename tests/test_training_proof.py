@@ -107,6 +107,12 @@ def sequences(steps: int, width: int) -> Callable[[int], Data]:
     return make
 
 
+def steps_of_sequences(seed: int) -> Data:
+    """Six steps of four features, and the sum of the first feature."""
+    made = features(24, lambda x: x[:, ::4].sum(1, keepdims=True) / 6**0.5)(seed)
+    return replace(made.map(lambda x: x.reshape(-1, 6, 4)), name=f"{TRAIN} generated sequences")
+
+
 def bits(x: Array) -> Array:
     """A label that is not quite linear in the features."""
     return x[:, :1] + x[:, 1:2] + x[:, 2:3] * x[:, 3:4] / 2 > 0
@@ -165,6 +171,7 @@ PROOFS = {
     "NAN601": error(Steps(half_features, 1000, "prediction", squared_error)),
     "NAN602": right(Fit(pixels, 4, accuracy), 0.15, 0.05),
     "NAN603": error(Loop(plane_column, 1000, squared_error), 0.4, 0.1),
+    "NAN604": error(Fit(steps_of_sequences, 10, squared_error)),
 }
 
 #: Neither stops a program from learning by itself: a callback and a check that tell of a NaN.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflint_nan.architecture import is_trained
 from tflint_nan.graph import Graph
-from tflint_nan.ops.policies import policy_of
+from tflint_nan.ops.policies import REDUCED, computed_under, policy_of
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
 from tflint_nan.value import Object, Op, Value, sources
@@ -37,6 +37,14 @@ def _of_weights(op: Op) -> str | None:
     """The policy of the layer that `op` is, where it has weights that are trained."""
     layer = op.arg("layer")
     return policy_of(layer) if isinstance(layer, Object) and op.name in _LAYERS and is_trained(op) else None
+
+
+def setting(graph: Graph, op: Op) -> Op | None:
+    """The call that sets the policy by which `op` computes in half precision; None where there is none."""
+    if op.value.dtype not in REDUCED:
+        return None
+    calls = (call for call in graph.ops("policy") if call.serial < op.serial)
+    return next((call for call in calls if computed_under(call.arg("name")) == op.value.dtype), None)
 
 
 def half_weights(graph: Graph, optimizer: Op) -> bool:

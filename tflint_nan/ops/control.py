@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tflint_nan.ops import policies
 from tflint_nan.ops.table import Call, Machine
 from tflint_nan.value import NONE, UNKNOWN, Const, Function, Method, Object, Symbol, Tensor, Unknown, Value
 
@@ -52,7 +53,7 @@ def epsilon(machine: Machine, call: Call) -> Value:
 
 def floatx(machine: Machine, call: Call) -> Value:
     """Keras' default format."""
-    return Const("float32")
+    return policies.floatx(machine)
 
 
 def learning_phase(machine: Machine, call: Call) -> Value:

@@ -51,6 +51,11 @@ def in_force(machine: Holder) -> Value:
     return attrs.get("policy", attrs.get("floatx", NONE))
 
 
+def floatx(machine: Holder) -> Value:
+    """Keras' default format, which layers have where no policy is set."""
+    return _program(machine).attrs.get("floatx", Const("float32"))
+
+
 def restore(machine: Machine, policy: Value) -> None:
     """Put the policy back that `in_force` told."""
     if in_force(machine) is not policy:
@@ -59,18 +64,23 @@ def restore(machine: Machine, policy: Value) -> None:
 
 def policy_of(made: Object) -> str | None:
     """The name of the policy of a layer or model, None where it has the default or it is not known."""
-    own = made.attrs.get(OWN)
-    if own is None:
-        own = made.config("dtype")
+    own = _own(made)
     return own.literal if isinstance(own.literal, str) else None
+
+
+def _own(made: Object) -> Value:
+    return made.attrs.get(OWN) or made.config("dtype")
 
 
 def compute_dtype(made: Value) -> str | None:
     """The floating format in which a layer or model computes, None where nothing says it."""
-    if not isinstance(made, Object):
-        return None
-    name = policy_of(made)
-    found = _MIXED.get(name or "") or dtype_named(Const(name) if name else made.config("dtype"), "tf.")
+    return computed_under(_own(made)) if isinstance(made, Object) else None
+
+
+def computed_under(policy: Value) -> str | None:
+    """The floating format in which layers of a policy compute, None where it is not known."""
+    mixed = _MIXED.get(policy.literal) if isinstance(policy.literal, str) else None
+    found = mixed or dtype_named(policy, "tf.")
     return found if found in FORMATS else None
 
 
@@ -109,12 +119,14 @@ def _stored(machine: Machine, value: Value, dtype: str, formats: frozenset[str],
 
 def set_policy(machine: Machine, call: Call) -> Value:
     """`set_global_policy("mixed_float16")`."""
+    machine.emit("policy", {"name": call.arg("policy")}, call=call)
     machine.set(_program(machine), "policy", call.arg("policy"))
     return NONE
 
 
 def set_floatx(machine: Machine, call: Call) -> Value:
     """`set_floatx("float16")`: the policy, where none is set."""
+    machine.emit("policy", {"name": call.arg("value")}, call=call)
     machine.set(_program(machine), "floatx", call.arg("value"))
     return NONE
 

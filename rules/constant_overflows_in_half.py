@@ -1,0 +1,155 @@
+"""NAN604 constant-overflows-in-half: a product with a constant that is infinite in float16.
+
+## Why is this bad?
+
+The largest float16 is 65504. The constant 1e9, with which masks push scores away before a softmax, is stored
+as infinity, and so is anything from 65520 on (in bfloat16 from 3.39e38 on, which is the lowest float32).
+`(1 - mask) * -1e9` is then `0 * -inf`, NaN, just where the mask lets something through, and one NaN makes the
+whole row of a softmax NaN. Under the policy `mixed_float16` layers are given float16, so a mask that is cast
+to the format of the scores does this without a float16 written anywhere.
+
+## Example
+
+```python
+import tensorflow as tf
+
+tf.keras.mixed_precision.set_global_policy("mixed_float16")
+
+
+class Pool(tf.keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.score = tf.keras.layers.Dense(1)
+
+    def call(self, x):
+        scores = self.score(x)
+        visible = tf.cast(tf.reduce_any(x != 0.0, axis=-1, keepdims=True), scores.dtype)
+        scores += (1.0 - visible) * -1e9
+        weights = tf.nn.softmax(tf.cast(scores, tf.float32), axis=1)
+        return tf.reduce_sum(tf.cast(x, tf.float32) * weights, axis=1)
+
+
+model = tf.keras.Sequential([Pool(), tf.keras.layers.Dense(1, dtype="float32")])
+model.compile(optimizer=tf.keras.optimizers.Adam(0.01), loss="mse")
+```
+
+## Use instead
+
+```python
+import tensorflow as tf
+
+tf.keras.mixed_precision.set_global_policy("mixed_float16")
+
+
+class Pool(tf.keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.score = tf.keras.layers.Dense(1)
+
+    def call(self, x):
+        scores = self.score(x)
+        visible = tf.cast(tf.reduce_any(x != 0.0, axis=-1, keepdims=True), scores.dtype)
+        scores += (1.0 - visible) * -3e4
+        weights = tf.nn.softmax(tf.cast(scores, tf.float32), axis=1)
+        return tf.reduce_sum(tf.cast(x, tf.float32) * weights, axis=1)
+
+
+model = tf.keras.Sequential([Pool(), tf.keras.layers.Dense(1, dtype="float32")])
+model.compile(optimizer=tf.keras.optimizers.Adam(0.01), loss="mse")
+```
+
+Measured on 2048 generated sequences: the squared error after 640 steps is NaN for the example and 0.00 with
+the fix (`pytest tests/test_training_proof.py -k NAN604`).
+
+## Fix safety
+
+Unsafe, and written only where the product goes into a softmax: 3e4, which Keras itself takes for float16,
+leaves room for what it is added to. The weights of masked places are exactly 0 as with 1e9, unless scores lie
+more than 29000 apart; a row in which everything is masked has other weights. A constant that another file
+gives is left to you.
+
+## References
+
+* IEEE 754-2008, table 3.5: the largest binary16 is 65504; 7.2: 0 times infinity is invalid.
+* [Mixed precision](https://www.tensorflow.org/guide/mixed_precision) of the TensorFlow guide: layers cast
+  their inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from tflint_nan.evidence import library, monitored_only, number
+from tflint_nan.finding import Applicability, Fix
+from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import round_to
+from tflint_nan.ops.policies import REDUCED
+from tflint_nan.precision import setting
+from tflint_nan.registry import rule
+from tflint_nan.remedies import replace_number
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import Op, Value
+
+#: What scores go through on their way to a softmax.
+_ADDING = frozenset({"add", "sub", "neg", "join"})
+
+
+@rule("NAN604", "constant-overflows-in-half", needs=[("mul",)])
+def check(graph: Graph) -> Iterator[Report]:
+    """Products in half precision with constants that it stores as infinite."""
+    for op in graph.ops("mul"):
+        dtype = op.value.dtype
+        if dtype not in REDUCED or monitored_only(graph, op):
+            continue
+        for name, other in (("x", op.arg("y")), ("y", op.arg("x"))):
+            given = _written(op.arg(name))
+            if given is None or math.isfinite(stored := round_to(given, dtype)) or 0.0 not in other.interval:
+                continue
+            if library(op) == "np":
+                continue  # NumPy 1 computes in a format that has the constant
+            chosen, made = setting(graph, op), other.op
+            because = [(chosen, f"{dtype} is set here")] if chosen is not None else []
+            because += [(made, f"{made.name}: may be 0")] if made is not None else []
+            yield Report(
+                op=op,
+                message=f"{given:g} is {stored:g} in {dtype}: 0 times it is NaN, any other product infinite",
+                help="use a number that the format has, such as -3e4, or compute this in float32",
+                because=tuple(because),
+                fix=partial(_fix, graph, op, name, given),
+            )
+
+
+def _written(value: Value) -> float | None:
+    """The finite number that a constant was before it was stored; None for what is none."""
+    known = number(value)
+    made = value.op
+    while (
+        known is None and made is not None and value.interval.is_point and made.name in ("cast", "constant")
+    ):
+        value = made.arg("x" if made.name == "cast" else "value")
+        known, made = number(value), value.op
+    return known
+
+
+def _fix(graph: Graph, op: Op, name: str, given: float, r: Rewriter) -> Fix | None:
+    if not _is_score(graph, op):
+        r.decline("what the product is for is not known")
+        return None
+    if not replace_number(graph, r, op, name, "3e4" if given > 0 else "-3e4"):
+        return None
+    return r.fix(Applicability.UNSAFE, "Use a number that float16 has")
+
+
+def _is_score(graph: Graph, op: Op) -> bool:
+    """Whether the product goes into a softmax, added to others on the way."""
+    todo, seen = [op], {op.serial}
+    for step in todo:
+        for taker in graph.consumers(step):
+            if taker.name == "softmax":
+                return True
+            if taker.serial not in seen and (taker.flow or taker.name in _ADDING):
+                seen.add(taker.serial)
+                todo.append(taker)
+    return False
