@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from tflint_nan.evidence import (
     BINARY,
+    PASSING,
     Trail,
     ancestors,
     at,
@@ -17,6 +19,8 @@ from tflint_nan.evidence import (
     is_epsilon,
     is_looked_at,
     is_made_up,
+    is_settled,
+    is_steady,
     is_trained,
     monitored_only,
     number,
@@ -27,8 +31,10 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
+from tflint_nan.ops.arithmetic import is_span
+from tflint_nan.ops.reductions import axes
 from tflint_nan.roots import infinite_roots
-from tflint_nan.value import NONE, Const, Op, Witness
+from tflint_nan.value import Const, Op, Value, Witness
 
 #: Ops that divide by an operand.
 DIVISIONS = ("div", "reciprocal", "rsqrt")
@@ -45,10 +51,22 @@ _ROLES = frozenset({"prediction", "labels"})
 _GIVEN = frozenset({"parameter", "placeholder", "unknown_call"})
 #: One number of many.
 _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
-#: Producers whose 0 is certain to come: a constant feature, a saturated output, a weight that changes sign.
-_STRONG = SPREADS | {"relu", "variable"}
-#: Steps after which the 0 needs several elements to agree.
-_WEAKENING = frozenset({"sum", "mean", "max", "prod", "mul", "add"})
+#: Producers whose 0 is certain to come: a saturated output, a weight that changes sign.
+_STRONG = frozenset({"relu", "variable"})
+#: Ops that are 0 where all of what they reduce is.
+_REDUCING = frozenset({"sum", "mean", "max", "norm", "count_nonzero"})
+#: Ops that are 0 where their operand is, besides those that pass any number on.
+_FOLDING = frozenset({"square", "pow", "abs", "norm"})
+#: Ops of several operands, of which one alone is not what the 0 depends on.
+_MIXING = frozenset({"mul", "add", "sub", "prod"})
+
+
+class Agreeing(IntEnum):
+    """How many elements have to agree for a 0; each step is a doubt."""
+
+    ONE = 0
+    ROW = 1
+    ALL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +79,8 @@ class ZeroDivisor:
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
-            doubt (it is not, a test around asks for it, training does not see it); OPTIONAL with more, where
-            a test of elements is not counted in each row, and where all arguments of a loss have to agree.
+            doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it, it
+            is one trained number that starts elsewhere); OPTIONAL with more, and where all there is has to.
     """
 
     trail: Trail
@@ -86,8 +104,9 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if _has_its_largest(trail.producer):
             continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
-        spread = trail.producer.name in SPREADS
-        if is_made_up(trail.producer) or (is_counted(trail) and not spread):
+        if is_made_up(trail.producer) or (is_counted(trail) and not _spreads(trail.producer)):
+            continue
+        if is_settled(graph, trail):
             continue
         strong = _is_strong(graph, trail)
         if not strong and any(step.serial in roots for step in (trail.producer, *trail.steps)):
@@ -95,7 +114,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
-        level = _level(graph, trail, strong=strong)
+        level = _level(graph, trail)
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
         yield ZeroDivisor(trail, name, _quotient(trail), crosses, level)
@@ -109,13 +128,10 @@ def _has_its_largest(op: Op) -> bool:
     return any((edge := one.made_by("max", "min")) and same(edge.arg("x"), other) for one, other in pairs)
 
 
-def _level(graph: Graph, trail: Trail, *, strong: bool) -> Level:
-    doubts = (not strong) + is_asked_about(graph, trail) + is_looked_at(trail)
-    if doubts == 0:
-        return Level.DEFAULT
-    made = trail.producer.name
-    agreed = made in _ROLES and any(step.name in _WEAKENING for step in trail.steps)
-    return Level.STRICT if doubts == 1 and not (agreed or _is_mixed(trail)) else Level.OPTIONAL
+def _level(graph: Graph, trail: Trail) -> Level:
+    agreeing, sure = _agreeing(trail), _is_sure(graph, trail)
+    doubts = max(agreeing, not sure) + is_asked_about(graph, trail) + is_looked_at(trail)
+    return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
 
 
 def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
@@ -153,22 +169,117 @@ def _quotient(trail: Trail) -> float | None:
 
 def _is_strong(graph: Graph, trail: Trail) -> bool:
     """Whether one element alone brings the 0 about, and its producer is sure to have one."""
-    weight = trail.producer.name == "variable"
+    return _agreeing(trail) is Agreeing.ONE and _is_sure(graph, trail)
+
+
+def _is_sure(graph: Graph, trail: Trail) -> bool:
+    """Whether what makes the 0 is sure to come to it."""
+    made = trail.producer
+    if is_steady(trail):
+        return False
     # A weight gets to 0 by training, which has to be seen, or expected, as by who adds an epsilon.
-    if weight and trail.witness.value == 0 and not graph.differentiated(trail.sink):
+    if made.name == "variable" and trail.witness.value == 0 and not graph.differentiated(trail.sink):
         return False
-    for step in trail.steps:
-        given = [n for value in step.args.values() if (n := number(value)) is not None]
-        constant = bool(given) and (step.name != "add" or not weight or all(map(is_epsilon, given)))
-        # A unit that is off is off for all examples.
-        unit = step.name == "mean" and squasher(trail.producer) == "sigmoid"
-        if step.name in _WEAKENING and not unit and not (constant and step.name in ("add", "mul")):
-            return False
-        if step.name == "sub" and number(step.arg("x")) != 1:
-            return False
-    if trail.producer.name in SPREADS and _measures(trail):
-        return False
-    return trail.producer.name in _STRONG or _is_logit(trail.producer)
+    if _spreads(made):
+        return not _measures(trail)
+    return made.name in _STRONG or _is_logit(made) or _is_flat(trail)
+
+
+def _is_flat(trail: Trail) -> bool:
+    """Whether weights take an elu to its lower end, which it reaches by rounding."""
+    made = trail.producer
+    low = min((witness.value for witness in made.value.witnesses), default=None)
+    return made.name == "elu" and is_trained(made) and at(made, trail.witness) == low
+
+
+def _agreeing(trail: Trail) -> Agreeing:
+    """How many elements have to be 0, or equal, for the divisor to be.
+
+    One, or one row of them, where they are reduced; everything, where all axes are, or the examples with
+    others. So it is for spreads of everything there is, one step below: all of it need only be equal.
+    """
+    made = trail.producer
+    found, reduced = Agreeing.ONE, list[Op]()
+    for op in _handing(trail):
+        if op.name in _REDUCING or _spreads(op):
+            reduced.append(op)
+            found = max(found, _reduced(op, trail))
+        elif op.name in _MIXING and _mixes(op, trail):
+            found = max(found, Agreeing.ROW)
+    if len(reduced) > 1 and any(_takes_examples(op) for op in reduced):
+        return Agreeing.ALL
+    if made.name in _ROLES:
+        return Agreeing.ALL if found else Agreeing.ONE
+    return Agreeing.ALL if made.name in _TICKS | _COUNTS and _is_mixed(trail) else found
+
+
+def _handing(trail: Trail) -> Iterator[Op]:
+    """The ops that hand the 0 on, the nearest to the divisor first, and the one that makes it."""
+    chain = list(trail.chain[:-1])
+    while chain:
+        op = chain.pop()
+        yield op
+        passing = op.name in PASSING or op.name in _FOLDING or op.flow
+        if not passing or (squasher(op) is not None and op is not trail.chain[0]):
+            return
+        # A 0 that nothing is assumed for has no source, and its chain is the divisor alone.
+        if not chain and not trail.witness.inputs:
+            zeros = (value.op for value in op.args.values() if value.reaches(lambda v: v == 0))
+            chain += [made for made in zeros if made is not None][:1]
+
+
+def _reduced(op: Op, trail: Trail) -> Agreeing:
+    x, over = _measured(op), _over(op)
+    vector = x.shape is not None and len(x.shape) == 1
+    whole = over is None or (x.shape is not None and len(over) == len(x.shape))
+    if _spreads(op):
+        # A vector is one feature; the least and the largest are usual of each image or map as well.
+        rows = op.name not in SPREADS and not _takes_examples(op)
+        return Agreeing.ROW if rows or (whole and not vector) else Agreeing.ONE
+    if vector and x.shape != (None,):
+        return Agreeing.ROW  # as long as it is, it holds no examples
+    if whole or (_takes_examples(op) and len(over or ()) > 1):
+        return Agreeing.ALL
+    # A unit that is off is off for all examples.
+    unit = op.name == "mean" and squasher(trail.producer) == "sigmoid"
+    return Agreeing.ONE if unit else Agreeing.ROW
+
+
+def _takes_examples(op: Op) -> bool:
+    """Whether an op reduces the axis that examples, or the rows of a table, lie along."""
+    over = _over(op)
+    return over is None or 0 in over or -2 in over
+
+
+def _over(op: Op) -> tuple[int | None, ...] | None:
+    """The axes that an op reduces, as `axes` has them."""
+    edge = _edge(op)
+    return axes(edge, edge.arg("x"))
+
+
+def _measured(op: Op) -> Value:
+    """What an op reduces, or measures the spread of."""
+    return _edge(op).arg("x")
+
+
+def _edge(op: Op) -> Op:
+    """The reduction itself; of the largest less the smallest the first of the two."""
+    return (op.arg("x").made_by("max") if is_span(op) else None) or op
+
+
+def _spreads(op: Op) -> bool:
+    """Whether `op` is 0 where all that it is computed from is equal."""
+    return op.name in SPREADS or op.name == "peak_to_peak" or is_span(op)
+
+
+def _mixes(op: Op, trail: Trail) -> bool:
+    """Whether something else than a constant takes part in a step."""
+    if op.name == "sub":
+        return number(op.arg("x")) != 1
+    given = [n for value in op.args.values() if (n := number(value)) is not None]
+    weight = trail.producer.name == "variable"
+    constant = bool(given) and (op.name != "add" or not weight or all(map(is_epsilon, given)))
+    return not constant or op.name == "prod"
 
 
 def _is_logit(op: Op) -> bool:
@@ -196,9 +307,9 @@ def _measures(trail: Trail) -> bool:
 def is_spread(trail: Trail) -> bool:
     """Whether the dividend is the deviation of the very data whose spread is the divisor."""
     deviation = trail.sink.arg("x").op if trail.sink.name == "div" else None
-    if trail.producer.name not in SPREADS or deviation is None or deviation.name != "sub":
+    if not _spreads(trail.producer) or deviation is None or deviation.name != "sub":
         return False
-    return same(deviation.arg("x"), trail.producer.arg("x"))
+    return same(deviation.arg("x"), _measured(trail.producer))
 
 
 def is_count(trail: Trail) -> bool:
@@ -212,14 +323,11 @@ def is_count(trail: Trail) -> bool:
 def _is_mixed(trail: Trail) -> bool:
     """Whether the 0 of a test of elements, or of a count, is one among numbers of which nothing is known.
 
-    One element is enough where it divides itself, one row without any where these are counted. A count over
-    all there is is 0 for empty data only, a row of a mask of lengths for a length of 0; what is picked out of
-    counts, or mixed with other numbers on the way, depends on those.
+    One element is enough where it divides itself, one row without any where these are counted. A row of a
+    mask of lengths is 0 for a length of 0, an element of a histogram where nothing of the kind is there; what
+    is picked out of counts, or mixed with other numbers on the way, depends on those.
     """
     made = trail.producer.name
-    if made not in _TICKS | _COUNTS:
-        return False
     counting = [op for op in (trail.producer, *trail.steps) if op.name in ("sum", "count_nonzero")]
     others = {step.name for step in trail.steps} - _KEEPING - ({"sum", "slice"} if counting else set())
-    rows = all(op.arg("axis") not in (NONE, Const(None)) for op in counting)
-    return bool(others) or not rows or (made == "mask" and bool(counting))
+    return bool(others) or made == "count" or (made == "mask" and bool(counting))

@@ -12,7 +12,8 @@ from itertools import islice, pairwise
 import libcst as cst
 
 from tflint_nan.graph import Graph, is_lost
-from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, round_to
+from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, Interval, round_to
+from tflint_nan.ops.configuration import start
 from tflint_nan.ops.table import APIS, OPERATORS
 from tflint_nan.value import Const, Op, Tensor, Value, Witness, sources
 
@@ -127,17 +128,23 @@ def _seen_from(made: Op, witness: Witness) -> Witness:
 
 def _whole_row(chain: tuple[Op, ...]) -> bool:
     """Whether the chain reduces a row of a softmax that nothing but literals has changed: it is not all 0."""
-    softmax = chain[0]
-    if softmax.name != "softmax":
+    if not any(step.name in _REDUCTIONS for step in chain):
         return False
-    axes = (None, -1, softmax.arg("axis").literal)
-    for step in chain[1:]:
-        if step.name in _REDUCTIONS and step.arg("axis").literal in axes:
+    place = next((place for place, op in enumerate(chain) if squasher(op) == "softmax"), len(chain))
+    for step in chain[place + 1 :]:
+        if step.name in _REDUCTIONS and step.arg("axis").literal in (None, -1, _own_axis(chain[place])):
             return all(
-                source is softmax or not leaf or number(source.value) is not None
-                for source, leaf in ancestors(step, softmax)
+                source is chain[place] or not leaf or number(source.value) is not None
+                for source, leaf in ancestors(step, chain[place])
             )
     return False
+
+
+def _own_axis(softmax: Op) -> object:
+    """The axis of a softmax, or of the sum that one written by hand divides by."""
+    fraction = None if softmax.name == "softmax" else quotient(softmax)
+    total = None if fraction is None else total_of(fraction[1])
+    return (softmax if total is None else total).arg("axis").literal
 
 
 def _trail(value: Value, witness: Witness, chain: tuple[Op, ...]) -> Trail:
@@ -390,6 +397,8 @@ def is_asked_about(graph: Graph, trail: Trail) -> bool:
             tests.add(id(parent.test))
         node, parent = parent, source.parent(parent)
     made = (trail.producer, *trail.steps) if tests else ()
+    # Of a difference, what it is between is asked about.
+    made += trail.producer.operands if tests and trail.producer.name == "sub" else ()
     return any(_stands_in(asking, tests) for op in made for asking in onward(graph, op, lambda _: True))
 
 
@@ -457,6 +466,37 @@ def is_counted(trail: Trail) -> bool:
 def is_trained(op: Op) -> bool:
     """Whether `op` computes from weights, so that a gradient goes through it."""
     return any(source.name in _WEIGHTS for source, _ in ancestors(op))
+
+
+def is_steady(trail: Trail) -> bool:
+    """Whether what goes bad is computed from trained variables of one number alone, which start elsewhere.
+
+    An activation goes wherever some input takes it. One number (a gate, a temperature, the rate of a dropout)
+    is where training leaves it: from a known start it has to be taken to the place where it is bad.
+    """
+    made, inputs = trail.value.op, trail.witness.inputs
+    if made is None or all(_is_single(op) and n in _first(op) for op, n in inputs):
+        return False
+    leaves = [op for op, leaf in ancestors(made) if leaf and number(op.value) is None]
+    return bool(leaves) and all(_is_single(op) and _is_known(_first(op)) for op in leaves)
+
+
+def is_settled(graph: Graph, trail: Trail) -> bool:
+    """Whether there are none but such variables, and they stay there: nothing differentiates them."""
+    return is_steady(trail) and all(graph.differentiated(op) is False for op, _ in trail.witness.inputs)
+
+
+def _is_single(op: Op) -> bool:
+    shape = op.value.shape
+    return op.name == "variable" and shape is not None and all(length == 1 for length in shape)
+
+
+def _first(variable: Op) -> Interval:
+    return start(variable.arg("initial_value"))
+
+
+def _is_known(interval: Interval) -> bool:
+    return math.isfinite(interval.lo) and math.isfinite(interval.hi)
 
 
 def is_made_up(op: Op) -> bool:

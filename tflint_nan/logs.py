@@ -14,6 +14,7 @@ from tflint_nan.evidence import (
     is_counted,
     is_epsilon,
     is_looked_at,
+    is_settled,
     library,
     monitored_only,
     number,
@@ -76,6 +77,8 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         trail = next((trail for trail in found if squasher(trail.producer)), found[0])
         # A counter starts at 0 and has been counted up.
         if is_counted(trail) or _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
+            continue
+        if is_settled(graph, trail):
             continue
         result = "-inf" if trail.witness.value == edge else "nan"
         takers = graph.consumers(sink)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import libcst as cst
 
-from tflint_nan.evidence import Trail, at, gap, squasher
+from tflint_nan.evidence import Trail, at, gap, is_steady, squasher
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Report
 from tflint_nan.rewrite import Rewriter
@@ -130,14 +130,10 @@ def explained(
         asked: the program itself tests for the numbers that are assumed, so they occur.
     """
     sink, witness = trail.sink, trail.witness
-    if (
-        level is Level.DEFAULT
-        and not asked
-        and any(
-            op.name == "prediction" or (op.name == "labels" and op is trail.producer)
-            for op, _ in witness.inputs
-        )
-    ):
+    roles = any(
+        op.name == "prediction" or (op.name == "labels" and op is trail.producer) for op, _ in witness.inputs
+    )
+    if level is Level.DEFAULT and ((roles and not asked) or is_steady(trail)):
         level = Level.STRICT
     numbers = [(op, at(op, witness)) for op in trail.chain[:-2]]
     numbers = [(op, (known or {}).get(op) if number is None else number) for op, number in numbers]

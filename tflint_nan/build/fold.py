@@ -6,7 +6,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from tflint_nan.value import UNSET, Const, Value
+from tflint_nan.ops.table import APIS
+from tflint_nan.value import UNSET, Class, Const, Function, Method, Symbol, Value
 
 #: Integers longer than this, and strings longer than this many characters, are not computed.
 MAX_BITS = 4096
@@ -64,6 +65,8 @@ def _bounded(name: str, a: object, b: object) -> bool:
 
 
 def truth(value: Value) -> bool | None:
-    """Whether Python takes `value` for true; None where that is not known."""
+    """Whether Python takes `value` for true, as every function; None where that is not known."""
+    if isinstance(value, (Function, Method, Class)) or (isinstance(value, Symbol) and value.name in APIS):
+        return True
     literal = value.literal
     return None if literal is UNSET else bool(literal)

@@ -32,6 +32,7 @@ from tflint_nan.ops.points import (
     Point2,
     Real,
     aligned,
+    bare,
     broadcast,
     combined,
     corners,
@@ -105,8 +106,9 @@ def _sub(op: Op) -> Facts:
                 witnesses += fresh(op, -far(dtype))
         elif is_mean_of(y, x):
             witnesses += fresh(op, 0.0)  # a feature that is constant
-        elif _are_extremes(x, y):
+        elif is_span(op):
             interval = interval.clamped(NON_NEGATIVE)
+            witnesses += fresh(op, 0.0)
     return facts(interval.stored(dtype), witnesses, dtype, broadcast(x.shape, y.shape))
 
 
@@ -130,14 +132,21 @@ def is_mean_of(y: Value, x: Value) -> bool:
     return mean is not None and same(mean.arg("x"), x)
 
 
-def _are_extremes(x: Value, y: Value) -> bool:
-    """True where the operands are the largest and the smallest element along the same axes."""
-    high, low = x.op, y.op
+#: Operations that keep every number. What a test left of an extreme is another one.
+_RESHAPING = frozenset({"identity", "stop_gradient", "cast", "reshape", "expand_dims", "squeeze"})
+
+
+def is_span(op: Op) -> bool:
+    """True for the largest element less the smallest along the same axes: 0 of a feature that is constant."""
+    if op.name != "sub":
+        return False
+    high, low = (bare(value, _RESHAPING).op for value in operands(op))
     if high is None or low is None or (high.name, low.name) != ("max", "min"):
         return False
-    over = [integers(peak.arg("axis")) if is_given(peak.arg("axis")) else () for peak in (high, low)]
+    one, other = high.arg("axis"), low.arg("axis")
+    over = [integers(axis) if is_given(axis) else () for axis in (one, other)]
     alike = over[0] == over[1] and over[0] is not None and None not in over[0]
-    return alike and same(high.arg("x"), low.arg("x"))
+    return (alike or one is other) and same(high.arg("x"), low.arg("x"))
 
 
 def is_shifted(value: Value) -> Op | None:

@@ -20,7 +20,7 @@ from tflint_nan.ops.points import (
     select,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Op, Value, Witness
+from tflint_nan.value import Const, Op, Value, Witness
 
 _INF = math.inf
 
@@ -195,6 +195,11 @@ def _chosen(condition: Value, branch: Value, outcome: bool) -> Facts | None:
                 if held is None:
                     return None
                 interval = Interval(-held[0].hi, -held[0].lo)
+            elif branch.op is not None and branch.op.name == "sub":
+                # where(x > y, x - y, 1) is not 0.
+                ordered = zip(operands(branch.op), (test.arg(one), test.arg(other)), strict=True)
+                held = guarded(branch, known, Const(0)) if all(aligned(*pair) for pair in ordered) else None
+                interval, witnesses = held or (interval, witnesses)
     if test is not None and test.name in ("is_finite", "is_nan", "is_inf"):
         safe = outcome is (test.name == "is_finite")
         if safe and aligned(test.arg("x"), branch):

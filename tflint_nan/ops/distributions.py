@@ -165,9 +165,12 @@ def apply(machine: Machine, call: Call) -> Value:
 
 
 def transformed_variable(machine: Machine, call: Call) -> Value:
-    """`tfp.util.TransformedVariable(initial_value, bijector)`: a trained variable through the bijector."""
-    variable = machine.emit("variable", {}, call=call)
+    """`tfp.util.TransformedVariable(initial_value, bijector)`: a trained variable through the bijector.
+
+    What is given is the value; its inverse is what is stored, so the bijector never computes of it.
+    """
     bijector = call.arg("bijector")
+    variable = machine.emit("variable", {"bijector": bijector}, call=call)
     return machine.call(bijector, [variable], {}) if isinstance(bijector, Object) else UNKNOWN
 
 

@@ -276,7 +276,13 @@ def _elu(op: Op) -> Facts:
     scale = _parameter(op, "alpha", 1.0)
     if scale is None or scale < 0.0:
         return Facts(dtype=dtype, shape=x.shape)
-    function = Real(lambda v: v if v >= 0.0 or v != v else scale * expm1(v), ulps=8, floor=1.0, odd=True)
+    function = Real(
+        lambda v: v if v >= 0.0 or v != v else scale * expm1(v),
+        Interval(-scale, _INF).stored(dtype),
+        ulps=8,
+        floor=1.0,
+        odd=True,
+    )
     return facts(
         function.over(x.interval.stored(dtype), dtype), mapped(function.point, x, dtype), dtype, x.shape
     )

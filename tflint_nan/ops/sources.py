@@ -83,14 +83,20 @@ def _constant(op: Op) -> Facts:
 
 @operator("variable", flow=())
 def _variable(op: Op) -> Facts:
-    """What training moves, wherever it starts; a variable that is not trained is not known."""
+    """What training moves, wherever it starts; a variable that is not trained is not known.
+
+    One that a bijector maps is the inverse of a value in an ordinary range: a log of a positive one. As
+    `exp(log_scale)`, the bijector's values are no numbers that training takes to their ends.
+    """
     initial = op.arg("initial_value")
     dtype = _given_dtype(op) or initial.dtype
     if dtype is None and isinstance(initial, Const) and isinstance(initial.value, int):
         dtype = "int32"
     shape = dimensions(op.arg("shape")) if is_given(op.arg("shape")) else initial.shape
+    if shape is None and op.api == "layer.add_weight" and not is_given(op.arg("shape")):
+        shape = ()
     trainable = op.arg("trainable").literal
-    if trainable is not None and trainable is not True:
+    if (trainable is not None and trainable is not True) or is_given(op.arg("bijector")):
         return Facts(dtype=dtype, shape=shape)
     if is_given(op.arg("constraint")):
         kept = constrained_range(op)
