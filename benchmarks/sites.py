@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tflint_nan.build import Project, build
+from tflint_nan.build import build
+from tflint_nan.check import Surroundings
 from tflint_nan.graph import Graph
 from tflint_nan.interval import EVERYTHING, FORMATS
 from tflint_nan.registry import rules
+from tflint_nan.screen import summarised
 from tflint_nan.source import Source, SourceError
 from tflint_nan.value import Const, Op, Value
 
@@ -95,13 +97,13 @@ def measure(paths: list[str]) -> tuple[Counter[tuple[str, str]], Counter[str], i
     thresholds = {name: value for rule in rules() for name, value in rule.thresholds.items()}
     verdicts: Counter[tuple[str, str]] = Counter()
     causes: Counter[str] = Counter()
-    project, files, rows, start = Project(), 0, 0, time.process_time()
+    surroundings, files, rows, start = Surroundings(), 0, 0, time.process_time()
     for path in paths:
         try:
             source = Source.read(path)
-            if "tensorflow" not in source.text and "keras" not in source.text:
+            if surroundings.screen.leaves_out(Path(path).absolute(), summarised(source.text)):
                 continue
-            graph = build(source, thresholds, project)
+            graph = build(source, thresholds, surroundings.project)
         except SourceError:
             continue
         files += 1

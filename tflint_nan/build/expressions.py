@@ -10,7 +10,7 @@ import libcst as cst
 from tflint_nan.build import builtins, standard
 from tflint_nan.build.comparisons import Comparisons
 from tflint_nan.build.fold import fold, truth
-from tflint_nan.build.names import normalise
+from tflint_nan.build.names import is_module, normalise
 from tflint_nan.build.strings import joined, percent
 from tflint_nan.ops.table import APIS, BASES, CONSTANTS
 from tflint_nan.value import (
@@ -81,8 +81,9 @@ class Expressions(Comparisons):
     def __init__(self) -> None:
         super().__init__()
         self._depth = 0
-        #: Libraries whose names were all imported (`from keras.layers import *`), the latest last.
-        self.star_imports: list[str] = []
+        #: By the scope of a module: the libraries that it has all names of (`from keras.layers import *`),
+        #: the latest last.
+        self.star_imports: dict[Scope, list[str]] = {}
         self._shared: dict[str, Value] = {}
         #: By identity of the node.
         self._literals: dict[int, Value] = {}
@@ -104,11 +105,25 @@ class Expressions(Comparisons):
         value = _KEYWORDS.get(node.value) or self.lookup(node.value)
         if value is not None:
             return self.loaded(value)
-        for library in reversed(self.star_imports):
-            name = normalise(f"{library}.{node.value}")
-            if name in APIS or name in BASES or name in CONSTANTS:
-                return self.constant(name)
+        value = self.starred(self.module_scope(), node.value) if self.star_imports else None
+        if value is not None:
+            return value
         return Symbol(f"builtins.{node.value}") if node.value in builtins.NAMES else Unknown()
+
+    def module_scope(self) -> Scope:
+        """The variables of the module that is read."""
+        scope = self.frame.scope
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+    def starred(self, module: Scope, name: str) -> Value | None:
+        """What a module has by `from library import *`; None where no library is known to have the name."""
+        for library in reversed(self.star_imports.get(module, ())):
+            full = normalise(f"{library}.{name}")
+            if full in APIS or full in BASES or full in CONSTANTS or is_module(full):
+                return self.constant(full)
+        return None
 
     def constant(self, name: str) -> Value:
         """The value of a library's name: a known constant, or a symbol."""

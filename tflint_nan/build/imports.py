@@ -119,8 +119,15 @@ class Imports(Expressions):
             for name, value in list(module.scope.names.items()):
                 if name in public if public is not None else not name.startswith("_"):
                     self.bind(name, value)
+            libraries = self.star_imports.get(module.scope)
+            if libraries and public is None:
+                self.star_imports.setdefault(self.module_scope(), []).extend(libraries)
+            elif libraries and public is not None:
+                for word in public - module.scope.names.keys():
+                    if isinstance(word, str):
+                        self.bind(word, self._exported(module, word))
         elif isinstance(module, Symbol):
-            self.star_imports.append(module.name)
+            self.star_imports.setdefault(self.module_scope(), []).append(module.name)
 
     def loaded(self, value: Value) -> Value:
         """What an `Import` stands for, a list, dict or array as it is now; any other value as it is."""
@@ -162,7 +169,19 @@ class Imports(Expressions):
         if value in (None, Import(module.path, name)) and self.project is not None:
             path = self.project.find(name, 1, str(module.path))
             package = module.path.name == "__init__.py"
-            return Import(path) if package and path is not None else Unknown()
+            return Import(path) if package and path is not None else self._exported(module, name)
+        if isinstance(value, Unknown) and module.scope in self.star_imports:
+            library = self.starred(module.scope, name)
+            if isinstance(library, Symbol) and _is_made_of(value, library):
+                return library
+        return Unknown() if value is None else value
+
+    def _exported(self, module: Module, name: str) -> Value:
+        """A name that a module does not define: a library's, where it has all of a library's names."""
+        libraries = self.star_imports.get(module.scope, ())
+        value = self.starred(module.scope, name) if libraries else None
+        if value is None and len(libraries) == 1 and not name.startswith("_"):
+            return self.constant(normalise(f"{libraries[0]}.{name}"))
         return Unknown() if value is None else value
 
     def _load(self, path: Path) -> Value:
@@ -190,6 +209,12 @@ class Imports(Expressions):
                 self.leave()
                 self.work, self.ground = left
         return module
+
+
+def _is_made_of(value: Value, library: Symbol) -> bool:
+    """Whether an unknown value was made of a library's module: a copy with some names exchanged."""
+    given = () if value.op is None else value.op.args.values()
+    return any(isinstance(one, Symbol) and f"{one.name}.".startswith(f"{library.name}.") for one in given)
 
 
 def dotted(node: cst.BaseExpression) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from tflint_nan.ops.table import APIS
+from tflint_nan.ops.table import APIS, BASES, CONSTANTS
 
 #: Prefixes of dotted names and what the operator table calls them. Longest first.
 _PREFIXES = sorted(
@@ -70,3 +70,17 @@ def normalise(name: str) -> str:
         if shorter in APIS:
             return shorter
     return name
+
+
+@cache
+def _modules() -> frozenset[str]:
+    found: set[str] = set()
+    for name in (*APIS, *BASES, *CONSTANTS):
+        while (name := name.rpartition(".")[0]) and name not in found:
+            found.add(name)
+    return frozenset(found)
+
+
+def is_module(name: str) -> bool:
+    """Whether the operator table has names inside of a normalised one: a module of a library, or a class."""
+    return name in _modules()
