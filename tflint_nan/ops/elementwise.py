@@ -274,7 +274,7 @@ def _elu(op: Op) -> Facts:
     x = op.arg("x")
     dtype = real_dtype(op, x)
     scale = _parameter(op, "alpha", 1.0)
-    if scale is None or scale < 0.0:
+    if scale is None or not 0.0 <= scale < _INF:
         return Facts(dtype=dtype, shape=x.shape)
     function = Real(
         lambda v: v if v >= 0.0 or v != v else scale * expm1(v),
