@@ -86,7 +86,7 @@ from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.policies import REDUCED
-from tflint_nan.precision import setting
+from tflint_nan.precision import blamed
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -109,16 +109,14 @@ def check(graph: Graph) -> Iterator[Report]:
                 continue
             if library(op) == "np":
                 continue  # NumPy 1 computes in a format that has the constant
-            chosen, made = setting(graph, op), other.op
-            because = [(chosen, f"{dtype} is set here")] if chosen is not None else []
-            because += [(made, f"{made.name}: may be 0")] if made is not None else []
-            yield Report(
+            report = Report(
                 op=op,
                 message=f"{given:g} is {stored:g} in {dtype}: 0 times it is NaN, any other product infinite",
                 help="use a number that the format has, such as -3e4, or compute this in float32",
-                because=tuple(because),
+                because=() if other.op is None else ((other.op, f"{other.op.name}: may be 0"),),
                 fix=partial(_fix, graph, op, name, given),
             )
+            yield blamed(graph, report)
 
 
 def _written(value: Value) -> float | None:

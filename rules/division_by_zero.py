@@ -58,13 +58,14 @@ from functools import partial
 import libcst as cst
 
 from tflint_nan.divisors import DIVISIONS, SPREADS, ZeroDivisor, is_count, is_spread, zero_divisors
-from tflint_nan.evidence import is_trained
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.evidence import guard, is_trained
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import FORMATS, INTEGERS
+from tflint_nan.precision import blamed, is_lost_in_half
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import bounds, spelled
+from tflint_nan.stable import bounds, spelled, written
 from tflint_nan.trace import explained
 from tflint_nan.value import Op
 
@@ -79,14 +80,20 @@ def check(graph: Graph) -> Iterator[Report]:
         what = "reaches 0, so this division is infinite or NaN"
         if zero.crosses:
             what = "has either sign and passes 0 despite the added epsilon"
-        yield explained(
+        tried, dtype = guard(zero.trail), zero.trail.value.dtype
+        lost = is_lost_in_half(tried, dtype)
+        if tried is not None and lost:
+            what = f"{what}: {written(tried.given)} is 0 in {dtype}"
+        report = explained(
             zero.trail,
             zero.quotient,
             message=f"the divisor, made by {zero.trail.producer.name}, {what}",
             help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, zero),
-            level=zero.level,
+            # That it gets to 0 is what the epsilon says.
+            level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
         )
+        yield blamed(graph, report) if lost else report
 
 
 def _fix(zero: ZeroDivisor, r: Rewriter) -> Fix | None:

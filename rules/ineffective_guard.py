@@ -61,6 +61,7 @@ from tflint_nan.guarding import mended
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.logs import LOGS, BadLog, bad_logs
 from tflint_nan.merging import may_run_as_written
+from tflint_nan.precision import blamed, is_lost_in_half
 from tflint_nan.registry import rule
 from tflint_nan.stable import written
 from tflint_nan.trace import explained
@@ -84,6 +85,8 @@ def check(graph: Graph) -> Iterator[Report]:
         if bad.guard is not None and bad.guard.given != 0:
             kept = _is_merged(bad) and may_run_as_written(graph, sink)
             report = replace(report, level=Level.STRICT if kept else Level.DEFAULT)
+        if is_lost_in_half(bad.guard, bad.trail.value.dtype):
+            report = blamed(graph, report)
         yield report
 
 

@@ -6,11 +6,13 @@ Each program gives values to a numbered `probe`; the walk and Keras read the sam
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from lint import check_files
 
 from tflint_nan.build import build
 from tflint_nan.source import Source
@@ -236,3 +238,49 @@ class Scaled(keras.layers.Layer):
 probe(2, Scaled()(tf.ones([2, 4])))
 """
     agree(text)
+
+
+SHARED = """
+import tensorflow as tf
+
+class Masked(tf.keras.layers.Layer):
+    def __init__(self, epsilon):
+        super().__init__()
+        self.dense = tf.keras.layers.Dense(8)
+        self.epsilon = epsilon
+
+    def call(self, x, mask):
+        scores = tf.nn.relu(self.dense(x))
+        scores += (1.0 - tf.cast(mask, scores.dtype)) * -1e9
+        total = tf.reduce_sum(tf.nn.relu(self.dense(x)), axis=-1, keepdims=True)
+        return tf.nn.softmax(scores) / (total + self.epsilon)
+"""
+USER = """
+import tensorflow as tf
+from layers import Masked
+
+tf.keras.mixed_precision.set_global_policy({policy!r})
+layer, optimizer = Masked(1e-9), tf.keras.optimizers.Adam()
+x, mask = tf.keras.Input((8,)), tf.keras.Input((8,))
+with tf.GradientTape() as tape:
+    loss = optimizer.scale_loss(tf.reduce_mean(tf.cast(layer(x, mask), tf.float32)))
+optimizer.apply_gradients(zip(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables))
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes"),
+    [("mixed_float16", ["NAN105", "NAN604"]), ("mixed_bfloat16", []), ("float32", [])],
+)
+def test_a_layer_of_another_file_is_wrong_under_the_policy_of_this_one(
+    policy: str, codes: list[str], tmp_path: Path
+) -> None:
+    """The layer itself is right, so what it does in float16 is told where it is called."""
+    (tmp_path / "layers.py").write_text(SHARED)
+    (tmp_path / "train.py").write_text(USER.format(policy=policy))
+    found = check_files(tmp_path).findings
+    assert sorted(finding["code"] for finding in found) == codes
+    for finding in found:
+        assert Path(finding["filename"]).name == "train.py"
+        assert "called here" in finding["message"]
+        assert "float16 is set here" in str(finding)

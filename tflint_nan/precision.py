@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tflint_nan.architecture import is_trained
-from tflint_nan.graph import Graph
+from tflint_nan.evidence import Guard
+from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import DEFAULT_FORMAT, round_to
 from tflint_nan.ops.policies import REDUCED, computed_under, policy_of
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
@@ -45,6 +49,21 @@ def setting(graph: Graph, op: Op) -> Op | None:
         return None
     calls = (call for call in graph.ops("policy") if call.serial < op.serial)
     return next((call for call in calls if computed_under(call.arg("name")) == op.value.dtype), None)
+
+
+def is_lost_in_half(tried: Guard | None, dtype: str | None) -> bool:
+    """Whether half precision rounds a guard to 0 or 1, which float32 keeps off it."""
+    if tried is None or dtype not in REDUCED:
+        return False
+    return tried.stored == round(tried.stored) != round_to(tried.given, DEFAULT_FORMAT)
+
+
+def blamed(graph: Graph, report: Report) -> Report:
+    """The report with the call that sets its format: where the op stands, nothing may be wrong."""
+    chosen = setting(graph, report.op)
+    if chosen is None:
+        return report
+    return replace(report, because=((chosen, f"{report.op.value.dtype} is set here"), *report.because))
 
 
 def half_weights(graph: Graph, optimizer: Op) -> bool:
