@@ -15,7 +15,7 @@ def collect_rarely() -> None:
     start, so this comes before what takes long to import. Never to look at the oldest objects would save one
     percent, and cost a fifth of the memory: what is left of a file has grown old.
     """
-    gc.set_threshold(100_000, 10, 2)
+    gc.set_threshold(1_000_000, 10, 2)
     # When Python ends it looks at everything once more, a sixth of the time of a check of one file.
     atexit.register(gc.freeze)
 
