@@ -1,6 +1,7 @@
-"""What is found of labelled programs: `python benchmarks/labelled.py [--lines]`.
+"""What is found of labelled programs: `python benchmarks/labelled.py [FOLDER] [--lines]`.
 
-The programs in `benchmarks/labelled/` are training programs as people write them, in one file or several.
+The programs in `benchmarks/labelled/` are training programs as people write them, in one file or several:
+those in `first/` were read to make the analysis see further, those in `second/` came after that.
 Their authors had not seen the rules, and labelled lines: `# BUG: kind, why` where a run can reach NaN or Inf,
 in a value or in a gradient, or cannot learn; `# SAFE: why` where it looks so and cannot; `# MAYBE` for
 matters of taste. A label counts as found where a finding stands on its line, or names it as the place that a
@@ -24,21 +25,21 @@ ELSEWHERE = re.compile(r"\(in (\S+\.py):(\d+), called here\)")
 Place = tuple[Path, int]
 
 
-def labels() -> dict[Place, tuple[str, str]]:
+def labels(folder: Path) -> dict[Place, tuple[str, str]]:
     """Place -> (label, kind)."""
     found = {}
-    for path in sorted(FOLDER.rglob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if match := LABEL.search(line):
                 found[path.resolve(), row] = match[1], match[2] or ""
     return found
 
 
-def findings(*options: str) -> list[dict[str, Any]]:
+def findings(folder: Path, *options: str) -> list[dict[str, Any]]:
     """The findings in all programs, as the command prints them."""
     command = [sys.executable, "-m", "tflint_nan", "check", "--isolated", "--no-cache", "--exit-zero"]
     done = subprocess.run(
-        [*command, "--output-format", "json", *options, str(FOLDER)],
+        [*command, "--output-format", "json", *options, str(folder)],
         capture_output=True,
         text=True,
         check=True,
@@ -57,10 +58,12 @@ def places(finding: dict[str, Any]) -> set[Place]:
 def main() -> None:
     """Print the table in Markdown and, with `--lines`, what was missed and what stands on other lines."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--lines", action="store_true")
     options = parser.parse_args()
-    labelled = labels()
-    shown = {"default": findings(), "--strict": findings("--strict")}
+    folder = options.folder.resolve()
+    labelled = labels(folder)
+    shown = {"default": findings(folder), "--strict": findings(folder, "--strict")}
     spoken = {name: set().union(*map(places, some)) for name, some in shown.items()}
     bugs: Counter[str] = Counter()
     hits: Counter[tuple[str, str]] = Counter()
@@ -70,7 +73,7 @@ def main() -> None:
             for name, them in spoken.items():
                 hits[name, kind] += place in them
             if options.lines and place not in spoken["default"]:
-                print(f"missed: {place[0].relative_to(FOLDER.resolve())}:{place[1]} {kind}")
+                print(f"missed: {place[0].relative_to(folder)}:{place[1]} {kind}")
     print("| kind | labelled | default | strict |\n|---|---|---|---|")
     for kind, count in sorted(bugs.items()):
         print(f"| {kind} | {count} | {hits['default', kind]} | {hits['--strict', kind]} |")

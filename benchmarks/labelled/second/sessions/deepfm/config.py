@@ -1,0 +1,17 @@
+TRAIN_FILE = "data/train.csv"
+SUB_DIR = "output"
+
+NUM_SPLITS = 3
+RANDOM_SEED = 2017
+
+NUMERIC_COLS = ["ps_reg_01", "ps_car_12", "ps_car_13"]
+IGNORE_COLS = ["id", "target"]
+STD_EPS = 1e-3
+
+EMBEDDING_SIZE = 8
+DEEP_LAYERS = [32, 32]
+LEARNING_RATE = 0.001
+BATCH_SIZE = 1024
+EPOCHS = 30
+L2_REG = 0.01
+PROB_EPS = 1e-6
