@@ -5,11 +5,17 @@
 standard deviation 0, a sigmoid, softmax or relu output is exactly 0 for inputs that training reaches, and a
 trained variable that may have either sign passes through 0: adding an epsilon only moves that place.
 
-With `--strict`, sums, counts in each row, norms, differences and outputs of linear layers are reported too,
-variables whose training is not seen, one statistic over another, and what a test around the division asks
-about. Only when the code is selected: a count over all there is (the mask of a whole batch, a histogram),
-which is 0 where nothing of the kind is there, masks that are mixed with other numbers, and weaker evidence
-that a test asks about.
+How many elements have to agree for the 0, and whether it is sure to come, decides who is told of it:
+
+* Always: one element (a saturated sigmoid or `elu(x) + 1`, a relu), or one feature that is constant: its
+  standard deviation, its variance, its largest less its smallest value.
+* With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
+  an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels,
+  variables whose training is not seen, one trained number that starts elsewhere (a temperature, the logit of
+  a dropout rate), one statistic over another, and what a test around the division asks about.
+* Only when the code is selected: everything there is (a count, an energy or a norm over all axes, or over the
+  examples and others; a total variance; a histogram, which is 0 where nothing of the kind is there), masks
+  that are mixed with other numbers, and what has two doubts of the second kind.
 
 ## Example
 ```python

@@ -234,7 +234,7 @@ def _reduced(op: Op, trail: Trail) -> Agreeing:
     whole = over is None or (x.shape is not None and len(over) == len(x.shape))
     if _spreads(op):
         # A vector is one feature; the least and the largest are usual of each image or map as well.
-        rows = op.name not in SPREADS and not _takes_examples(op)
+        rows = op.name not in SPREADS and not _takes_examples(op) and over != (-2,)
         return Agreeing.ROW if rows or (whole and not vector) else Agreeing.ONE
     if vector and x.shape != (None,):
         return Agreeing.ROW  # as long as it is, it holds no examples
@@ -248,7 +248,7 @@ def _reduced(op: Op, trail: Trail) -> Agreeing:
 def _takes_examples(op: Op) -> bool:
     """Whether an op reduces the axis that examples, or the rows of a table, lie along."""
     over = _over(op)
-    return over is None or 0 in over or -2 in over
+    return over is None or 0 in over
 
 
 def _over(op: Op) -> tuple[int | None, ...] | None:
