@@ -116,12 +116,17 @@ def test_what_goes_wrong_elsewhere_stands_at_the_call(tmp_path: Path) -> None:
 
 
 def test_a_call_that_leads_to_two_bugs_has_two_findings(tmp_path: Path) -> None:
-    losses = HEAD + "def loss(p):\n    a = tf.math.log(p)\n    return -tf.reduce_sum(a + tf.math.log(p))\n"
-    use = HEAD + "from model import probabilities\nfrom losses import loss\n" + USE + "cost = loss(p)\n"
-    files = {"model.py": MODEL, "losses.py": losses, "train.py": use}
-    found = [(finding.code, finding.span.start.row, finding.message) for finding in check(tmp_path, files)]
-    assert [(code, row) for code, row, _ in found] == [("NAN101", 6), ("NAN101", 6)]
-    assert ["losses.py:3" in found[0][2], "losses.py:4" in found[1][2]] == [True, True]
+    """Two of the values that it is given go wrong; where one does so twice, once is enough."""
+    losses = (
+        HEAD + "def loss(p, q):\n    a = tf.math.log(p)\n    b = tf.math.log(q)\n"
+        "    return -tf.reduce_sum(a + b + tf.math.log(q))\n"
+    )
+    use = HEAD + "from model import probabilities\nfrom losses import loss\n" + USE
+    files = {"model.py": MODEL, "losses.py": losses, "train.py": use + "cost = loss(p, probabilities(x))\n"}
+    found = check(tmp_path, files)
+    assert [(finding.code, finding.span.start.row) for finding in found] == [("NAN101", 6), ("NAN101", 6)]
+    first, second = (finding.message for finding in found)
+    assert ("losses.py:3" in first, "losses.py:4" in second) == (True, True)
 
 
 def test_what_happens_inside_of_one_call_is_the_other_files(tmp_path: Path) -> None:
@@ -260,3 +265,34 @@ def test_lists_of_imports_that_never_end_cost_their_length() -> None:
     start = time.perf_counter()
     assert len(list(imports(hostile))) > 1
     assert time.perf_counter() - start < 5.0
+
+
+NET = (
+    HEAD
+    + """
+class Net(tf.keras.Model):
+    def __init__(self, epsilon):
+        super().__init__()
+        self.dense, self.epsilon = tf.keras.layers.Dense(3), epsilon
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(y * tf.math.log(tf.nn.sigmoid(self.dense(x)) + self.epsilon))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        return {"loss": loss}
+"""
+)
+
+
+@pytest.mark.parametrize(("training", "steps"), [("model.fit(images, labels)\n", 1), ("", 0)])
+def test_fit_takes_the_step_that_a_model_of_another_file_has(
+    training: str, steps: int, tmp_path: Path
+) -> None:
+    """So what the model computes is seen, and that it is trained."""
+    train = f"from net import Net\nmodel = Net(0.0)\nmodel.compile('adam')\n{training}"
+    check(tmp_path, {"train.py": train, "net.py": NET})
+    ops = build(Source.read(tmp_path / "train.py"), {}, Project())
+    assert len(list(ops.ops("apply_gradients"))) == steps
+    assert [ops.monitored_only(log) for log in ops.ops("log")] == [False] * steps

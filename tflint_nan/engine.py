@@ -56,7 +56,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     graphs = _runs(source, settings, project)
     trial = all(is_trial(source, graph) for graph in graphs)
     findings: list[Finding] = []
-    # By rule, place, and the place in another file that a call leads to.
+    # By rule and place; at a call that leads to another file, by what makes the number as well.
     reports: dict[tuple[str, Span, object], list[_Found]] = {}
     judged = UNUSED.code in settings.shown
     seen = set() if source.broken_cells else set(settings.shown)
@@ -74,8 +74,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                 home = _brought_home(report, source, graph, project)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
-                    there = None if home is report else id(report.node or report.op.node)
-                    reports.setdefault((rule.code, span, there), []).append(_Found(rule, home, graph))
+                    made = None if home is report else _made(report)
+                    reports.setdefault((rule.code, span, made), []).append(_Found(rule, home, graph))
         except Exception as error:
             findings.append(crash(source.filename, f"rule {rule.code}", error))
             seen.discard(rule.code)
@@ -159,6 +159,12 @@ def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
     names = {None: there.filename, r.source.filename: None}
     edits = [replace(edit, filename=names.get(edit.filename, edit.filename)) for edit in fix.edits]
     return replace(fix, edits=tuple(sorted(edits, key=lambda edit: edit.filename or "")))
+
+
+def _made(report: Report) -> object:
+    """The place, with the calls around it, of what makes the number that goes wrong."""
+    op = report.because[0][0] if report.because else report.op
+    return id(op.node), tuple(id(node) for _, node in op.calls)
 
 
 def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
