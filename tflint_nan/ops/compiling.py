@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from tflint_nan.ops.datasets import element_of
-from tflint_nan.ops.handlers import at_argument, harmless, receiver, text
+from tflint_nan.ops.handlers import at_argument, harmless, receiver, text, unknown
 from tflint_nan.ops.losses import apply_loss
 from tflint_nan.ops.models import output_of
 from tflint_nan.ops.optimizers import named
@@ -197,9 +197,19 @@ def train(name: str) -> Handler:
             parts = element.items if isinstance(element, Items) else (element,)
             args.update(zip(("x", "y", "sample_weight"), parts, strict=False), dataset=source)
         machine.emit(name, {"model": call.arg("self"), **args}, call=call)
+        if name == "fit":
+            _step(machine, call, [args[part] for part in ("x", "y") if part in args])
         return UNKNOWN
 
     return handler
+
+
+def _step(machine: Machine, call: Call, data: Sequence[Value]) -> None:
+    """One step of `fit` where the program's model has its own: with batches, which are not known."""
+    model = receiver(call)
+    step = None if model is None else machine.get(model, "train_step")
+    if isinstance(step, Function):
+        machine.call(step, [unknown(machine, *data, call=call)], {})
 
 
 def predict(machine: Machine, call: Call) -> Value:
