@@ -68,6 +68,7 @@ from tflint_nan.evidence import guard, is_trained
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import FORMATS, INTEGERS
+from tflint_nan.ops.arithmetic import is_span
 from tflint_nan.precision import blamed, is_lost_in_half
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
@@ -93,13 +94,17 @@ def check(graph: Graph) -> Iterator[Report]:
         report = explained(
             zero.trail,
             zero.quotient,
-            message=f"the divisor, made by {zero.trail.producer.name}, {what}",
+            message=f"the divisor, made by {_made(zero.trail.producer)}, {what}",
             help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
         )
         yield blamed(graph, report) if lost else report
+
+
+def _made(op: Op) -> str:
+    return "max - min" if is_span(op) else op.name
 
 
 def _fix(zero: ZeroDivisor, r: Rewriter) -> Fix | None:

@@ -15,7 +15,7 @@ from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, Interval, round_to
 from tflint_nan.ops.configuration import start
 from tflint_nan.ops.table import APIS, OPERATORS
-from tflint_nan.value import Const, Op, Tensor, Value, Witness, sources
+from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness, sources
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
@@ -487,12 +487,20 @@ def is_settled(graph: Graph, trail: Trail) -> bool:
 
 
 def _is_single(op: Op) -> bool:
-    shape = op.value.shape
+    shape = _initial(op).shape if isinstance(op.arg("initial_value"), Items) else op.value.shape
     return op.name == "variable" and shape is not None and all(length == 1 for length in shape)
 
 
+def _initial(variable: Op) -> Value:
+    """What a variable is given to start from, out of lists of one element."""
+    value = variable.arg("initial_value")
+    while isinstance(value, Items) and value.complete and len(value.items) == 1:
+        value = value.items[0]
+    return value
+
+
 def _first(variable: Op) -> Interval:
-    return start(variable.arg("initial_value"))
+    return start(_initial(variable))
 
 
 def _is_known(interval: Interval) -> bool:
