@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -56,8 +57,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     graphs = _runs(source, settings, project)
     trial = all(is_trial(source, graph) for graph in graphs)
     findings: list[Finding] = []
-    # By rule and place; at a call that leads to another file, by what makes the number as well.
-    reports: dict[tuple[str, Span, object], list[_Found]] = {}
+    # By rule and place; at a call that leads to another file, by which of its values it is, counted, as well.
+    reports: dict[tuple[str, Span, int], list[_Found]] = {}
     judged = UNUSED.code in settings.shown
     seen = set() if source.broken_cells else set(settings.shown)
     # What rules share of a graph is kept until another graph is asked.
@@ -65,6 +66,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
         weakest = settings.shown.get(rule.code)
         if weakest is None or not rule.may_report(graph.names):
             continue
+        # Place -> what makes a number that goes wrong there, by serial, counted.
+        made: defaultdict[Span, dict[int, int]] = defaultdict(dict)
         try:
             for report in rule.check(graph):
                 if trial:
@@ -74,8 +77,10 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                 home = _brought_home(report, source, graph, project)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
-                    made = None if home is report else _made(report)
-                    reports.setdefault((rule.code, span, made), []).append(_Found(rule, home, graph))
+                    maker = report.because[0][0] if report.because else report.op
+                    count = len(made[span])
+                    number = 0 if home is report else made[span].setdefault(maker.serial, count)
+                    reports.setdefault((rule.code, span, number), []).append(_Found(rule, home, graph))
         except Exception as error:
             findings.append(crash(source.filename, f"rule {rule.code}", error))
             seen.discard(rule.code)
@@ -83,7 +88,12 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     if reports or judged:
         suppressions = Suppressions(source.text)
         reported: dict[str, list[tuple[int, int]]] = {}
+        told: set[tuple[str, Span, str]] = set()
         for (code, span, _), same in reports.items():
+            said = code, span, same[0].report.message
+            if said in told:
+                continue
+            told.add(said)
             rows = _rows(source, same[0].report.op, span)
             reported.setdefault(code, []).append(rows)
             shown = _strongest(same) <= RANK[settings.shown[code]]
@@ -159,12 +169,6 @@ def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
     names = {None: there.filename, r.source.filename: None}
     edits = [replace(edit, filename=names.get(edit.filename, edit.filename)) for edit in fix.edits]
     return replace(fix, edits=tuple(sorted(edits, key=lambda edit: edit.filename or "")))
-
-
-def _made(report: Report) -> object:
-    """The place, with the calls around it, of what makes the number that goes wrong."""
-    op = report.because[0][0] if report.because else report.op
-    return id(op.node), tuple(id(node) for _, node in op.calls)
 
 
 def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
