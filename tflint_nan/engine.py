@@ -88,12 +88,10 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     if reports or judged:
         suppressions = Suppressions(source.text)
         reported: dict[str, list[tuple[int, int]]] = {}
-        told: set[tuple[str, Span, str]] = set()
+        told: dict[tuple[str, Span, str], list[_Found]] = {}
         for (code, span, _), same in reports.items():
-            said = code, span, same[0].report.message
-            if said in told:
-                continue
-            told.add(said)
+            told.setdefault((code, span, same[0].report.message), []).extend(same)
+        for (code, span, _), same in told.items():
             rows = _rows(source, same[0].report.op, span)
             reported.setdefault(code, []).append(rows)
             shown = _strongest(same) <= RANK[settings.shown[code]]
