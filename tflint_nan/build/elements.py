@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tflint_nan.build.guards import Guards
+from tflint_nan.ops.picks import conditions
 from tflint_nan.ops.tables import is_column
 from tflint_nan.value import NONE, Const, Items, Object, OneOf, Symbol, Table, Tensor, Unknown, Value
 
@@ -57,6 +58,10 @@ class Elements(Guards):
         if isinstance(value, Tensor):
             name = "column" if is_column(value, index) else "slice"
             return self.emit(name, {"x": value, "index": index})
+        if value.op is not None and any(conditions(index)):
+            return self.emit(
+                "slice", {"x": value, "index": index}
+            )  # whatever it is, these have passed a test
         return Unknown(value.op)
 
     def _any(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:

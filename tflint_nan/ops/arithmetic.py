@@ -28,6 +28,7 @@ from tflint_nan.ops.functions import (
     xlog1py,
     xlogy,
 )
+from tflint_nan.ops.picks import spreads_are_asked_for
 from tflint_nan.ops.points import (
     Point2,
     Real,
@@ -108,7 +109,9 @@ def _sub(op: Op) -> Facts:
             witnesses += fresh(op, 0.0)  # a feature that is constant
         elif is_span(op):
             interval = interval.clamped(NON_NEGATIVE)
-            witnesses += fresh(op, 0.0)
+            high = x.made_by("max")
+            varied = high is not None and spreads_are_asked_for(high.arg("x"))
+            witnesses += () if varied else fresh(op, 0.0)
     return facts(interval.stored(dtype), witnesses, dtype, broadcast(x.shape, y.shape))
 
 

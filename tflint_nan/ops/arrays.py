@@ -6,6 +6,7 @@ import math
 
 from tflint_nan.interval import INTEGERS, Interval, smallest
 from tflint_nan.ops.bounds import real_part
+from tflint_nan.ops.choices import picked
 from tflint_nan.ops.parts import of_index, of_split
 from tflint_nan.ops.points import (
     dimensions,
@@ -33,8 +34,9 @@ def _hand_on(op: Op, shape: Shape) -> Facts:
 def _picked(op: Op, shape: Shape) -> Facts:
     """Some of the elements: a number that one element of a literal array has, these need not have."""
     x = op.arg("x")
-    certain = tuple(w for w in x.witnesses if w.inputs or x.interval.is_point)
-    return Facts(x.interval, certain, x.dtype, shape)
+    interval, witnesses = picked(op)
+    certain = tuple(w for w in witnesses if w.inputs or x.interval.is_point)
+    return Facts(interval, certain, x.dtype, shape)
 
 
 def _flowing(name: str, *, differentiable: bool = True, keeps_shape: bool = False) -> None:

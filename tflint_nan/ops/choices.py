@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tflint_nan.interval import NON_NEGATIVE, UNIT, Interval, above, below, round_to
 from tflint_nan.ops.arithmetic import ends, operands
 from tflint_nan.ops.functions import maximum, minimum
+from tflint_nan.ops.picks import behind, picking
 from tflint_nan.ops.points import (
     aligned,
+    bare,
     broadcast,
     combined,
     dtype_of,
@@ -20,7 +22,7 @@ from tflint_nan.ops.points import (
     select,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Op, Value, Witness
+from tflint_nan.value import NONE, UNSET, Const, Items, Op, Tensor, Value, Witness
 
 _INF = math.inf
 
@@ -162,6 +164,82 @@ def guarded(x: Value, test: str, bound: Value) -> tuple[Interval, tuple[Witness,
     if interval is None:
         return None
     return interval, select(_survivors(x, test, bound, dtype), interval)
+
+
+def implied(condition: Value, outcome: bool) -> Iterator[tuple[Value, str, Value]]:
+    """What is known where `condition` comes out as `outcome`: a value, a test that it passes, its bound.
+
+    Tests are comparisons, and `is_finite` and `is_nan`, which have no bound.
+    """
+    todo = [(condition, outcome)]
+    while todo:
+        value, holds = todo.pop()
+        op = bare(value).op
+        if op is None:
+            continue
+        if op.name == "logical_not":
+            todo.append((op.arg("x"), not holds))
+        elif op.name == ("logical_and" if holds else "logical_or"):
+            todo += [(op.arg("y"), holds), (op.arg("x"), holds)]
+        elif op.name in MIRRORED:
+            x, y, name = op.arg("x"), op.arg("y"), op.name if holds else OPPOSITE[op.name]
+            yield x, name, y
+            yield y, MIRRORED[name], x
+        elif op.name in ("is_finite", "is_nan", "is_inf"):
+            if holds is (op.name == "is_finite"):
+                yield op.arg("x"), "is_finite", NONE
+            elif op.name == "is_nan":
+                yield op.arg("x"), "is_nan", NONE
+
+
+def picked(op: Op) -> tuple[Interval, tuple[Witness, ...]]:
+    """Elements of `x` that an op takes out of it: those for which all its conditions hold."""
+    x = op.arg("x")
+    interval, witnesses = x.interval, x.witnesses
+    for mask in picking(op):
+        for tested, test, bound in implied(mask, True):
+            if not _alike(tested, x):
+                continue
+            if test == "is_finite":
+                witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
+            else:
+                left = guarded(Tensor(op, interval, witnesses, x.dtype, x.shape), test, bound)
+                interval, witnesses = left or (interval, ())  # where it never holds, nothing is picked
+        witnesses = tuple(_agreeing(witnesses, mask))
+    return interval, witnesses
+
+
+def _alike(a: Value, b: Value) -> bool:
+    """Whether both are the same numbers in the same places: one op's, or one function's of the same value."""
+    if aligned(a, b):
+        return True
+    one, other = a.op, b.op
+    if one is None or other is None or one.name != other.name or one.args.keys() != other.args.keys():
+        return False
+    # What takes nothing may be another sample each time.
+    return bool(one.operands) and all(_equal(value, other.args[name]) for name, value in one.args.items())
+
+
+def _equal(a: Value, b: Value) -> bool:
+    """Whether two arguments are one value, one literal, or one index."""
+    if isinstance(a, Items) and isinstance(b, Items):
+        return len(a.items) == len(b.items) and all(map(_equal, a.items, b.items))
+    return a is b or (a.literal is not UNSET and a == b)
+
+
+def _agreeing(witnesses: tuple[Witness, ...], mask: Value) -> Iterator[Witness]:
+    """The witnesses that are reached where a mask is True, or that it does not ask about."""
+    asked = {op.serial for op in behind(mask)} if witnesses else set()
+    for witness in witnesses:
+        assumed = {source.serial for source, _ in witness.inputs}
+        if asked.isdisjoint(assumed):
+            yield witness
+            continue
+        for side in mask.witnesses:
+            if side.value and not assumed.isdisjoint(source.serial for source, _ in side.inputs):
+                inputs = witness.joined(side)
+                if inputs is not None:
+                    yield Witness(witness.value, inputs)
 
 
 @operator("refine", flow=("x",))

@@ -9,6 +9,7 @@ from tflint_nan.ops import shapes
 from tflint_nan.ops.bounds import bounded, unshaped
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.numpy import ufunc
+from tflint_nan.ops.picks import spreads_are_asked_for
 from tflint_nan.ops.points import facts, fresh, is_given, real_dtype
 from tflint_nan.ops.reductions import reduced_shape
 from tflint_nan.ops.special import polyval
@@ -76,7 +77,8 @@ def _peak_to_peak(op: Op) -> Facts:
     dtype = real_dtype(op, x)
     span = x.interval.hi - x.interval.lo
     interval = Interval(0.0, _INF if span != span else span).stored(dtype)
-    return facts(interval, fresh(op, 0.0), dtype, reduced_shape(op, x))
+    alike = () if spreads_are_asked_for(x) else fresh(op, 0.0)
+    return facts(interval, alike, dtype, reduced_shape(op, x))
 
 
 @operator("difference")

@@ -15,6 +15,7 @@ from tflint_nan.interval import (
     smallest,
 )
 from tflint_nan.ops.arithmetic import is_shifted, part_of
+from tflint_nan.ops.picks import spreads_are_asked_for
 from tflint_nan.ops.points import (
     dtype_of,
     facts,
@@ -328,7 +329,8 @@ def _deviation(name: str) -> None:
         if not top * (count(op, x) or _MANY) <= largest(dtype):
             top = _INF  # the sum of the squares may overflow
         interval = Interval(0.0, math.sqrt(top) if name == "std" else top).stored(dtype, _SUMMED)
-        return facts(interval, fresh(op, 0.0), dtype, reduced_shape(op, x))
+        alike = () if spreads_are_asked_for(x) else fresh(op, 0.0)
+        return facts(interval, alike, dtype, reduced_shape(op, x))
 
 
 _deviation("std")
