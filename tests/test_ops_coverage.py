@@ -41,12 +41,12 @@ LEFT_OUT: dict[str, str] = {
         random.set_random_seed random.set_seed random.split
     """,
     "questions about types and shapes: Python answers them": """
-        as_dtype broadcast_dynamic_shape broadcast_static_shape dimension_at_index dimension_value
+        broadcast_dynamic_shape broadcast_static_shape dimension_at_index dimension_value
         is_numeric_tensor is_symbolic_tensor is_tensor make_ndarray make_tensor_proto
         required_space_to_batch_paddings shape_n type_spec_from_value image.extract_jpeg_shape image.is_jpeg
     """,
     "files, records, bytes and strings": """
-        as_string decode_base64 decode_compressed decode_csv decode_json_example decode_raw encode_base64
+        as_string decode_base64 decode_compressed decode_csv decode_json_example encode_base64
         fingerprint matching_files parse_example parse_single_example parse_single_sequence_example
         parse_tensor read_file reduce_join regex_replace serialize_tensor string_join string_split
         string_strip string_to_hash_bucket string_to_hash_bucket_fast string_to_hash_bucket_strong

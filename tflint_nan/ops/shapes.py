@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tflint_nan.ops.points import integer, integers, is_given
+from tflint_nan.ops.points import dtype_named, integer, integers, is_given
 from tflint_nan.ops.table import Call, Machine
 from tflint_nan.value import NONE, Const, Items, Tensor, Unknown, Value
 
@@ -86,6 +86,13 @@ def dtype(machine: Machine, call: Call) -> Value:
     """The format of a tensor as a string."""
     name = call.arg("x").dtype
     return Const(name) if name is not None else Unknown()
+
+
+def as_dtype(machine: Machine, call: Call) -> Value:
+    """`tf.as_dtype("half")`: the format of that name, by its own."""
+    given = call.arg("type_value")
+    name = dtype_named(given, call.api)
+    return machine.emit("unknown_call", {"0": given}, call=call) if name is None else Const(name)
 
 
 def rank(machine: Machine, call: Call) -> Value:
