@@ -196,9 +196,9 @@ def picked(op: Op) -> tuple[Interval, tuple[Witness, ...]]:
     """Elements of `x` that an op takes out of it: those for which all its conditions hold."""
     x = op.arg("x")
     interval, witnesses = x.interval, x.witnesses
-    for mask in picking(op):
+    for mask, passed in picking(op):
         for tested, test, bound in implied(mask, True):
-            if not _alike(tested, x):
+            if not passed or not _alike(tested, x):
                 continue
             if test == "is_finite":
                 witnesses = tuple(w for w in witnesses if math.isfinite(w.value))

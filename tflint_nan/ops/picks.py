@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tflint_nan.ops.points import is_given
+from tflint_nan.ops.points import is_given, is_numpy, rank
 from tflint_nan.value import Items, Op, Value
 
 #: Arguments by which ops take some elements.
 _BY = ("index", "indices", "mask", "condition", "to_retain")
 #: Names of NumPy's that give the places where an array is not 0.
-_PLACES = frozenset({"np.nonzero", "np.flatnonzero", "np.argwhere"})
+_PLACES = frozenset({"np.nonzero", "np.flatnonzero"})
 #: How many ops behind a condition are looked at.
 _MANY = 128
 #: 0 where all elements are alike.
 _SPREADS = frozenset({"std", "variance", "peak_to_peak"})
 
 
-def picking(op: Op) -> Iterator[Value]:
-    """The conditions that hold wherever an element is that `op` takes out of its `x`."""
+def picking(op: Op) -> Iterator[tuple[Value, bool]]:
+    """The conditions by which `op` takes elements out of its `x`, and whether each element has passed it.
+
+    Of places along one axis, whatever stands there is taken: rows with an element that has passed.
+    """
+    x = op.arg("x")
     for name in _BY:
-        yield from conditions(op.arg(name))
+        index = op.arg(name)
+        for condition, made in conditions(index):
+            whole = made is None or (index.op is made and (is_numpy(made) or op.api == "tf.gather_nd"))
+            yield condition, whole or rank(x) == 1
 
 
-def conditions(index: Value) -> Iterator[Value]:
-    """The masks in an index, or whose places it lists: `where(mask)`."""
+def conditions(index: Value) -> Iterator[tuple[Value, Op | None]]:
+    """The masks in an index, or whose places it lists, each with the op that does: `where(mask)`."""
     for part in index.items if isinstance(index, Items) and index.kind == "tuple" else (index,):
         made = part.made_by("where", "index") if part.dtype != "bool" and is_given(part) else None
         if part.dtype == "bool":
-            yield part
+            yield part, None
         elif made is not None and made.name == "where" and not is_given(made.arg("x")):
-            yield made.arg("condition")
+            yield made.arg("condition"), made
         elif made is not None and made.api in _PLACES:
-            yield made.arg("a")
+            yield made.arg("a"), made
 
 
 def behind(value: Value) -> Iterator[Op]:
@@ -53,5 +60,8 @@ def spreads_are_asked_for(value: Value) -> bool:
     A program that leaves out what is constant has met a spread of 0.
     """
     return any(
-        asked.name in _SPREADS for op in value.producers() for mask in picking(op) for asked in behind(mask)
+        asked.name in _SPREADS
+        for op in value.producers()
+        for mask, _ in picking(op)
+        for asked in behind(mask)
     )
