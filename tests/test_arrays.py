@@ -118,3 +118,14 @@ def test_the_others_are_still_known(text: str) -> None:
     for values, arrays in zip(read(text), run(text), strict=False):
         for value, array in zip(values, arrays, strict=True):
             assert (value.interval.lo, value.interval.hi) == (array.min(), array.max())
+
+
+@pytest.mark.parametrize(
+    "written", ["z[0] = 5.0", "for i in range(3):\n    z[i] = i", "z += 1.0\nz[0] = 2.0"]
+)
+def test_what_is_written_is_still_an_array_of_its_format(written: str) -> None:
+    """Its methods are an array's."""
+    text = f"z = np.ones(3, np.float32)\n{written}\nprobe(z, z.std())"
+    ((array, spread),) = read(text)
+    assert array.dtype == str(run(text)[0][0].dtype)
+    assert spread.made_by("std") is not None

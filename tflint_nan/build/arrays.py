@@ -10,8 +10,8 @@ from tflint_nan.value import Tensor, Unknown, Value
 class Arrays(State):
     """Keeps what arrays hold after writes to their elements.
 
-    Which elements were written is not followed, so nothing is known of the array any more. Values that were
-    computed from it before (sums, copies) are what they were.
+    Which elements were written is not followed, so of the array its format is known, and no more. Values that
+    were computed from it before (sums, copies) are what they were.
     """
 
     def __init__(self) -> None:
@@ -26,8 +26,9 @@ class Arrays(State):
             if scope is not self.frame.scope or scope.captured or self.frame.function is None:
                 self.effects += 1
             # Before the first write it held what it was made with, in every branch.
-            self._arrays.setdefault(op.serial, op.value)
-            self.write(self._arrays, op.serial, Unknown())
+            now = self._arrays.setdefault(op.serial, op.value)
+            if isinstance(now, Tensor) and now.op is not None and now.op.name != "overwritten":
+                self.write(self._arrays, op.serial, self.emit("overwritten", {"x": now}))
 
     def array(self, value: Tensor | Unknown) -> Value:
         """An array as it is after what was written to it; any other value as it is."""

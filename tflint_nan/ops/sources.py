@@ -111,6 +111,12 @@ def _placeholder(op: Op) -> Facts:
     return Facts(dtype=_given_dtype(op), shape=shape)
 
 
+@operator("overwritten")
+def _overwritten(op: Op) -> Facts:
+    """An array some of whose elements are others by now, and as many as it was resized to."""
+    return Facts(dtype=op.arg("x").dtype)
+
+
 def _of_a_role(name: str) -> None:
     """What Keras gives to a loss that no `compile` of the program uses.
 
