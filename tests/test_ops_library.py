@@ -471,7 +471,7 @@ def test_every_spelling_of_a_loss(loss: str) -> None:
     assert op is not None
     assert op.name == "mean_squared_error"
     assert op.arg("y_pred").made_by("dense") is not None
-    assert op.arg("y_true").made_by("placeholder") is not None
+    assert op.arg("y_true").made_by("labels") is not None
 
 
 STEP = """class M(keras.Model):

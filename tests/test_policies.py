@@ -284,3 +284,23 @@ def test_a_layer_of_another_file_is_wrong_under_the_policy_of_this_one(
         assert Path(finding["filename"]).name == "train.py"
         assert "called here" in finding["message"]
         assert "float16 is set here" in str(finding)
+
+
+def test_a_format_that_the_other_file_asks_for_is_its_own_business(tmp_path: Path) -> None:
+    shared = """
+import tensorflow as tf
+
+def masked(scores, mask):
+    scores = tf.cast(scores, tf.float16)
+    return tf.nn.softmax(scores + (1.0 - tf.cast(mask, scores.dtype)) * -1e9)
+"""
+    user = """
+import tensorflow as tf
+from masks import masked
+tf.keras.mixed_precision.set_global_policy("mixed_float16")
+p = masked(tf.keras.layers.Dense(8)(tf.ones([2, 8])), tf.ones([2, 8]))
+"""
+    (tmp_path / "masks.py").write_text(shared)
+    (tmp_path / "train.py").write_text(user.replace("Dense(8)", "Dense(8, dtype='float32')"))
+    found = check_files(tmp_path).findings
+    assert [(Path(one["filename"]).name, one["code"]) for one in found] == [("masks.py", "NAN604")]

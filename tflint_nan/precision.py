@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from tflint_nan.architecture import is_trained
-from tflint_nan.evidence import Guard
+from tflint_nan.evidence import NEAR, Guard
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
-from tflint_nan.ops.policies import REDUCED, computed_under, policy_of
+from tflint_nan.ops.policies import OWN, REDUCED, compute_dtype, computed_under, policy_of
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
-from tflint_nan.value import Object, Op, Value, sources
+from tflint_nan.value import Format, Object, Op, Value, sources
 
 #: The names of formats and policies, and of what holds one.
 HALF = ("float16", "half")
@@ -45,10 +46,30 @@ def _of_weights(op: Op) -> str | None:
 
 def setting(graph: Graph, op: Op) -> Op | None:
     """The call that sets the policy by which `op` computes in half precision; None where there is none."""
-    if op.value.dtype not in REDUCED:
+    dtype = op.value.dtype
+    if dtype not in REDUCED or not _is_governed(op, dtype):
         return None
     calls = (call for call in graph.ops("policy") if call.serial < op.serial)
-    return next((call for call in calls if computed_under(call.arg("name")) == op.value.dtype), None)
+    return next((call for call in calls if computed_under(call.arg("name")) == dtype), None)
+
+
+def _is_governed(op: Op, dtype: str) -> bool:
+    """Whether `op` has its format from a layer that has it from the policy of the program."""
+    todo, seen = [op], {op.serial}
+    for step in islice(todo, NEAR):
+        layer = step.value if isinstance(step.value, Object) else step.arg("layer")
+        if isinstance(layer, Object) and OWN in layer.attrs and compute_dtype(layer) == dtype:
+            return True
+        if step.name == "cast":
+            given = step.arg("dtype")
+            behind = [given.of] if isinstance(given, Format) and given.of is not None else []
+        else:
+            behind = [source for source in step.operands if source.value.dtype == dtype]
+        for source in behind:
+            if source.serial not in seen:
+                seen.add(source.serial)
+                todo.append(source)
+    return False
 
 
 def is_lost_in_half(tried: Guard | None, dtype: str | None) -> bool:

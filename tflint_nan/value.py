@@ -202,6 +202,13 @@ class Option(Const):
     name: str = ""
 
 
+@record()
+class Format(Const):
+    """The name of the format that something has: of the output of an op, of what a layer computes."""
+
+    of: Op | None = None
+
+
 @record(eq=False)
 class Tensor(Value):
     """A tensor, array or data frame: the output of `made` (an op of the graph).

@@ -68,7 +68,7 @@ class Comparisons(Elements):
         if type(operator) in (cst.Is, cst.IsNot):
             same: bool | None = None
             if isinstance(x, Const) and isinstance(y, Const):
-                same = x == y and type(x.value) is type(y.value)
+                same = x.value == y.value and type(x.value) is type(y.value)
             elif y == NONE and not isinstance(x, (Unknown, OneOf)):
                 same = False
             if same is None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from tflint_nan.interval import FORMATS
 from tflint_nan.ops.points import dtype_named
 from tflint_nan.ops.table import CONSTANTS, Call, Machine, api
-from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Symbol, Table, Tensor, Value
+from tflint_nan.value import NONE, UNKNOWN, Const, Format, Items, Object, Op, Symbol, Table, Tensor, Value
 
 _PROGRAM = "keras.mixed_precision"
 CONSTANTS[f"{_PROGRAM}.in_force"] = Object("policies", f"{_PROGRAM}.in_force")
@@ -88,24 +88,22 @@ def received(machine: Machine, made: Object, value: Value) -> Value:
     """An argument as `call` gets it: floating tensors, in containers too, in the format of the layer."""
     dtype = compute_dtype(made)
     given = made.attrs.get(_AUTOCAST, NONE).literal is False or made.api in _AS_GIVEN
-    return value if dtype is None or given else _stored(machine, value, dtype, _FLOATS, _place(made))
+    if dtype is None or given:
+        return value
+    return _stored(machine, value, Format(dtype, made.made), _FLOATS, made.made if made.cls is None else None)
 
 
 def in_full(machine: Machine, value: Value) -> Value:
     """An argument of a loss, which Keras computes in float32 whatever the policy of the model is."""
-    return _stored(machine, value, "float32", REDUCED, None)
+    return _stored(machine, value, Const("float32"), REDUCED, None)
 
 
-def _place(made: Object) -> Op | None:
-    """Where the ops of a layer stand: a library's at its constructor, the project's where it is called."""
-    return made.made if made.cls is None else None
-
-
-def _stored(machine: Machine, value: Value, dtype: str, formats: frozenset[str], at: Op | None) -> Value:
+def _stored(machine: Machine, value: Value, dtype: Const, formats: frozenset[str], at: Op | None) -> Value:
+    """A value with its tensors of these formats in another; the casts stand at `at`, else at the call."""
     if isinstance(value, Tensor):
-        if value.dtype == dtype or value.dtype not in formats:
+        if value.dtype == dtype.literal or value.dtype not in formats:
             return value
-        return machine.emit("cast", {"x": value, "dtype": Const(dtype)}, at=at)
+        return machine.emit("cast", {"x": value, "dtype": dtype}, at=at)
     if isinstance(value, Items):
         items = tuple(_stored(machine, item, dtype, formats, at) for item in value.items)
         changed = any(new is not old for new, old in zip(items, value.items, strict=True))
@@ -145,7 +143,7 @@ def current(machine: Machine, call: Call) -> Value:
 def computed(machine: Machine, call: Call) -> Value:
     """`layer.compute_dtype`."""
     dtype = compute_dtype(call.arg("self"))
-    return UNKNOWN if dtype is None else Const(dtype)
+    return UNKNOWN if dtype is None else Format(dtype, call.arg("self").op)
 
 
 def initialise(machine: Machine, call: Call) -> Value:

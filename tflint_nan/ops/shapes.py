@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflint_nan.ops.points import dtype_named, integer, integers, is_given
 from tflint_nan.ops.table import Call, Machine
-from tflint_nan.value import NONE, Const, Items, Tensor, Unknown, Value
+from tflint_nan.value import NONE, Const, Format, Items, Tensor, Unknown, Value
 
 #: Parts of a split that are listed one by one.
 MAX_PARTS = 64
@@ -84,15 +84,17 @@ def lengths(machine: Machine, call: Call) -> Value:
 
 def dtype(machine: Machine, call: Call) -> Value:
     """The format of a tensor as a string."""
-    name = call.arg("x").dtype
-    return Const(name) if name is not None else Unknown()
+    x = call.arg("x")
+    return Format(x.dtype, x.op) if x.dtype is not None else Unknown()
 
 
 def as_dtype(machine: Machine, call: Call) -> Value:
     """`tf.as_dtype("half")`: the format of that name, by its own."""
     given = call.arg("type_value")
     name = dtype_named(given, call.api)
-    return machine.emit("unknown_call", {"0": given}, call=call) if name is None else Const(name)
+    if name is None:
+        return machine.emit("unknown_call", {"0": given}, call=call)
+    return given if given.literal == name else Const(name)
 
 
 def rank(machine: Machine, call: Call) -> Value:
