@@ -4,14 +4,16 @@
 The derivative of `sqrt(v)` is `0.5 / sqrt(v)`: infinite at 0. What stands inside, a sum of squares, has
 derivative 0 there, and `0 * inf` is NaN. The loss is right, the gradient is not, and after one step no weight
 is. `norm`, the standard deviation and powers below 1 do the same. It happens in a loss that is the root of a
-mean square error (where the fit is exact), on the diagonal of a matrix of distances, in a gradient penalty
-(where a critic is dead), in a norm of relu outputs. An epsilon outside of the root, `sqrt(v) + 1e-7`, mends
-the value and not the gradient.
+mean square error (where the fit is exact), on the diagonal of a matrix of distances (of differences or of
+inner products), in a gradient penalty (where a critic is dead), in a norm of relu outputs, in a focal Tversky
+loss (the power 0.75 of one minus an index that is 1 for a right mask). An epsilon outside of the root,
+`sqrt(v) + 1e-7`, mends the value and not the gradient.
 
 It is reported by default where a gradient is shown to be taken, with `--strict` where that is not known, and
 only when the code is selected for two values that nothing shows to be equal and a gradient nobody sees. A
 root that a `where` or a bound follows, or that is squared again, is not: TensorFlow on a CPU gives a gradient
-of 0 where exactly 0 comes back to a root (XLA does not).
+of 0 where exactly 0 comes back to a root (XLA does not). So where masks leave the diagonal of a matrix of
+distances out, two rows that are equal are told with `--strict`.
 
 `sqrt(exp(x))` is 0 below about -87 in float32, and its gradient NaN.
 
@@ -44,7 +46,8 @@ of the root: unsafe, since every value changes a little.
 ## References
 * Measured with TensorFlow 2.21 on a CPU at 0: the gradients of `tf.sqrt(tf.reduce_sum(x ** 2))`, `tf.norm`,
   `tf.math.reduce_std`, `tf.math.reduce_euclidean_norm`, `keras.ops.norm`, `keras.ops.std` and `tf.pow(x * x,
-  0.5)` are NaN; that of `tf.norm(x, ord=1)` is 0; that of `tf.math.l2_normalize` is 1e6.
+  0.5)` are NaN; that of `tf.norm(x, ord=1)` is 0; that of `tf.math.l2_normalize` is 1e6. Of two that are
+  equal, `tf.maximum` gives the gradient to the first: that of `tf.sqrt(tf.maximum(0.0, x))` is 0.
 * [tf.norm](https://www.tensorflow.org/api_docs/python/tf/norm),
   [tf.math.l2_normalize](https://www.tensorflow.org/api_docs/python/tf/math/l2_normalize)
 """
@@ -61,10 +64,11 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import smallest
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.roots import ROOTS, infinite_roots, reduction, unit_vector
+from tflint_nan.roots import ROOTS, infinite_roots
 from tflint_nan.stable import bounds, spelled
 from tflint_nan.trace import explained
 from tflint_nan.value import Op, Witness
+from tflint_nan.vectors import reduction, unit_vector
 
 #: What stands inside of the root that an op is: the reduction, and the function of each element before it.
 _INSIDE = {
@@ -88,8 +92,9 @@ def check(graph: Graph) -> Iterator[Report]:
             help="add an epsilon inside of the root; outside of it, it does not help the gradient",
             fix=partial(_fix, graph, sink),
             gradient=True,
-            known=dict.fromkeys(root.trail.chain[1:], 0.0),
+            known=root.known,
             level=root.level,
+            shown_by=root.shown_by,
         )
     yield from _roots_of_exp(graph)
 

@@ -71,14 +71,16 @@ def check(graph: Graph) -> Iterator[Report]:
         if sink.name == "log1p" and sink.serial not in logs:
             continue
         domain = DOMAINS[sink.name]
-        trail, why = next(iter(trails(graph, sink, "x", domain.leaves)), None), ""
-        if trail is not None:
-            strong = trail.producer.name not in _POSITIVE | _COUNTED
-        else:
-            rounded = by_rounding(sink, domain)
-            if rounded is None or graph.differentiated(sink) is False:
-                continue
+        rounded = by_rounding(sink, domain)
+        if rounded is not None and graph.differentiated(sink) is False:
+            continue
+        if rounded is not None:
             (trail, why), strong = rounded, bool(graph.differentiated(sink))
+        else:
+            found, why = next(iter(trails(graph, sink, "x", domain.leaves)), None), ""
+            if found is None:
+                continue
+            trail, strong = found, found.producer.name not in _POSITIVE | _COUNTED
         if is_made_up(trail.producer) or is_counted(trail):
             continue
         # A where afterwards keeps out what it asks about, which is not what rounding does.

@@ -158,6 +158,39 @@ def test_what_happens_in_a_file_that_is_never_looked_at_is_told_at_the_call(tmp_
         assert len(divisions(files, "data.py")) == 1
 
 
+def test_a_gradient_that_only_the_caller_takes_is_told_at_the_call(tmp_path: Path) -> None:
+    """The distance of two outputs of one network: whether its root is differentiated, the loss decides."""
+    network = (
+        "from tensorflow.keras import Model, layers\nfrom tensorflow.keras import backend as K\n"
+        "def distance(pair):\n    a, b = pair\n"
+        "    return K.sqrt(K.sum(K.square(a - b), axis=1, keepdims=True))\n"
+        "def siamese():\n    x, y, z = (layers.Input((8,)) for _ in range(3))\n"
+        "    base = Model(x, layers.Dense(4)(x))\n"
+        "    return Model([y, z], layers.Lambda(distance)([base(y), base(z)]))\n"
+    )
+    losses = {
+        "y_true * y_pred + (1 - y_true) * K.maximum(1.0 - y_pred, 0)": ["NAN106"],
+        "y_true * K.square(y_pred)": [],
+    }
+    for loss, codes in losses.items():
+        use = (
+            "from tensorflow.keras import backend as K\nfrom network import siamese\n"
+            f"def loss(y_true, y_pred):\n    return K.mean({loss})\n"
+            "model = siamese()\n"
+        )
+        files = {"network.py": network, "train.py": use + "model.compile('adam', loss=loss)\n"}
+        found = check(tmp_path, files)
+        assert [finding.code for finding in found] == codes
+        assert all("network.py:5" in f.message and f.span.start.row == 5 for f in found)
+        assert check(tmp_path, files, "network.py") == []
+        assert check(tmp_path, {"network.py": network, "train.py": use}) == []
+    # A file that shows itself who takes the gradient tells by itself.
+    trained = network + "siamese().compile('adam', loss=lambda y_true, y_pred: K.mean(y_true * y_pred))\n"
+    files = {"network.py": trained, "train.py": "import network\n"}
+    assert check(tmp_path, files) == []
+    assert [finding.code for finding in check(tmp_path, files, "network.py")] == ["NAN106"]
+
+
 def test_a_base_class_in_another_file(tmp_path: Path) -> None:
     base = HEAD + "class Base:\n    def __init__(self, z):\n        self.p = tf.nn.softmax(z)\n"
     use = (

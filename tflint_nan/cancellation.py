@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tflint_nan.evidence import ancestors, number, onward, same, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.interval import INTEGERS
-from tflint_nan.roots import squared
 from tflint_nan.value import Op, Value, sources
+from tflint_nan.vectors import squared
 
 #: Beyond this distance from 0 at most two of seven digits are lost.
 _NEAR = 0.01

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tflint_nan.evidence import Trail, is_epsilon, number, same
 from tflint_nan.interval import above
 from tflint_nan.ops import functions, special_functions
-from tflint_nan.roots import squared, unit_vector
 from tflint_nan.value import Op, Value, Witness
+from tflint_nan.vectors import apart, is_unit, length, same_numbers, squared, unit_vector
 
 #: Sums of products: what rounds the cosine of two unit vectors past 1.
 _PRODUCTS = frozenset({"sum", "matmul", "einsum", "tensordot", "mean"})
@@ -60,6 +60,8 @@ def by_rounding(sink: Op, domain: Domain) -> tuple[Trail, str] | None:
         past, why = 1.0 - above(1.0, dtype), "one minus the square of a cosine,"
     elif domain.lo == 0.0 and _is_mean_difference(made) and value.interval.lo < 0.0:
         past, why = 1.0 - above(1.0, dtype), "the mean of squares less the square of the mean,"
+    elif domain.lo == 0.0 and made.name in ("add", "sub") and value.interval.lo < 0.0 and apart(made):
+        past, why = 1.0 - above(1.0, dtype), "a squared distance by inner products,"
     else:
         return None
     return Trail(value, Witness(past, ((made, past),)), (made, sink), made, ()), why
@@ -70,7 +72,7 @@ def _is_cosine(op: Op) -> bool:
     if op.name == "cosine_similarity":
         return True
     if op.name in _PRODUCTS:
-        return all(_is_unit(value) for value in _factors(op))
+        return all(is_unit(value) for value in _factors(op))
     if op.name != "div":
         return False
     product, lengths = op.arg("x").op, op.arg("y").op
@@ -84,11 +86,11 @@ def _is_cosine(op: Op) -> bool:
         parts = [lengths.arg("x"), lengths.arg("y")] if lengths is not None and lengths.name == "mul" else []
     if product is None or product.name not in _PRODUCTS or len(parts) != 2:
         return False
-    roots = [_length(part) for part in parts]
+    roots = [length(part) for part in parts]
     vectors = [unit_vector(root) for root in roots if root is not None]
     factors = list(_factors(product))
     return len(factors) == len(vectors) == 2 and all(
-        any(vector is not None and _same_numbers(factor, vector) for vector in vectors) for factor in factors
+        any(vector is not None and same_numbers(factor, vector) for vector in vectors) for factor in factors
     )
 
 
@@ -103,40 +105,6 @@ def _factors(op: Op) -> Iterator[Value]:
         yield op.arg("x")
         return
     yield from (value for name, value in product.args.items() if name in ("x", "y", "kernel"))
-
-
-def _same_numbers(a: Value, b: Value) -> bool:
-    """Whether both are one value, reshaped or not."""
-    made = {op.serial for op in a.producers()}
-    return same(a, b) or any(op.serial in made for op in b.producers())
-
-
-def _length(value: Value) -> Op | None:
-    """The norm that `value` is, kept away from 0 or not."""
-    op = value.op
-    if op is not None and op.name in ("add", "maximum"):
-        return next((root for v in (op.arg("x"), op.arg("y")) if (root := v.made_by("norm", "sqrt"))), None)
-    return value.made_by("norm", "sqrt")
-
-
-def _is_unit(value: Value) -> bool:
-    """Whether a vector has been divided by its length."""
-    op = next((op for op in value.producers() if not op.flow), None)
-    if op is None:
-        return False
-    if op.name == "l2_normalize":
-        return True
-    if op.name == "div":
-        root = _length(op.arg("y"))
-        vector = None if root is None else unit_vector(root)
-        return vector is not None and _same_numbers(op.arg("x"), vector)
-    if op.name == "mul":
-        for one, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
-            inverse = one.made_by("rsqrt")
-            vector = None if inverse is None else unit_vector(inverse)
-            if vector is not None and _same_numbers(other, vector):
-                return True
-    return False
 
 
 def _is_sine(op: Op) -> bool:

@@ -133,7 +133,9 @@ def _brought_home(
     call = _call_in(source, op)
     if call is None:
         return None
-    if all(_call_in(source, step) is call for step, _ in report.because) and not (
+    steps = [step for step, _ in report.because]
+    steps += [] if report.shown_by is None else [report.shown_by]
+    if all(_call_in(source, step) is call for step in steps) and not (
         project is not None and project.leaves_out(project.disk.absolute(op.source.filename))
     ):
         return None  # it happens inside of one call, whoever calls: the other file's own check tells

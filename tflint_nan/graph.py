@@ -58,6 +58,7 @@ class Report:
         fix: builds the fix when the finding is really shown; None where there is none. Returns None
             where this place cannot be rewritten.
         level: DEFAULT for strong evidence, STRICT for weaker.
+        shown_by: the op without which the evidence would be weaker, if it is none of the chain.
     """
 
     op: Op
@@ -70,6 +71,7 @@ class Report:
     level: Level = Level.DEFAULT
     severity: Severity = Severity.ERROR
     node: cst.CSTNode | None = None
+    shown_by: Op | None = None
 
 
 class Graph:
@@ -240,6 +242,23 @@ class Graph:
         if weighted and op.serial in self._shown:
             return True
         return None if op.serial in self._possible or not self._trains_what_it_shows else False
+
+    @cached_property
+    def _differentiating(self) -> dict[int, Op]:
+        table: dict[int, Op] = {}
+        for step in self.ops(*DIFFERENTIATING):
+            todo = list(sources(step.arg("loss")))
+            while todo:
+                op = todo.pop()
+                carriers = None if op.serial in table or op.name == "unknown_call" else _carriers(op)
+                if carriers is not None:
+                    table[op.serial] = step
+                    todo.extend(carriers)
+        return table
+
+    def differentiating(self, op: Op) -> Op | None:
+        """The first op that is shown to differentiate what is computed from the output of `op`."""
+        return self._differentiating.get(op.serial)
 
     @cached_property
     def _trains_what_it_shows(self) -> bool:

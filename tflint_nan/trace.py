@@ -117,6 +117,7 @@ def explained(
     gradient: bool = False,
     known: Mapping[Op, float] | None = None,
     asked: bool = False,
+    shown_by: Op | None = None,
 ) -> Report:
     """The report of a trail: its places, and its numbers as the witness.
 
@@ -126,8 +127,9 @@ def explained(
         message: see `Report`, as `help`, `fix` and `level`.
         beyond: the ops behind the sink, each with what it makes of the result.
         gradient: see `Trace`.
-        known: numbers on the way that the ops' own witnesses do not tell.
+        known: numbers on the way, where the ops' own witnesses do not tell them.
         asked: the program itself tests for the numbers that are assumed, so they occur.
+        shown_by: see `Report`.
     """
     sink, witness = trail.sink, trail.witness
     roles = any(
@@ -135,8 +137,8 @@ def explained(
     )
     if level is Level.DEFAULT and ((roles and not asked) or is_steady(trail)):
         level = Level.STRICT
-    numbers = [(op, at(op, witness)) for op in trail.chain[:-2]]
-    numbers = [(op, (known or {}).get(op) if number is None else number) for op, number in numbers]
+    told = known or {}
+    numbers = [(op, told[op] if op in told else at(op, witness)) for op in trail.chain[:-2]]
     after = ((sink, result), *beyond)
     numbers += [*((op, witness.value) for op in trail.chain[-2:-1]), *after]
     trace = Trace(
@@ -160,6 +162,7 @@ def explained(
         witness=trace,
         fix=fix,
         level=level,
+        shown_by=shown_by,
     )
 
 
