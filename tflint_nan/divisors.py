@@ -32,9 +32,10 @@ from tflint_nan.evidence import (
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.ops.arithmetic import is_span
+from tflint_nan.ops.points import bare
 from tflint_nan.ops.reductions import axes
 from tflint_nan.roots import infinite_roots
-from tflint_nan.value import Const, Op, Value, Witness
+from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness
 
 #: Ops that divide by an operand.
 DIVISIONS = ("div", "reciprocal", "rsqrt")
@@ -43,6 +44,8 @@ SPREADS = frozenset({"std", "variance"})
 _COUNTS = frozenset({"count", "count_nonzero"})
 #: What is 0 or 1, steps of sequences that are padded included.
 _TICKS = BINARY | {"mask"}
+#: Tests that each number passes when it is compared with itself.
+_REFLEXIVE = frozenset({"equal", "less_equal", "greater_equal"})
 #: What hands on every number, and adds none.
 _KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
 #: What is taken for 0 somewhere by the place that it has among the arguments of a loss.
@@ -101,7 +104,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
         trail = next((t for t in found if _is_strong(graph, t)), found[0])
-        if _has_its_largest(trail.producer):
+        if _has_one(trail.producer):
             continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
         if is_made_up(trail.producer) or (is_counted(trail) and not _spreads(trail.producer)):
@@ -120,12 +123,34 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         yield ZeroDivisor(trail, name, _quotient(trail), crosses, level)
 
 
-def _has_its_largest(op: Op) -> bool:
-    """Whether elements are compared with the largest or smallest of their row: one of them is equal to it."""
+def _has_one(op: Op) -> bool:
+    """Whether some element of each row passes a test for sure.
+
+    One of those that are compared with the largest or smallest of their row is equal to it, and so is each
+    element to itself where all are compared with all.
+    """
     if op.name not in BINARY:
         return False
-    pairs = ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x")))
-    return any((edge := one.made_by("max", "min")) and same(edge.arg("x"), other) for one, other in pairs)
+    x, y = op.arg("x"), op.arg("y")
+    one, other = _laid_out(x), _laid_out(y)
+    # Parts of what is not known come from the same op, and may be different ones.
+    if op.name in _REFLEXIVE and (one is other or (isinstance(one, Tensor) and one.op is other.op)):
+        return True
+    pairs = ((x, y), (y, x))
+    return any((edge := some.made_by("max", "min")) and same(edge.arg("x"), row) for some, row in pairs)
+
+
+def _laid_out(value: Value) -> Value:
+    """What `value` holds all elements of, along other axes: `x[:, None]` is x."""
+    while (op := bare(value).op) is not None and op.name == "slice" and _is_whole(op.arg("index")):
+        value = op.arg("x")
+    return bare(value)
+
+
+def _is_whole(index: Value) -> bool:
+    parts = index.items if isinstance(index, Items) and index.kind != "slice" else (index,)
+    ends = (part.items if isinstance(part, Items) else (part,) for part in parts)
+    return all(end.literal in (None, Ellipsis) for each in ends for end in each)
 
 
 def _level(graph: Graph, trail: Trail) -> Level:

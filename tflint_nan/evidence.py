@@ -514,6 +514,8 @@ def is_made_up(op: Op) -> bool:
     """
     todo, seen = [op], {op.serial}
     for current in islice(todo, NEAR):
+        if current.name == "overwritten":
+            return False  # by numbers that are not followed
         given = current.name in _GIVEN
         args = {} if current.name == "variable" else current.args
         values = [value for name, value in args.items() if not (given and name in _ABOUT)]
