@@ -6,6 +6,10 @@
 all weights are NaN after one step. The argument has to be safe before the function sees it: `where(x > 0,
 log(where(x > 0, x, 1)), 0)`.
 
+So it is with a label that is missing: `where(is_nan(y), 0, square(y - p))` asks for NaN, so `y` has some, and
+there the gradient with respect to `p` is `0 * 2 (p - y)`, NaN. A difference alone is safe; what multiplies by
+`y`, or has a slope that depends on it, is not.
+
 ## Example
 ```python
 import tensorflow as tf
@@ -38,6 +42,8 @@ wherever both are finite.
 * Measured with TensorFlow 2.21 on a CPU at the edge, inside of a `where` that chooses the other side: the
   gradients of `log`, `log1p`, division by a tensor, `pow`, `acos`, `asin`, `acosh`, `erfinv`, `lgamma` and
   `digamma` are NaN; those of `sqrt`, `rsqrt`, `norm` and `reciprocal` are 0, and NaN when XLA compiles.
+* Measured in the same way at NaN: the gradients of `square`, `abs`, `exp`, `log`, `sigmoid`, `tanh`,
+  `softplus`, a product and a quotient are NaN; of a sum, `maximum`, `relu` and clips they are 0.
 """
 
 from __future__ import annotations
@@ -71,15 +77,17 @@ def check(graph: Graph) -> Iterator[Report]:
         sink, result = found.trail.sink, _result(found)
         other = number(found.other)
         instead = () if other is None or not math.isfinite(result) else ((found.choice, other),)
+        place, product = ("NaN", "0 * NaN") if math.isnan(found.edge) else (f"{found.edge:g}", "0 * inf")
         yield explained(
             found.trail,
             result,
-            message=f"at {found.edge:g}, where this {sink.name} is not chosen, its gradient is 0 * inf, NaN: "
-            "where stops the value and not the gradient",
+            message=f"at {place}, where this {sink.name} is not chosen, its gradient is {product}, "
+            "NaN: where stops the value and not the gradient",
             help="make the argument safe before the function sees it: where around it as well",
             fix=partial(_fix, found),
             beyond=instead,
             gradient=bool(instead),
+            known=dict.fromkeys(found.trail.chain, found.edge) if math.isnan(found.edge) else None,
             asked=True,
         )
 
@@ -87,6 +95,8 @@ def check(graph: Graph) -> Iterator[Report]:
 def _result(found: Unchosen) -> float:
     """What the function is at its edge, of an ordinary dividend."""
     sink, edge = found.trail.sink, found.trail.witness.value
+    if math.isnan(edge):
+        return edge
     if sink.name == "pow":
         return power(edge, number(sink.arg("y")) or 0.0)
     if sink.name == "div":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -140,3 +141,53 @@ def test_zero_times_the_log_of_zero() -> None:
     assert np.isnan(gradient(lambda p: p * tf.math.log(p), 0.0)).all()
     assert np.isnan(gradient(lambda p: tf.math.multiply_no_nan(tf.math.log(p), p), 0.0)).all()
     assert (gradient(lambda p: tf.math.xlogy(p, p), 0.0) == 0).all()
+
+
+Pair = Callable[[Any, Any], Any]
+#: Functions of a label `y` that is missing and an output `p`.
+TOUCHED: dict[str, Pair] = {
+    "square": lambda y, p: tf.square(y - p),
+    "abs": lambda y, p: tf.abs(y - p),
+    "exp": lambda y, p: tf.exp(y - p),
+    "log": lambda y, p: tf.math.log(y + p),
+    "log1p": lambda y, p: tf.math.log1p(y + p),
+    "sigmoid": lambda y, p: tf.sigmoid(y - p),
+    "tanh": lambda y, p: tf.tanh(y - p),
+    "softplus": lambda y, p: tf.nn.softplus(y - p),
+    "sin": lambda y, p: tf.sin(y - p),
+    "cos": lambda y, p: tf.cos(y - p),
+    "erf": lambda y, p: tf.math.erf(y - p),
+    "pow": lambda y, p: (y - p) ** 3,
+    "mul": lambda y, p: y * p,
+    "mul of a constant": lambda y, p: tf.stop_gradient(y) * p,
+    "div": lambda y, p: p / y,
+    "div by what is trained": lambda y, p: y / p,
+    "squared_difference": tf.math.squared_difference,
+    "sigmoid_cross_entropy_with_logits": lambda y, p: tf.nn.sigmoid_cross_entropy_with_logits(y, p),
+}
+UNTOUCHED: dict[str, Pair] = {
+    "add": lambda y, p: y + p,
+    "sub": lambda y, p: y - p,
+    "mul by other data": lambda y, p: 2.0 * (y - p),
+    "div by other data": lambda y, p: (y - p) / 2.0,
+    "maximum": tf.maximum,
+    "minimum": tf.minimum,
+    "relu": lambda y, p: tf.nn.relu(y - p),
+    "clip": lambda y, p: tf.clip_by_value(y - p, -1.0, 1.0),
+}
+
+
+def of_the_output(function: Pair) -> np.ndarray:
+    """The gradient with respect to `p` where `y` is NaN, and the function is not chosen."""
+    y = tf.fill([3], math.nan)
+    return gradient(lambda p: tf.where(tf.math.is_nan(y), tf.zeros_like(y), function(y, p)), 0.5)
+
+
+@pytest.mark.parametrize("name", TOUCHED)
+def test_where_does_not_stop_what_nan_multiplies(name: str) -> None:
+    assert np.isnan(of_the_output(TOUCHED[name])).all()
+
+
+@pytest.mark.parametrize("name", UNTOUCHED)
+def test_where_stops_what_nan_does_not_multiply(name: str) -> None:
+    assert (of_the_output(UNTOUCHED[name]) == 0).all()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tflint_nan.evidence import Trail, number
 from tflint_nan.graph import Graph
 from tflint_nan.interval import largest
-from tflint_nan.ops.choices import MIRRORED, OPPOSITE, TESTS
-from tflint_nan.ops.points import same
+from tflint_nan.ops.choices import MIRRORED, OPPOSITE, TESTS, implied
+from tflint_nan.ops.points import bare, same
 from tflint_nan.value import Op, Value, Witness, sources
 
 #: Ops that are 0 where their `x` is.
@@ -31,8 +31,25 @@ _EDGES: dict[str, tuple[str, tuple[float, ...]]] = {
     "digamma": ("x", (0.0,)),
 }
 
-#: Every function with an edge, those included whose edge depends on a format or an exponent.
-EDGED = frozenset({*_EDGES, "exp", "pow"})
+#: Functions whose gradient at NaN is NaN although 0 comes back (2.21; of add, maximum, clip, relu it is 0).
+_TOUCHED = frozenset(
+    {"square", "abs", "exp", "log", "log1p", "sigmoid", "tanh", "softplus", "sin", "cos", "erf", "pow"}
+)
+#: Functions whose gradient with respect to one operand is NaN where the other is.
+_FACTORED = {
+    "mul": (("x", "y"), ("y", "x")),
+    "div": (("y", "x"), ("x", "y"), ("y", "y")),
+    "squared_difference": (("x", "y"), ("y", "x")),
+    "sigmoid_cross_entropy_with_logits": (("labels", "logits"),),
+}
+#: Functions that are NaN wherever an operand is.
+_SPREADING = frozenset(
+    {"add", "sub", "mul", "div", "neg", "square", "abs", "exp", "log", "pow", "tanh", "sigmoid", "softplus"}
+    | {"identity", "cast", "stop_gradient", "reshape", "expand_dims", "squeeze"}
+)
+
+#: Every function with an edge, those included whose edge depends on a format or an exponent, or is NaN.
+EDGED = frozenset({*_EDGES, *_TOUCHED, *_FACTORED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +93,10 @@ def unchosen(graph: Graph) -> Iterator[Unchosen]:
             continue
         for name, outcome in (("x", True), ("y", False)):
             tests = list(_tests(choice.arg("condition"), outcome))
-            for sink in _inside(choice.arg(name)) if tests else ():
+            missing = list(_missing(graph, choice.arg("condition"), outcome))
+            for sink in _inside(choice.arg(name)) if tests or missing else ():
                 if sink.serial not in told and graph.differentiated(sink):
-                    for found in _at_edge(graph, sink, tests):
+                    for found in (*_at_edge(graph, sink, tests), *_at_nan(graph, sink, missing)):
                         told.add(sink.serial)
                         yield Unchosen(found[0], found[1], choice, outcome, found[2])
                         break
@@ -138,6 +156,55 @@ def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[tuple[Trail,
             chain = (*graph.path(tested, made), sink)
             trail = Trail(value, Witness(edge, ((tested, at),)), chain, tested, chain[1:-1])
             yield trail, name, at
+
+
+def _missing(graph: Graph, condition: Value, outcome: bool) -> Iterator[Op]:
+    """What is no NaN where `condition` comes out as `outcome`: the program knows that it may be, elsewhere.
+
+    Data alone: where what is trained is NaN, it is too late.
+    """
+    for value, test, _ in implied(condition, outcome):
+        op = bare(value).op
+        if test in ("is_finite", "is_number") and op is not None and graph.differentiated(op) is not True:
+            yield op
+
+
+def _at_nan(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[Trail, str, float]]:
+    """A function of what is trained, whose gradient an operand multiplies that is NaN where data are.
+
+    The first one on the way: where its operand is made safe, all behind it are.
+    """
+    for factor, way in _nan_factors(graph, sink, missing):
+        if not any(True for step in way for _ in _nan_factors(graph, step, missing)):
+            witness = Witness(math.nan, ((way[0], math.nan),))
+            chain = (*way, sink)
+            yield Trail(sink.arg(factor), witness, chain, way[0], chain[1:-1]), factor, math.nan
+
+
+def _nan_factors(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[str, tuple[Op, ...]]]:
+    """The arguments that are NaN and multiply the gradient of what is trained, each with the way to it."""
+    pairs = (("x", "x"),) if sink.name in _TOUCHED else _FACTORED.get(sink.name, ())
+    for factor, other in pairs if missing else ():
+        trained = sink.arg(other).op
+        if trained is not None and graph.differentiated(trained):
+            for tested in missing:
+                way = _nan_from(tested, sink.arg(factor))
+                if way:
+                    yield factor, way
+
+
+def _nan_from(tested: Op, value: Value) -> tuple[Op, ...]:
+    """The ops through which `value` is NaN where `tested` is, both included; none where that is not shown."""
+    todo: list[tuple[Op, ...]] = [] if value.op is None else [(value.op,)]
+    seen: set[int] = set()
+    for way in todo:
+        op = way[0]
+        if op is tested:
+            return way
+        if op.name in _SPREADING and op.serial not in seen and len(seen) < _MANY:
+            seen.add(op.serial)
+            todo += [(operand, *way) for operand in op.operands if operand.serial >= tested.serial]
+    return ()
 
 
 def _edges(sink: Op) -> tuple[str, tuple[float, ...]]:

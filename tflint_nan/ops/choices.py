@@ -56,6 +56,8 @@ OPPOSITE = {
     "equal": "not_equal",
     "not_equal": "equal",
 }
+#: Tests for what is no ordinary number, and what is known of one that is ordinary by the test.
+_USUAL = {"is_finite": "is_finite", "is_nan": "is_number", "is_inf": "is_bounded"}
 
 
 def _decided(name: str, a: Interval, b: Interval) -> bool | None:
@@ -169,7 +171,7 @@ def guarded(x: Value, test: str, bound: Value) -> tuple[Interval, tuple[Witness,
 def implied(condition: Value, outcome: bool) -> Iterator[tuple[Value, str, Value]]:
     """What is known where `condition` comes out as `outcome`: a value, a test that it passes, its bound.
 
-    Tests are comparisons, and `is_finite` and `is_nan`, which have no bound.
+    Tests are comparisons, and without a bound `is_finite`, `is_number` (no NaN), `is_bounded` (not infinite).
     """
     todo = [(condition, outcome)]
     while todo:
@@ -185,11 +187,8 @@ def implied(condition: Value, outcome: bool) -> Iterator[tuple[Value, str, Value
             x, y, name = op.arg("x"), op.arg("y"), op.name if holds else OPPOSITE[op.name]
             yield x, name, y
             yield y, MIRRORED[name], x
-        elif op.name in ("is_finite", "is_nan", "is_inf"):
-            if holds is (op.name == "is_finite"):
-                yield op.arg("x"), "is_finite", NONE
-            elif op.name == "is_nan":
-                yield op.arg("x"), "is_nan", NONE
+        elif op.name in _USUAL and holds is (op.name == "is_finite"):
+            yield op.arg("x"), _USUAL[op.name], NONE
 
 
 def picked(op: Op) -> tuple[Interval, tuple[Witness, ...]]:
@@ -200,7 +199,7 @@ def picked(op: Op) -> tuple[Interval, tuple[Witness, ...]]:
         for tested, test, bound in implied(mask, True):
             if not passed or not _alike(tested, x):
                 continue
-            if test == "is_finite":
+            if test in _USUAL.values():
                 witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
             else:
                 left = guarded(Tensor(op, interval, witnesses, x.dtype, x.shape), test, bound)
