@@ -8,6 +8,8 @@ from tflint_nan.value import Op
 from tflint_nan.vectors import on_diagonal
 from tflint_nan.zeros import bounded, is_deviation
 
+#: Ops whose gradient may be infinite where their operand is 0.
+ROOTS = ("sqrt", "norm", "std", "pow")
 #: Reductions, behind which a matrix of pairs is none.
 _REDUCING = ("sum", "mean", "max", "min", "prod", "logsumexp")
 #: Functions of each element, so that a mask of pairs may stand behind them.
@@ -62,7 +64,7 @@ def _leaves_diagonal_out(taker: Op, op: Op, value: float | None) -> bool:
         return False
     if taker.name in ("max", "min"):
         if value == 0:
-            return taker.name == "max" and op.name in ("sqrt", "norm", "std", "pow")  # no distance is smaller
+            return taker.name == "max" and op.name in ROOTS  # no distance is smaller
         # A number that a mask has added moves the diagonal past the others.
         return value is not None and (value < 0) is (taker.name == "max")
     return taker.name == "set_diag" or (taker.name == "gather" and on_diagonal(taker.arg("indices")) == 0)

@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from tflint_nan.backprop import passes
+from tflint_nan.backprop import ROOTS, passes
 from tflint_nan.evidence import Trail, is_trained, number, onward
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.value import Items, Op, Witness
 from tflint_nan.zeros import DIAGONAL, DIFFERENCE, GRADIENT, ROWS, SPREADS, Zero, Zeros
 
-#: Ops whose gradient may be infinite where their operand is 0.
-ROOTS = ("sqrt", "norm", "std", "pow")
 #: Norms whose gradient at 0 is infinite; that of the others is 0 there (TensorFlow 2.21).
 _EUCLIDEAN = (None, 2, 2.0, "euclidean", "fro")
 
