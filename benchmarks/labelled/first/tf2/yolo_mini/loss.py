@@ -30,7 +30,7 @@ class YoloLoss(tf.keras.losses.Loss):
         """everything squared, as in the first paper"""
         side = tf.sigmoid(obj)
         wn = tf.nn.relu(wh - 0.1) / S  # SAFE: constant
-        root = tf.sqrt(wn)  # SAFE: the root of 0 has an infinite slope, but ReluGrad selects 0 there (checked with TensorFlow)
+        root = tf.sqrt(wn)  # BUG: sqrt-grad, a relu that is off gives 0 * inf, NaN (computed by TensorFlow 2.21)
         box = tobj[..., None] * (tf.square(xy - txy) + tf.square(root - tf.sqrt(twh / S)))  # SAFE: targets, constant S
         best = tf.stop_gradient(iou(xy, wh, txy, twh))
         conf = tobj * tf.square(side - best) + L_NOOBJ * (1 - tobj) * tf.square(side)
