@@ -54,7 +54,7 @@ from functools import partial
 
 from tflint_nan.domains import DOMAINS
 from tflint_nan.evidence import at, number
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.functions import exp, log, power
@@ -70,7 +70,7 @@ _WITHOUT = frozenset({"acos", "asin", "acosh", "erfinv"})
 _POINTS = {name: domain.point for name, domain in DOMAINS.items()} | {"log": log, "exp": exp}
 
 
-@rule("NAN108", "where-does-not-stop-nan", needs=[("where",), EDGED, DIFFERENTIATING])
+@rule("NAN108", "where-does-not-stop-nan", needs=[("where",), EDGED, (*DIFFERENTIATING, "prediction")])
 def check(graph: Graph) -> Iterator[Report]:
     """Functions inside of a `where` that are differentiated where they are undefined."""
     for found in unchosen(graph):
@@ -87,6 +87,7 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, found),
             beyond=instead,
             gradient=bool(instead),
+            level=Level.DEFAULT if found.shown else Level.STRICT,
             known=dict.fromkeys(found.trail.chain, found.edge) if math.isnan(found.edge) else None,
             asked=True,
         )

@@ -11,6 +11,7 @@ from tflint_nan.graph import Graph
 from tflint_nan.interval import largest
 from tflint_nan.ops.choices import MIRRORED, OPPOSITE, TESTS, implied
 from tflint_nan.ops.points import bare, same
+from tflint_nan.ops.table import OPERATORS
 from tflint_nan.value import Op, Value, Witness, sources
 
 #: Ops that are 0 where their `x` is.
@@ -70,7 +71,7 @@ class Unchosen:
     """A function at its edge: `trail` leads to it from what the condition tests, which is `edge` there.
 
     `name` is the function's argument, `choice` the `where`, which takes the function's side if its condition
-    comes out as `outcome`.
+    comes out as `outcome`. `shown` is False where nothing trains the loss: it takes what Keras gives to one.
     """
 
     trail: Trail
@@ -78,6 +79,7 @@ class Unchosen:
     choice: Op
     outcome: bool
     edge: float
+    shown: bool
 
     @property
     def other(self) -> Value:
@@ -89,17 +91,34 @@ def unchosen(graph: Graph) -> Iterator[Unchosen]:
     """Every function whose gradient is shown to be taken at an edge that a `where` keeps from its value."""
     told: set[int] = set()
     for choice in graph.ops("where"):
-        if not graph.differentiated(choice):
+        shown = graph.differentiated(choice) is True
+        if not _is_trained(graph, choice):
             continue
         for name, outcome in (("x", True), ("y", False)):
-            tests = list(_tests(choice.arg("condition"), outcome))
+            tests = list(_tests(choice.arg("condition"), outcome)) if shown else []
             missing = list(_missing(graph, choice.arg("condition"), outcome))
             for sink in _inside(choice.arg(name)) if tests or missing else ():
-                if sink.serial not in told and graph.differentiated(sink):
+                if sink.serial not in told and _is_trained(graph, sink):
                     for found in (*_at_edge(graph, sink, tests), *_at_nan(graph, sink, missing)):
                         told.add(sink.serial)
-                        yield Unchosen(found[0], found[1], choice, outcome, found[2])
+                        yield Unchosen(found[0], found[1], choice, outcome, found[2], shown)
                         break
+
+
+def _is_trained(graph: Graph, op: Op) -> bool:
+    """Whether a gradient goes through `op`; Keras takes it of a loss, with respect to the prediction."""
+    if graph.differentiated(op):
+        return True
+    todo, seen = [op], {op.serial}
+    for one in todo:
+        if one.name == "prediction":
+            return True
+        operator = OPERATORS.get(one.name)
+        for source in one.operands if operator is not None and operator.differentiable else ():
+            if source.serial not in seen and len(seen) < _MANY:
+                seen.add(source.serial)
+                todo.append(source)
+    return False
 
 
 def _tests(condition: Value, outcome: bool) -> Iterator[Test]:
@@ -165,7 +184,7 @@ def _missing(graph: Graph, condition: Value, outcome: bool) -> Iterator[Op]:
     """
     for value, test, _ in implied(condition, outcome):
         op = bare(value).op
-        if test in ("is_finite", "is_number") and op is not None and graph.differentiated(op) is not True:
+        if test in ("is_finite", "is_number") and op is not None and not _is_trained(graph, op):
             yield op
 
 
@@ -186,7 +205,7 @@ def _nan_factors(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[st
     pairs = (("x", "x"),) if sink.name in _TOUCHED else _FACTORED.get(sink.name, ())
     for factor, other in pairs if missing else ():
         trained = sink.arg(other).op
-        if trained is not None and graph.differentiated(trained):
+        if trained is not None and _is_trained(graph, trained):
             for tested in missing:
                 way = _nan_from(tested, sink.arg(factor))
                 if way:
