@@ -23,6 +23,7 @@ WRITTEN = {
     "added to": "z = np.zeros((3, 4))\nz[0][1] += 5.0\nprobe(z)",
     "added to a row": "z = np.zeros((3, 4))\nz[0] += 5.0\nprobe(z)",
     "a row filled": "z = np.zeros((3, 4))\nz[0].fill(5.0)\nprobe(z)",
+    "resized": "z = np.zeros(3)\nz.resize((5, 2), refcheck=False)\nz[4] = 5.0\nprobe(z)",
     "filled": "z = np.zeros((3, 4))\nz.fill(5.0)\nprobe(z)",
     "added at": "z = np.zeros(3)\nnp.add.at(z, [0, 0], 5.0)\nprobe(z)",
     "put": "z = np.zeros(3)\nnp.put(z, [0], 5.0)\nprobe(z)",
@@ -103,6 +104,8 @@ def test_what_is_written_is_in_the_range(text: str) -> None:
         for value, array in zip(values, arrays, strict=True):
             assert value.interval.lo <= array.min()
             assert array.max() <= value.interval.hi
+            if value.shape is not None:
+                assert all(n in (None, m) for n, m in zip(value.shape, array.shape, strict=True))
 
 
 @pytest.mark.parametrize("text", cases(WRITTEN))
@@ -128,4 +131,11 @@ def test_what_is_written_is_still_an_array_of_its_format(written: str) -> None:
     text = f"z = np.ones(3, np.float32)\n{written}\nprobe(z, z.std())"
     ((array, spread),) = read(text)
     assert array.dtype == str(run(text)[0][0].dtype)
+    assert array.shape == (3,)
     assert spread.made_by("std") is not None
+
+
+def test_as_many_as_something_else_are_a_vector() -> None:
+    ((array, rows),) = read("def f(x):\n    probe(np.zeros(len(x)), np.ones((len(x), 3)))\n")
+    assert array.shape == (None,)
+    assert rows.shape == (None, 3)

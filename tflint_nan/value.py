@@ -153,6 +153,16 @@ class Unknown(Value):
 UNKNOWN = Unknown()
 
 
+@record(eq=False)
+class Length(Unknown):
+    """How many elements something has: one whole number, which is not known."""
+
+    @property
+    def shape(self) -> Shape:
+        """No axes."""
+        return ()
+
+
 @record()
 class Const(Value):
     """A Python number, string, bytes, bool, None or Ellipsis."""

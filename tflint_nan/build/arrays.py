@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tflint_nan.build.state import State
 from tflint_nan.ops.views import owners
-from tflint_nan.value import Tensor, Unknown, Value
+from tflint_nan.value import Const, Tensor, Unknown, Value
 
 
 class Arrays(State):
     """Keeps what arrays hold after writes to their elements.
 
-    Which elements were written is not followed, so of the array its format is known, and no more. Values that
-    were computed from it before (sums, copies) are what they were.
+    Which elements were written is not followed, so of the array its format and shape are known, and no more.
+    Values that were computed from it before (sums, copies) are what they were.
     """
 
     def __init__(self) -> None:
@@ -19,16 +19,17 @@ class Arrays(State):
         #: By the serial of the op that made an array: what it holds now.
         self._arrays: dict[int, Value] = {}
 
-    def overwrite(self, value: Value) -> None:
-        """Elements of an array, or of what it is a view of, are written."""
+    def overwrite(self, value: Value, *, resized: bool = False) -> None:
+        """Elements of an array, or of what it is a view of, are written; or it gets more of them or less."""
         for op in owners(value):
             scope = op.scope
             if scope is not self.frame.scope or scope.captured or self.frame.function is None:
                 self.effects += 1
             # Before the first write it held what it was made with, in every branch.
             now = self._arrays.setdefault(op.serial, op.value)
-            if isinstance(now, Tensor) and now.op is not None and now.op.name != "overwritten":
-                self.write(self._arrays, op.serial, self.emit("overwritten", {"x": now}))
+            if isinstance(now, Tensor) and now.op is not None and (resized or now.op.name != "overwritten"):
+                args = {"x": now, "resized": Const(resized)}
+                self.write(self._arrays, op.serial, self.emit("overwritten", args))
 
     def array(self, value: Tensor | Unknown) -> Value:
         """An array as it is after what was written to it; any other value as it is."""

@@ -14,6 +14,7 @@ from tflint_nan.value import (
     Const,
     Function,
     Items,
+    Length,
     Object,
     Symbol,
     Table,
@@ -53,7 +54,7 @@ def _len(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Val
         shape = args[0].shape
         if isinstance(args[0], Tensor) and shape and shape[0] is not None:
             return Const(shape[0])
-    return Unknown()
+    return Length()
 
 
 def _enumerate(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tflint_nan.interval import EVERYTHING, FORMATS, INTEGERS, Interval, round_to
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.record import record
-from tflint_nan.value import Const, Items, Op, Shape, Symbol, Value, Witness
+from tflint_nan.value import Const, Items, Length, Op, Shape, Symbol, Value, Witness
 
 #: How many witnesses a value keeps.
 LIMIT = 8
@@ -301,6 +301,8 @@ def integers(value: Value) -> tuple[int | None, ...] | None:
 
 def dimensions(value: Value) -> Shape:
     """The shape that an argument names; an unknown length or -1 is None."""
+    if isinstance(value, Length):
+        return (None,)
     sizes = integers(value)
     return None if sizes is None else tuple(None if n is None or n < 0 else n for n in sizes)
 

@@ -113,8 +113,9 @@ def _placeholder(op: Op) -> Facts:
 
 @operator("overwritten")
 def _overwritten(op: Op) -> Facts:
-    """An array some of whose elements are others by now, and as many as it was resized to."""
-    return Facts(dtype=op.arg("x").dtype)
+    """An array some of whose elements are others by now; or there are more of them or less."""
+    x = op.arg("x")
+    return Facts(dtype=x.dtype, shape=None if op.arg("resized").literal is True else x.shape)
 
 
 def _of_a_role(name: str) -> None:

@@ -121,7 +121,7 @@ class Machine(Protocol):
     def set(self, receiver: Object, name: str, value: Value) -> None:
         """`receiver.name = value`, undone when the branch ends."""
 
-    def overwrite(self, value: Value) -> None:
+    def overwrite(self, value: Value, *, resized: bool = False) -> None:
         """Elements of an array, or of what it is a view of, are written."""
 
     def option(self, name: str, default: Value) -> Value:

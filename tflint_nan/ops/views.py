@@ -66,10 +66,10 @@ def _is_fancy(index: Value) -> bool:
 
 
 def _written(machine: Machine, call: Call) -> Value:
-    """A call that writes to the elements of its first argument."""
+    """A call that writes to the elements of its first argument, or changes how many there are."""
     operands = (call.arg("x"), *call.rest)
     result = machine.emit("unknown_call", {str(i): value for i, value in enumerate(operands)}, call=call)
-    machine.overwrite(call.arg("x"))
+    machine.overwrite(call.arg("x"), resized=call.api == "tensor.resize")
     return result
 
 
