@@ -146,6 +146,8 @@ class Zeros:
             return found if found and self._of(y, folded, depth) else None
         if op.name in ("where", "select", "refine", "set_diag"):
             return None  # somebody thought of it
+        if op.name in ("slice", "gather") and any(map(_is_put_together, x.producers())):
+            return None  # it may be one of the others that is picked
         if op.name in ("maximum", "minimum"):
             # The gradient goes to the first of two that are equal.
             found = self._of(x, folded, depth)
@@ -220,6 +222,11 @@ def _far_out(op: Op, why: str) -> Zero | None:
     operand = op.arg("x").op
     given = next((pair for pair in witness.inputs if pair[0] is operand and pair[0] is not op), None)
     return Zero((), why) if given is None else Zero((given[0],), why, (given,))
+
+
+def _is_put_together(op: Op) -> bool:
+    """Whether `op` arranges several values as one."""
+    return any(isinstance(op.args.get(name), Items) for name in op.flow)
 
 
 def _is_gradient(op: Op) -> bool:
