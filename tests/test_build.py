@@ -10,6 +10,7 @@ import pytest
 
 from tflint_nan.build import build
 from tflint_nan.graph import Graph
+from tflint_nan.interval import Interval
 from tflint_nan.source import Source
 from tflint_nan.value import UNSET, Const, Items, Op, Value
 
@@ -196,3 +197,23 @@ def test_hostile_programs_end(text: str) -> None:
 def test_const_stays_out_of_the_graph() -> None:
     assert [op.name for op in read("x = 1 + 2").ops()] == []
     assert Const(1) == Const(1)
+
+
+def test_what_a_conditional_expression_makes_has_its_attributes() -> None:
+    graph = read(
+        """
+import tensorflow as tf
+from settings import deep
+
+class Config:
+    def __init__(self, rate):
+        self.rate = rate
+
+config = Config(0.25) if deep else Config(0.75)
+one = None if deep else Config(0.5)
+tf.print(config.rate * 1.0, one.rate)
+"""
+    )
+    (shown,) = [op for op in graph.ops("unknown_call") if op.api == "tf.print"]
+    assert shown.arg("0").interval == Interval(0.25, 0.75)
+    assert shown.arg("1").literal == 0.5

@@ -106,9 +106,10 @@ class Comparisons(Elements):
         mark = self.fork()
         self.refine(node.test, True)
         body = self.evaluate(node.body)
-        self.rewind(mark)  # what the test narrowed is narrow only inside
+        written = [self.rewind(mark)]
         mark = self.fork()
         self.refine(node.test, False)
         orelse = self.evaluate(node.orelse)
-        self.rewind(mark)
+        written.append(self.rewind(mark))
+        self.merge(written)  # what the test narrowed is narrow inside only; what is made there lasts
         return self.join(body, orelse)
