@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tflint_nan.build import build
+from tflint_nan.ops.choices import implied
 from tflint_nan.source import Source
 from tflint_nan.value import Value
 
@@ -90,6 +91,14 @@ def test_the_mask_takes_nothing_else_away(expression: str) -> None:
 
 def test_two_samples_are_not_one() -> None:
     assert 0.0 in read("np.random.rand(3)[np.random.rand(3) > 0]").interval
+
+
+def test_a_mask_of_many_tests_is_looked_at_for_a_while() -> None:
+    """Each of many elements that are picked by it would cost as much otherwise."""
+    mask = " & ".join(f"(x > {-number})" for number in range(500))
+    value = read(f"x[{mask}]").op
+    assert value is not None
+    assert 0 < len(list(implied(value.arg("index"), True))) <= 200
 
 
 #: A layer's output `p`, and whether its 0 is known among what a mask picks.

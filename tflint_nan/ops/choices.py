@@ -56,6 +56,8 @@ OPPOSITE = {
     "equal": "not_equal",
     "not_equal": "equal",
 }
+#: How many of the tests that make a condition are looked at.
+_MANY = 64
 #: Tests for what is no ordinary number, and what is known of one that is ordinary by the test.
 _USUAL = {"is_finite": "is_finite", "is_nan": "is_number", "is_inf": "is_bounded"}
 
@@ -174,7 +176,9 @@ def implied(condition: Value, outcome: bool) -> Iterator[tuple[Value, str, Value
     Tests are comparisons, and without a bound `is_finite`, `is_number` (no NaN), `is_bounded` (not infinite).
     """
     todo = [(condition, outcome)]
-    while todo:
+    for _ in range(_MANY):
+        if not todo:
+            return
         value, holds = todo.pop()
         op = bare(value).op
         if op is None:
