@@ -175,7 +175,7 @@ class Zeros:
 
     def _hands_back(self, way: tuple[Op, ...], witness: Witness) -> bool:
         """Whether a gradient comes back along `way` to where it starts, be it infinite times 0."""
-        if not is_trained(way[0]) and way[0].name != "prediction":
+        if not is_trained(way[0]):
             return False
         for before, step in pairwise(way):
             choosing = step.name in ("where", "select", "refine")
@@ -193,6 +193,8 @@ def _is_reached(way: tuple[Op, ...], witness: Witness) -> bool:
 
     Data and labels are at the ends of their range; of what is trained a function is, all the way out.
     """
+    if way[0].name == "labels":
+        return True  # classes and masks, whatever else Keras may be given
     data = () if is_trained(way[0]) else way[:1]
     saturating = (step for step in way if step.name in _SATURATING or squasher(step) is not None)
     return any(_is_at_an_end(step, at(step, witness)) for step in (*data, *saturating))
