@@ -186,7 +186,7 @@ def implied(condition: Value, outcome: bool) -> Iterator[tuple[Value, str, Value
         if op.name == "logical_not":
             todo.append((op.arg("x"), not holds))
         elif op.name == ("logical_and" if holds else "logical_or"):
-            todo += [(op.arg("y"), holds), (op.arg("x"), holds)]
+            todo += [(op.arg("x"), holds), (op.arg("y"), holds)]
         elif op.name in MIRRORED:
             x, y, name = op.arg("x"), op.arg("y"), op.name if holds else OPPOSITE[op.name]
             yield x, name, y
