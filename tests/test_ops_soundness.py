@@ -732,6 +732,7 @@ def test_relations(ends: tuple[float, float], seed: int, kind: str, shape_known:
 NOT_BOUNDED = UNBOUNDED | {
     "variable": "training moves it anywhere",
     "placeholder": "anything is fed",
+    "overwritten": "an array that anything may have been written to",
     "measure": "an entropy or divergence, which rounding may make negative",
     "noise": "what is added is normally distributed",
     "dense": "training moves its kernel anywhere",
