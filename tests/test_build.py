@@ -12,7 +12,7 @@ from tflint_nan.build import build
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval
 from tflint_nan.source import Source
-from tflint_nan.value import UNSET, Const, Items, Op, Value
+from tflint_nan.value import UNSET, Const, Items, Object, Op, Value
 
 PROGRAMS = Path(__file__).parent / "programs.md"
 
@@ -217,3 +217,29 @@ tf.print(config.rate * 1.0, one.rate)
     (shown,) = [op for op in graph.ops("unknown_call") if op.api == "tf.print"]
     assert shown.arg("0").interval == Interval(0.25, 0.75)
     assert shown.arg("1").literal == 0.5
+
+
+WORDS = """
+import tensorflow as tf
+
+class Word(dict):
+    def __init__(self, mapping):
+        super().__init__(mapping)
+
+class Sentence(dict):
+    def __init__(self, mapping):
+        super().__init__(mapping)
+
+word = Word({0: "X"})
+sentence = Sentence({word: 3.0, "length": 1})
+tf.print(sentence)
+"""
+
+
+def test_objects_as_keys_of_a_dict_have_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of an object is that of all it holds, its class, the scope around it and the tree of that."""
+    monkeypatch.setattr(Object, "__repr__", lambda _: pytest.fail("the text of an object was asked for"))
+    (probe,) = [op for op in build(Source("a.py", WORDS), {}).ops() if op.api == "tf.print"]
+    (sentence,) = probe.args.values()
+    assert isinstance(sentence, Object)
+    assert set(sentence.attrs) == {"length"}

@@ -91,7 +91,7 @@ class Records(Containers):
         """`type("Net", bases, names)`: the class that it makes."""
         names = args[2] if isinstance(args[2], Table) else Table({})
         bases = tuple(self.elements(args[1]) or ())
-        held = {str(key): value for key, value in names.items.items()}
+        held = {key: value for key, value in names.items.items() if isinstance(key, str)}
         return self._made(args[0], (), held, bases)
 
     def _made(
@@ -169,8 +169,8 @@ class Records(Containers):
         after = self.now(table)
         if isinstance(after, Table) and after is not table:
             for key, item in after.items.items():
-                if value.attrs.get(str(key)) is not item:
-                    self.set(value, str(key), item)
+                if isinstance(key, str) and value.attrs.get(key) is not item:
+                    self.set(value, key, item)
         return result
 
     def replaced(self, value: Object, kwargs: Mapping[str, Value]) -> Object:

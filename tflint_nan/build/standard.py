@@ -182,7 +182,7 @@ def _namespace(nested: bool) -> Builtin:
 def _as_namespace(walk: Calls, value: Value, nested: bool, depth: int = 0) -> Value:
     if not isinstance(value, Table):
         return value
-    attrs = {str(key): walk.loaded(item) for key, item in value.items.items()}
+    attrs = {key: walk.loaded(item) for key, item in value.items.items() if isinstance(key, str)}
     if nested and depth < MAX_JOIN_DEPTH:
         attrs = {key: _as_namespace(walk, item, nested, depth + 1) for key, item in attrs.items()}
     return Object("namespace", "namespace", attrs)
