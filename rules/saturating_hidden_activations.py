@@ -9,7 +9,8 @@ hand-written networks that shows as activations of 1e-100 and a loss that stands
 
 Normalisation between the layers keeps the sums where the slope is largest, so it makes this silent. So
 does a residual connection, which leads around the activations. Tanh has the slope 1 at 0 and is usual in
-reinforcement learning, for differential equations and in autoencoders; it is reported when the code is selected.
+reinforcement learning, for differential equations and in autoencoders; it is reported when the code is
+selected.
 
 ## Example
 

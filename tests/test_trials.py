@@ -18,7 +18,7 @@ LOG = f"""{HEAD}def test_log():
 #: A finding of `--strict` in a test.
 RATIO = f"""{HEAD}def test_ratio(x):
     z = tf.keras.layers.Dense(4)(x)
-    assert tf.reduce_all(z / tf.norm(z) <= 1)
+    assert tf.reduce_all(z / tf.norm(z, axis=-1, keepdims=True) <= 1)
 """
 FIT = """
 def test_fit():
