@@ -616,3 +616,16 @@ def test_edits_that_overlap_are_no_fix() -> None:
 
 def test_no_edit_is_no_fix() -> None:
     assert fix(HEAD + "y = tf.log(x)\n", "log", lambda r, op: None) is None
+
+
+def test_the_text_of_another_file_makes_a_fix_impossible() -> None:
+    """Such as that of an activation, which the file that makes the layer is given."""
+    elsewhere = parse_expression("args.activation")
+    said: list[str] = []
+
+    def quote(r: Rewriter, op: Op) -> None:
+        said.append(r.text(elsewhere))
+        r.replace(op.node, "other")
+
+    assert fix("import tensorflow as tf\ny = tf.nn.softmax(x)\n", "softmax", quote) is None
+    assert said == [""]

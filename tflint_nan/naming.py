@@ -365,9 +365,8 @@ class Naming:
     # Text.
 
     def text(self, node: cst.CSTNode) -> str:
-        """The text of a node, its own parentheses included."""
-        self._here(node)
-        return self._source.code(node)
+        """The text of a node, its own parentheses included; empty where it is in another file."""
+        return self._source.code(node) if self._here(node) else ""
 
     def _here(self, node: cst.CSTNode) -> bool:
         """Whether `node` is in the file that is rewritten; an edit elsewhere makes the fix impossible."""
