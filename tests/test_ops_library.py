@@ -1328,3 +1328,15 @@ def test_a_function_of_keras_lies_in_its_range(expression: str) -> None:
             assert all(a in (None, b) for a, b in zip(value.shape, result.shape, strict=True))
         for number in result[np.isfinite(result)].ravel():
             assert float(number) in value.interval
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 3), (5, 3, 1), (1,)])
+@pytest.mark.parametrize("function", ["keras.utils.to_categorical(y, 4)", "tf.one_hot(y, 4)"])
+def test_the_shape_of_zeros_and_ones(function: str, shape: tuple[int, ...]) -> None:
+    """Keras puts them in the place of a last axis of length 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    computed = eval(function, {"tf": tf, "keras": tf.keras, "y": np.zeros(shape, np.int64)})
+    graph = read(f"import numpy as np\ny = np.zeros({shape}, np.int64)\nout = {function}\n")
+    assert only(graph, "one_hot").value.shape == tuple(computed.shape)

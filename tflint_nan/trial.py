@@ -35,24 +35,27 @@ def is_trial(source: Source, graph: Graph) -> bool:
 def has_tests(source: Source) -> bool:
     """Whether the file defines tests: functions `test*` where they are collected from, or a class of them.
 
-    A program has none, wherever it lies and whatever it is called.
+    Where they are collected from, a class may leave its tests to those that derive from it. A program has
+    none, wherever it lies and whatever it is called.
     """
     *folders, name = source.filename.replace("\\", "/").split("/")
     collected = bool(_FILE.fullmatch(name)) or not _FOLDERS.isdisjoint(folders)
     return any(
         (collected and _is_test(statement) and _is_called_by_nobody(source, statement))
-        or (
-            isinstance(statement, cst.ClassDef)
-            and any(map(_CASE.fullmatch, _names(statement)))
-            and any(map(_is_test, statement.body.body))
-        )
+        or (isinstance(statement, cst.ClassDef) and _is_case(statement, collected))
         for statement in source.outline.body
     )
 
 
-def _names(cls: cst.ClassDef) -> Iterator[str]:
-    """What a class is called, and what its bases are: `unittest.TestCase`, or a project's own."""
-    yield cls.name.value
+def _is_case(cls: cst.ClassDef, collected: bool) -> bool:
+    derived = any(map(_CASE.fullmatch, _bases(cls)))
+    if any(map(_is_test, cls.body.body)):
+        return derived or _CASE.fullmatch(cls.name.value) is not None
+    return derived and collected
+
+
+def _bases(cls: cst.ClassDef) -> Iterator[str]:
+    """What the bases of a class are called: `unittest.TestCase`, or a project's own."""
     for base in cls.bases:
         node = base.value.attr if isinstance(base.value, cst.Attribute) else base.value
         if isinstance(node, cst.Name):

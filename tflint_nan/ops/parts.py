@@ -23,9 +23,15 @@ def of_index(args: Args) -> Args:
     name, values, axis = together
     components = list(index.items) if isinstance(index, Items) and index.kind != "slice" else [index]
     place = _component(components, axis, len(x.shape))
-    asked = None if place is None else _asked(components[place], x.shape[axis])
-    if place is None or asked is None:
+    if place is None:
         return args
+    asked = _asked(components[place], x.shape[axis])
+    if asked is None:
+        last = _counted_back(values, axis, components[place]) if name == "concat" else None
+        if last is None:
+            return args
+        components[place] = last[1]
+        return of_index({**args, "x": last[0], "index": Items(tuple(components))})
     found = _part(name, values, axis, *asked)
     if found is None:
         return args
@@ -47,7 +53,12 @@ def of_split(args: Args) -> Args:
     if x is None or x.shape is None or part is None or sizes is None or together is None:
         return args
     name, values, axis = together
-    asked = _split_range(args, x.shape, axis, integer(part), sizes)
+    number, along = integer(part), _along(args)
+    if number is None or along is None or along % len(x.shape) != axis:
+        return args
+    if name == "concat" and _is_split_as_joined(values, axis, sizes):
+        return {**args, "x": values[number]}
+    asked = _split_range(x.shape[axis], number, sizes)
     found = None if asked is None else _part(name, values, axis, *asked)
     return args if found is None else {**args, "x": found[0]}
 
@@ -95,6 +106,49 @@ def _asked(component: Value, length: int | None) -> tuple[int, int] | None:
     return (taken.start, taken.stop) if taken.step == 1 and taken else None
 
 
+def _counted_back(values: Sequence[Value], axis: int, component: Value) -> tuple[Value, Value] | None:
+    """The operand that a component asks for which counts from the end, and what it asks of that.
+
+    So it does not matter how long the other operands are.
+    """
+    lengths = [_length(value, axis) for value in values]
+    last = lengths[-1] if lengths else None
+    if _is_integer(component):
+        return (
+            (values[-1], component) if last is not None and -last <= (integer(component) or 0) < 0 else None
+        )
+    if not isinstance(component, Items) or component.kind != "slice":
+        return None
+    if any(item.literal is not None and integer(item) is None for item in component.items):
+        return None
+    first, stop, step = (integer(item) for item in component.items)
+    if step not in (None, 1):
+        return None
+    if stop is None and first is not None and last is not None and -last <= first < 0:
+        return values[-1], component
+    behind = None if None in lengths[1:] else sum(length or 0 for length in lengths[1:])
+    whole = Items((Const(None), Const(None), Const(None)), "slice")
+    return (values[0], whole) if not first and stop is not None and behind and stop == -behind else None
+
+
+def _is_split_as_joined(values: Sequence[Value], axis: int, sizes: Value) -> bool:
+    """Whether the sizes of a split are the lengths of the operands, all but one of them known."""
+    if not isinstance(sizes, Items) or len(sizes.items) != len(values):
+        return False
+    pairs = [(integer(size), _length(value, axis)) for size, value in zip(sizes.items, values, strict=True)]
+    unknown = [pair for pair in pairs if None in pair or -1 in pair]
+    return len(unknown) == 1 and all(one == other for one, other in pairs if (one, other) not in unknown)
+
+
+def _length(value: Value, axis: int) -> int | None:
+    return value.shape[axis] if value.shape is not None and axis < len(value.shape) else None
+
+
+def _along(args: Args) -> int | None:
+    """The axis of a split."""
+    return integer(args["axis"]) if "axis" in args and is_given(args["axis"]) else 0
+
+
 def _shifted(component: Value, asked: tuple[int, int], offset: int) -> Value:
     first, last = asked[0] - offset, asked[1] - offset
     if _is_integer(component):
@@ -102,19 +156,15 @@ def _shifted(component: Value, asked: tuple[int, int], offset: int) -> Value:
     return Items((Const(first), Const(last), Const(None)), "slice")
 
 
-def _split_range(
-    args: Args, shape: Sequence[int | None], along: int, part: int | None, sizes: Value
-) -> tuple[int, int] | None:
-    axis = integer(args["axis"]) if "axis" in args and is_given(args["axis"]) else 0
-    if axis is None or part is None or axis % len(shape) != along:
-        return None
+def _split_range(length: int | None, part: int, sizes: Value) -> tuple[int, int] | None:
+    """The elements that one part has of an axis of that length."""
     if isinstance(sizes, Items):
         lengths = integers(sizes) or ()
         if any(n is None or n < 0 for n in lengths[: part + 1]) or part >= len(lengths):
             return None
         known = [n for n in lengths[: part + 1] if n is not None]
         return sum(known[:-1]), sum(known)
-    count, length = integer(sizes), shape[along]
+    count = integer(sizes)
     if not count or length is None or length % count:
         return None
     return part * (length // count), (part + 1) * (length // count)
@@ -126,7 +176,7 @@ def _part(name: str, values: Sequence[Value], axis: int, first: int, last: int) 
         return (values[first], first) if last == first + 1 and first < len(values) else None
     start = 0
     for value in values:
-        length = value.shape[axis] if value.shape is not None and axis < len(value.shape) else None
+        length = _length(value, axis)
         if length is None:
             return None
         if start <= first and last <= start + length:

@@ -24,6 +24,8 @@ from tflint_nan.ops.table import Facts, operator
 from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
 
 _INF = math.inf
+#: Names of functions that make one row of zeros and ones for each row of a table.
+_BY_ROW = ("encoder.", "pd.")
 #: Standard deviations from the mean of a normal distribution beyond which a fifth of it lies.
 _QUINTILE = 0.8416212
 #: Where in its range a uniform sample is assumed: at no round number.
@@ -153,15 +155,25 @@ _filled("zeros", 0.0)
 _filled("ones", 1.0)
 
 
+def _one_hot_shape(op: Op) -> Shape:
+    """A further axis behind the others; some functions put it in the place of an axis of length 1."""
+    given, depth = op.arg("x").shape, integer(op.arg("depth"))
+    if given is None:
+        return None
+    if op.api.startswith(_BY_ROW):
+        return (*given[:1], depth)
+    if op.api == "keras.utils.to_categorical" and len(given) > 1:
+        return None if given[-1] is None else (*given[: -1 if given[-1] == 1 else None], depth)
+    return (*given, depth)
+
+
 def _indicator(name: str) -> None:
     """Zeros and ones, in different places: one_hot, the identity matrix, masks."""
 
     @operator(name, differentiable=False)
     def transfer(op: Op) -> Facts:
         dtype = _given_dtype(op) or ("float64" if is_numpy(op) else "float32")
-        shape: Shape = None
-        if name == "one_hot" and op.arg("x").shape is not None and not is_given(op.arg("axis")):
-            shape = (*op.arg("x").shape, integer(op.arg("depth")))  # type: ignore[misc]
+        shape = _one_hot_shape(op) if name == "one_hot" and not is_given(op.arg("axis")) else None
         on, off = op.arg("on_value"), op.arg("off_value")
         if is_given(on) or is_given(off):
             values = [v if is_given(v) else Const(d) for v, d in ((on, 1.0), (off, 0.0))]
