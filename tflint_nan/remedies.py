@@ -15,7 +15,7 @@ from tflint_nan.ops.losses import is_keras
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of
 from tflint_nan.training import compiled
-from tflint_nan.value import NONE, Op, Scope, Value
+from tflint_nan.value import NONE, Object, Op, Option, Scope, Value
 
 #: What the fixes of squared errors say.
 _TRAIN = "Train with the cross entropy"
@@ -285,6 +285,10 @@ def replace_activation(r: Rewriter, activation: Op, name: str) -> bool:
 
     A name that the fix gives to the logits is used here as well.
     """
+    made = activation.arg("layer")
+    if isinstance(made, Object) and isinstance(made.config("activation"), Option):
+        r.decline("which activation it is, is a setting of the command line")
+        return False
     node = activation.nodes.get("activation")
     if node is not None and r.text(node)[-1:] in ("'", '"'):
         r.replace(node, quoted_as(r.text(node), name))
