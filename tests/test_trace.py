@@ -47,7 +47,7 @@ WITNESSES = {
         "w = -104 -> square = 10816, b = -104 -> mul = -1.12486e+06 -> sigmoid = 0 -> log = -inf",
     ),
     "a division of what the divisor is made of": (
-        "z = tf.Variable([1.0, 2.0])\ny = z / tf.norm(z)\n",
+        "z = tf.Variable([[1.0, 2.0]])\ny = z / tf.norm(z, axis=1, keepdims=True)\n",
         "z = 0 -> norm = 0 -> div = nan",
     ),
     "a divisor that is 0 with a dividend that may be, too": (
