@@ -29,8 +29,8 @@ InteractiveSession Print Session accumulate_n angle arg_max arg_min assign assig
 batch_gather batch_matmul batch_scatter_update batch_to_space_nd betainc bincount ceil check_numerics
 cholesky cholesky_solve clip_by_average_norm concat_v2 confusion_matrix conj count_nonzero cross cumprod
 decode_raw depth_to_space diag diag_part digamma div div_no_nan erf erfc expm1 extract_image_patches fft
-fft2d fft3d floor_div floordiv floormod get_default_session get_variable global_norm global_variables_initializer
-glorot_normal_initializer glorot_uniform_initializer ifft ifft2d ifft3d igamma igammac imag
+fft2d fft3d floor_div floordiv floormod get_default_session get_variable global_norm
+global_variables_initializer glorot_normal_initializer glorot_uniform_initializer ifft ifft2d ifft3d igamma igammac imag
 initialize_all_variables inv invert_permutation is_finite is_inf is_nan is_non_decreasing
 is_strictly_increasing lbeta lgamma lin_space log log1p log_sigmoid logical_xor matrix_band_part
 matrix_determinant matrix_diag matrix_diag_part matrix_inverse matrix_set_diag matrix_solve
