@@ -18,6 +18,8 @@ from pygls.lsp.client import LanguageClient
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LINES, CHANGES = 1000, 20
+#: Seconds between an answer and the next change: somebody types, and fast.
+PAUSE = 0.1
 
 
 def program() -> str:
@@ -67,6 +69,7 @@ async def measure(text: str) -> list[float]:
         )
         await told.wait()
         taken.append(time.perf_counter() - begun)
+        await asyncio.sleep(PAUSE)
     await client.shutdown_async(None)
     client.exit(None)
     await client.stop()

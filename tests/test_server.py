@@ -14,7 +14,12 @@ import pytest_lsp
 from lint import command
 from lint import fix as fix_text
 from lsprotocol import types as lsp
+from pygls.workspace import PositionCodec
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
+
+from tflint_nan.server.server import Server
+from tflint_nan.server.texts import Part, Text
+from tflint_nan.source import Source
 
 BUG = """\
 import tensorflow as tf
@@ -159,6 +164,36 @@ async def test_only_the_last_of_many_changes_is_told(client: LanguageClient, tmp
     await asyncio.sleep(0.3)
     assert heard.count <= 3, "each keystroke is answered"
     assert list(heard[uri]) == []
+
+
+@pytest.mark.asyncio
+async def test_garbage_is_looked_for_when_nobody_types(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each time an answer has been given, and not while somebody waits for one."""
+    path = tmp_path / "a.py"
+    said: list[str] = []
+    tidied = asyncio.Event()
+
+    def collect() -> None:
+        said.append("collected")
+        tidied.set()
+
+    monkeypatch.setattr("tflint_nan.server.server.collect", collect)
+    monkeypatch.setattr("tflint_nan.server.server.keep", lambda: None)
+    monkeypatch.setattr("threading.stack_size", lambda _: None)
+    server = Server()
+    monkeypatch.setattr(server, "_publish", lambda *_: said.append("told"))
+    parts = {None: Part(path.as_uri(), 1, BUG.splitlines(keepends=True))}
+    server.opened(
+        path.as_uri(), lambda: Text(path.as_uri(), path, Source("a.py", BUG), parts, PositionCodec())
+    )
+    await asyncio.wait_for(tidied.wait(), PATIENCE)
+    for _ in range(3):
+        server.changed(path.as_uri())
+    tidied.clear()
+    await asyncio.wait_for(tidied.wait(), PATIENCE)
+    assert said == ["told", "collected", "told", "collected"]
 
 
 @pytest.mark.asyncio

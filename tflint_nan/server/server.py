@@ -26,8 +26,9 @@ from tflint_nan.config import ConfigError, Configs, Overrides, Selection, check_
 from tflint_nan.faults import START, UNREADABLE, fault
 from tflint_nan.finding import Applicability, Finding, Position
 from tflint_nan.fix import fix_source
-from tflint_nan.garbage import collect_later
+from tflint_nan.garbage import collect, collect_later, keep
 from tflint_nan.job import Mode
+from tflint_nan.registry import rules
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
 from tflint_nan.server.texts import Text, file_text, notebook_text, unopened_text
@@ -92,6 +93,8 @@ class Server(LanguageServer):
         # A thread's stack is smaller than a main thread's on some systems.
         threading.stack_size(_STACK)
         self._reader = ThreadPoolExecutor(1, "reader")
+        self._reader.submit(_load)
+        self._tidying: asyncio.TimerHandle | None = None
 
     # What is open.
 
@@ -129,8 +132,9 @@ class Server(LanguageServer):
 
     def _soon(self, uri: str, delay: float) -> None:
         document = self._open[uri]
-        if document.waiting is not None:
-            document.waiting.cancel()
+        for timer in (document.waiting, self._tidying):
+            if timer is not None:
+                timer.cancel()
         loop = asyncio.get_running_loop()
         document.waiting = loop.call_later(delay, lambda: loop.create_task(self._read(uri)))
 
@@ -139,6 +143,8 @@ class Server(LanguageServer):
         if document is not None:
             with collect_later():
                 await self._tell(uri, document)
+            # When nobody types.
+            self._tidying = asyncio.get_running_loop().call_later(QUIET, collect)
 
     async def _tell(self, uri: str, document: _Open) -> None:
         """Read a text, and publish what is found in it."""
@@ -448,6 +454,12 @@ def _touch(a: lsp.Range, b: lsp.Range) -> bool:
         b.start.line,
         b.start.character,
     ) <= (a.end.line, a.end.character)
+
+
+def _load() -> None:
+    """Load what every check needs, before the first."""
+    rules()
+    keep()
 
 
 def serve() -> None:
