@@ -49,7 +49,8 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
 
     Returns:
         Findings of this file, sorted, each code once at a place. What goes wrong in another file, called
-        from this one, stands at the call. A rule that fails is a NAN901 finding.
+        from this one, stands at the call, once for each value that does. A rule that fails is a NAN901
+        finding.
 
     Raises:
         SourceError: the text is not Python.

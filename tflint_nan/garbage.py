@@ -21,7 +21,7 @@ def collect_rarely() -> None:
 
 
 def keep() -> None:
-    """What is loaded stays, so nobody need look at it again."""
+    """What is loaded stays: the collector need not look at it, nor the system copy it for a new process."""
     gc.freeze()
 
 

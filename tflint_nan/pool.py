@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import multiprocessing
 import os
 import signal
@@ -14,7 +13,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 
 from tflint_nan.check import Surroundings, check_file
 from tflint_nan.faults import crash, log, log_to_stderr
-from tflint_nan.garbage import collect_rarely
+from tflint_nan.garbage import collect_rarely, keep
 from tflint_nan.job import Job, Result
 from tflint_nan.registry import rules
 
@@ -175,7 +174,7 @@ def _work(jobs: Sequence[Job], connection: Connection, parent: Connection, level
     parent.close()
     log_to_stderr(level)
     collect_rarely()
-    gc.freeze()  # What is loaded stays: the collector need not look at it, nor the system copy it.
+    keep()
     surroundings = Surroundings()
     with contextlib.suppress(EOFError, OSError):
         while True:
