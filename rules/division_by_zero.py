@@ -11,7 +11,7 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
   standard deviation, its variance, its largest less its smallest value.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
   an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels,
-  variables whose training is not seen, one trained number that starts elsewhere (a temperature, the logit of
+  what stands in a program that only predicts, variables whose training is not seen, one trained number that starts elsewhere (a temperature, the logit of
   a dropout rate), one statistic over another, and what a test around the division asks about.
 * Only when the code is selected: everything there is (a count, an energy or a norm over all axes, or over the
   examples and others; a total variance; a histogram, which is 0 where nothing of the kind is there), masks

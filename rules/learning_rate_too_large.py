@@ -62,7 +62,8 @@ vectors), the bound is ten times the default one. Where it goes through none (th
 coordinates of a test function), how large a step may be depends on what is moved, and the steps of plain
 gradient descent whose gradients are clipped by norm have a bounded length. What is above the bounds of
 `--strict` in these cases, or where the loss is not seen, is reported when the code is selected; what is above
-the default bounds, by `--strict` where the optimizer is made and not seen to be used.
+the default bounds, by `--strict` where the optimizer is made and not seen to be used, or applies the steps of
+a Newton or Gauss-Newton method, whose whole length is 1.
 
 Nothing is reported where gradients are written by hand: an optimizer is tried out.
 
@@ -143,7 +144,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 limit = math.inf
             # The strict bounds are for what is seen to be deep, in steps whose length nothing else bounds.
             weaker = Level.STRICT if layers is not None and limit == bound else Level.OPTIONAL
-            # An optimizer that is handed on may average what others have learned.
+            # An optimizer that is handed on may average what others have learned; one may apply whole steps.
             strongest = Level.DEFAULT if is_used(graph, optimizer) else Level.STRICT
             schedule = op.arg(argument).made_by("schedule")
             name = optimizer.api.rpartition(".")[2]

@@ -82,8 +82,8 @@ class ZeroDivisor:
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
-            doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it, it
-            is one trained number that starts elsewhere); OPTIONAL with more, and where all there is has to.
+            doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or is
+            nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL with more, and where all there is has to.
     """
 
     trail: Trail
@@ -155,7 +155,8 @@ def _is_whole(index: Value) -> bool:
 
 def _level(graph: Graph, trail: Trail) -> Level:
     agreeing, sure = _agreeing(trail), _is_sure(graph, trail)
-    doubts = max(agreeing, not sure) + is_asked_about(graph, trail) + is_looked_at(trail)
+    doubts = max(agreeing, not sure) + is_asked_about(graph, trail)
+    doubts += is_looked_at(trail) or graph.only_predicts
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
 
 

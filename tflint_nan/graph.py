@@ -275,6 +275,11 @@ class Graph:
         return bool(steps) and not any(map(is_lost, losses))
 
     @cached_property
+    def only_predicts(self) -> bool:
+        """Whether a program asks models for predictions and trains none; one may be compiled to be asked."""
+        return any(self.ops("predict")) and not any(self.ops("fit", "minimize", "gradients", "add_loss"))
+
+    @cached_property
     def _settings(self) -> frozenset[int]:
         set_by = [source for op in self.ops(*_SETTING) for source in op.operands]
         return self._back((*self._losses, *self._away, *set_by), _TAKEN)

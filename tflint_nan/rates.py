@@ -15,6 +15,8 @@ from tflint_nan.value import NONE, Items, Object, Op, Value, sources
 _LAYERS = {**dict.fromkeys(LINEAR, 1), **dict.fromkeys(("lstm", "gru", "rnn"), 2)}
 #: Of these the weights are an operand.
 _PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
+#: What makes of a gradient the step of a Newton or Gauss-Newton method, whose natural length is 1.
+_SOLVERS = frozenset({"solve", "inverse"})
 
 
 def rate(value: Value) -> float | None:
@@ -80,9 +82,11 @@ def descends(graph: Graph, optimizer: Op) -> bool:
 
 
 def is_used(graph: Graph, optimizer: Op) -> bool:
-    """Whether an optimizer is seen to minimise something, or to apply gradients."""
+    """Whether an optimizer is seen to minimise something, or to apply gradients as they are."""
     steps = graph.ops("minimize", "compile", "apply_gradients")
-    return any(optimizer in sources(step.arg("optimizer")) for step in steps)
+    used = [step for step in steps if optimizer in sources(step.arg("optimizer"))]
+    solved = (_SOLVERS & {op.name for op in ancestors(step.arg("gradients")).values()} for step in used)
+    return bool(used) and not any(solved)
 
 
 def depth(graph: Graph, optimizer: Op) -> int | None:
