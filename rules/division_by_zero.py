@@ -10,9 +10,10 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
 * Always: one element (a saturated sigmoid or `elu(x) + 1`, a relu), or one feature that is constant: its
   standard deviation, its variance, its largest less its smallest value.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
-  an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels,
-  what stands in a program that only predicts, variables whose training is not seen, one trained number that starts elsewhere (a temperature, the logit of
-  a dropout rate), one statistic over another, and what a test around the division asks about.
+  an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
+  stands in a program that only predicts, variables whose training is not seen, one trained number that starts
+  elsewhere (a temperature, the logit of a dropout rate), one statistic over another, and what a test around
+  the division asks about.
 * Only when the code is selected: everything there is (a count, an energy or a norm over all axes, or over the
   examples and others; a total variance; a histogram, which is 0 where nothing of the kind is there), masks
   that are mixed with other numbers, and what has two doubts of the second kind.

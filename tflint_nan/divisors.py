@@ -82,8 +82,9 @@ class ZeroDivisor:
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
-            doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or is
-            nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL with more, and where all there is has to.
+            doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
+            is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
+            with more, and where all there is has to.
     """
 
     trail: Trail
