@@ -64,7 +64,8 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.divisors import DIVISIONS, SPREADS, ZeroDivisor, is_count, is_spread, zero_divisors
+from tflint_nan.agreeing import SPREADS, is_count
+from tflint_nan.divisors import DIVISIONS, ZeroDivisor, is_spread, zero_divisors
 from tflint_nan.evidence import guard, is_trained
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report

@@ -5,8 +5,9 @@ The log of 0 is `-inf` and the log of a negative number is NaN; both destroy eve
 reaches. It is reported where something on the way is known to get there: a relu, a one-hot label, a square, a
 sum of these, or the output of a trained layer that nothing bounds.
 
-How often something occurs in data (a count, a sum of tests or one-hot labels) is 0 only where the data has
-none of it: that is for `--strict`, as are weights whose training is not seen.
+Weights whose training is not seen are for `--strict`, as are sums of all there is. How often something occurs
+in data (a count, a sum of tests or one-hot labels), and what else is doubtful and has to be 0 in all of a row
+or a batch, is reported when the code is selected.
 
 ## Example
 ```python
@@ -46,6 +47,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.agreeing import ROLES, Agreeing, agreeing
 from tflint_nan.evidence import BINARY, Trail, is_made_up
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
@@ -56,7 +58,7 @@ from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
 
 #: Reach 0 only where the data does not vary, or has none of what is counted.
-_WEAK = frozenset({"std", "variance", "norm", "max", "min", "count", "count_nonzero", "sub"})
+_WEAK = frozenset({"std", "variance", "norm", "max", "min", "count", "count_nonzero", "sub"}) | ROLES
 #: Positive, and 0 only by underflow.
 _POSITIVE = frozenset({"exp", "softplus"})
 _SUMS = frozenset({"sum", "mean"})
@@ -78,8 +80,14 @@ def check(graph: Graph) -> Iterator[Report]:
             f"so this {sink.name} is {bad.result}",
             help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
             fix=partial(_fix, bad),
-            level=Level.DEFAULT if _is_strong(graph, bad.trail) else Level.STRICT,
+            level=_level(graph, bad.trail),
         )
+
+
+def _level(graph: Graph, trail: Trail) -> Level:
+    """One step down for each of: an author need not expect the number; everything there is has to be 0."""
+    doubts = (not _is_strong(graph, trail)) + (agreeing(trail) is Agreeing.ALL)
+    return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[doubts]
 
 
 def _is_strong(graph: Graph, trail: Trail) -> bool:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
+from tflint_nan.agreeing import SPREADS, Agreeing, agreeing, measured, spreads
 from tflint_nan.evidence import (
     BINARY,
-    PASSING,
     Trail,
     ancestors,
     at,
     guard,
     is_asked_about,
     is_counted,
-    is_epsilon,
     is_looked_at,
     is_made_up,
     is_settled,
@@ -31,45 +29,20 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
-from tflint_nan.ops.arithmetic import is_span
 from tflint_nan.ops.points import bare
-from tflint_nan.ops.reductions import axes
 from tflint_nan.roots import infinite_roots
 from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness
 
 #: Ops that divide by an operand.
 DIVISIONS = ("div", "reciprocal", "rsqrt")
-#: 0 where a feature is constant.
-SPREADS = frozenset({"std", "variance"})
-_COUNTS = frozenset({"count", "count_nonzero"})
-#: What is 0 or 1, steps of sequences that are padded included.
-_TICKS = BINARY | {"mask"}
 #: Tests that each number passes when it is compared with itself.
 _REFLEXIVE = frozenset({"equal", "less_equal", "greater_equal"})
-#: What hands on every number, and adds none.
-_KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
-#: What is taken for 0 somewhere by the place that it has among the arguments of a loss.
-_ROLES = frozenset({"prediction", "labels"})
 #: What comes from outside.
 _GIVEN = frozenset({"parameter", "placeholder", "unknown_call"})
 #: One number of many.
 _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
 #: Producers whose 0 is certain to come: a saturated output, a weight that changes sign.
 _STRONG = frozenset({"relu", "variable"})
-#: Ops that are 0 where all of what they reduce is.
-_REDUCING = frozenset({"sum", "mean", "max", "norm", "count_nonzero"})
-#: Ops that are 0 where their operand is, besides those that pass any number on.
-_FOLDING = frozenset({"square", "pow", "abs", "norm"})
-#: Ops of several operands, of which one alone is not what the 0 depends on.
-_MIXING = frozenset({"mul", "add", "sub", "prod"})
-
-
-class Agreeing(IntEnum):
-    """How many elements have to agree for a 0; each step is a doubt."""
-
-    ONE = 0
-    ROW = 1
-    ALL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +81,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if _has_one(trail.producer):
             continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
-        if is_made_up(trail.producer) or (is_counted(trail) and not _spreads(trail.producer)):
+        if is_made_up(trail.producer) or (is_counted(trail) and not spreads(trail.producer)):
             continue
         if is_settled(graph, trail):
             continue
@@ -155,8 +128,7 @@ def _is_whole(index: Value) -> bool:
 
 
 def _level(graph: Graph, trail: Trail) -> Level:
-    agreeing, sure = _agreeing(trail), _is_sure(graph, trail)
-    doubts = max(agreeing, not sure) + is_asked_about(graph, trail)
+    doubts = max(agreeing(trail), not _is_sure(graph, trail)) + is_asked_about(graph, trail)
     doubts += is_looked_at(trail) or graph.only_predicts
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
 
@@ -196,7 +168,7 @@ def _quotient(trail: Trail) -> float | None:
 
 def _is_strong(graph: Graph, trail: Trail) -> bool:
     """Whether one element alone brings the 0 about, and its producer is sure to have one."""
-    return _agreeing(trail) is Agreeing.ONE and _is_sure(graph, trail)
+    return agreeing(trail) is Agreeing.ONE and _is_sure(graph, trail)
 
 
 def _is_sure(graph: Graph, trail: Trail) -> bool:
@@ -207,7 +179,7 @@ def _is_sure(graph: Graph, trail: Trail) -> bool:
     # A weight gets to 0 by training, which has to be seen, or expected, as by who adds an epsilon.
     if made.name == "variable" and trail.witness.value == 0 and not graph.differentiated(trail.sink):
         return False
-    if _spreads(made):
+    if spreads(made):
         return not _measures(trail)
     return made.name in _STRONG or _is_logit(made) or _is_flat(trail)
 
@@ -217,96 +189,6 @@ def _is_flat(trail: Trail) -> bool:
     made = trail.producer
     low = min((witness.value for witness in made.value.witnesses), default=None)
     return made.name == "elu" and is_trained(made) and at(made, trail.witness) == low
-
-
-def _agreeing(trail: Trail) -> Agreeing:
-    """How many elements have to be 0, or equal, for the divisor to be.
-
-    One, or one row of them, where they are reduced; everything, where all axes are, or the examples with
-    others. So it is for spreads of everything there is, one step below: all of it need only be equal.
-    """
-    made = trail.producer
-    found, reduced = Agreeing.ONE, list[Op]()
-    for op in _handing(trail):
-        if op.name in _REDUCING or _spreads(op):
-            reduced.append(op)
-            found = max(found, _reduced(op, trail))
-        elif op.name in _MIXING and _mixes(op, trail):
-            found = max(found, Agreeing.ROW)
-    if len(reduced) > 1 and any(_takes_examples(op) for op in reduced):
-        return Agreeing.ALL
-    if made.name in _ROLES:
-        return Agreeing.ALL if found else Agreeing.ONE
-    return Agreeing.ALL if made.name in _TICKS | _COUNTS and _is_mixed(trail) else found
-
-
-def _handing(trail: Trail) -> Iterator[Op]:
-    """The ops that hand the 0 on, the nearest to the divisor first, and the one that makes it."""
-    chain = list(trail.chain[:-1])
-    while chain:
-        op = chain.pop()
-        yield op
-        passing = op.name in PASSING or op.name in _FOLDING or op.flow
-        if not passing or (squasher(op) is not None and op is not trail.chain[0]):
-            return
-        # A 0 that nothing is assumed for has no source, and its chain is the divisor alone.
-        if not chain and not trail.witness.inputs:
-            zeros = (value.op for value in op.args.values() if value.reaches(lambda v: v == 0))
-            chain += [made for made in zeros if made is not None][:1]
-
-
-def _reduced(op: Op, trail: Trail) -> Agreeing:
-    x, over = _measured(op), _over(op)
-    vector = x.shape is not None and len(x.shape) == 1
-    whole = over is None or (x.shape is not None and len(over) == len(x.shape))
-    if _spreads(op):
-        # A vector is one feature; the least and the largest are usual of each image or map as well.
-        rows = op.name not in SPREADS and not _takes_examples(op) and over != (-2,)
-        return Agreeing.ROW if rows or (whole and not vector) else Agreeing.ONE
-    if vector and x.shape != (None,):
-        return Agreeing.ROW  # as long as it is, it holds no examples
-    if whole or (_takes_examples(op) and len(over or ()) > 1):
-        return Agreeing.ALL
-    # A unit that is off is off for all examples.
-    unit = op.name == "mean" and squasher(trail.producer) == "sigmoid"
-    return Agreeing.ONE if unit else Agreeing.ROW
-
-
-def _takes_examples(op: Op) -> bool:
-    """Whether an op reduces the axis that examples, or the rows of a table, lie along."""
-    over = _over(op)
-    return over is None or 0 in over
-
-
-def _over(op: Op) -> tuple[int | None, ...] | None:
-    """The axes that an op reduces, as `axes` has them."""
-    edge = _edge(op)
-    return axes(edge, edge.arg("x"))
-
-
-def _measured(op: Op) -> Value:
-    """What an op reduces, or measures the spread of."""
-    return _edge(op).arg("x")
-
-
-def _edge(op: Op) -> Op:
-    """The reduction itself; of the largest less the smallest the first of the two."""
-    return (op.arg("x").made_by("max") if is_span(op) else None) or op
-
-
-def _spreads(op: Op) -> bool:
-    """Whether `op` is 0 where all that it is computed from is equal."""
-    return op.name in SPREADS or op.name == "peak_to_peak" or is_span(op)
-
-
-def _mixes(op: Op, trail: Trail) -> bool:
-    """Whether something else than a constant takes part in a step."""
-    if op.name == "sub":
-        return number(op.arg("x")) != 1
-    given = [n for value in op.args.values() if (n := number(value)) is not None]
-    weight = trail.producer.name == "variable"
-    constant = bool(given) and (op.name != "add" or not weight or all(map(is_epsilon, given)))
-    return not constant or op.name == "prod"
 
 
 def _is_logit(op: Op) -> bool:
@@ -334,27 +216,6 @@ def _measures(trail: Trail) -> bool:
 def is_spread(trail: Trail) -> bool:
     """Whether the dividend is the deviation of the very data whose spread is the divisor."""
     deviation = trail.sink.arg("x").op if trail.sink.name == "div" else None
-    if not _spreads(trail.producer) or deviation is None or deviation.name != "sub":
+    if not spreads(trail.producer) or deviation is None or deviation.name != "sub":
         return False
-    return same(deviation.arg("x"), _measured(trail.producer))
-
-
-def is_count(trail: Trail) -> bool:
-    """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
-    names = [step.name for step in trail.steps if step.name not in _KEEPING]
-    if trail.producer.name in _COUNTS:
-        return not set(names) - {"sum", "max"}
-    return trail.producer.name in BINARY and names == ["sum"]
-
-
-def _is_mixed(trail: Trail) -> bool:
-    """Whether the 0 of a test of elements, or of a count, is one among numbers of which nothing is known.
-
-    One element is enough where it divides itself, one row without any where these are counted. A row of a
-    mask of lengths is 0 for a length of 0, an element of a histogram where nothing of the kind is there; what
-    is picked out of counts, or mixed with other numbers on the way, depends on those.
-    """
-    made = trail.producer.name
-    counting = [op for op in (trail.producer, *trail.steps) if op.name in ("sum", "count_nonzero")]
-    others = {step.name for step in trail.steps} - _KEEPING - ({"sum", "slice"} if counting else set())
-    return bool(others) or made == "count" or (made == "mask" and bool(counting))
+    return same(deviation.arg("x"), measured(trail.producer))
