@@ -5,7 +5,8 @@
 Clipping bounds the length of a step, so that one exploding gradient does not carry the weights off to where
 the loss is NaN. The functions return new tensors: where the optimizer is given the old ones, or has had them
 before, nothing is clipped and the program trains as if the line were not there. In the same way Keras takes
-`clipnorm`, `global_clipnorm` and `clipvalue` that are 0 or negative as "do not clip".
+`clipnorm`, `global_clipnorm` and `clipvalue` that are 0 or negative as "do not clip". A 0 that comes from a
+setting, a default or a constant is a switch, and reported when the code is selected.
 
 ## Example
 
@@ -114,7 +115,7 @@ def check(graph: Graph) -> Iterator[Report]:
                 help=f"use {name}=1.0, or leave it out",
                 fix=partial(_fix, graph, optimizer, name),
                 # A setting that is 0 is a switch.
-                level=Level.DEFAULT if given < 0 or is_written_in(optimizer, name) else Level.STRICT,
+                level=Level.DEFAULT if given < 0 or is_written_in(optimizer, name) else Level.OPTIONAL,
                 severity=Severity.WARNING,
             )
 

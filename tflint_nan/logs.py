@@ -19,7 +19,6 @@ from tflint_nan.evidence import (
     monitored_only,
     number,
     onward,
-    same,
     shielded,
     squasher,
     trails,
@@ -28,6 +27,7 @@ from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
 from tflint_nan.merging import lost_epsilon
+from tflint_nan.ops.repeats import alike
 from tflint_nan.targets import swapped_logs
 from tflint_nan.value import Op, Value, Witness
 
@@ -105,19 +105,9 @@ def _own_product(graph: Graph, trail: Trail) -> Op | None:
         else operand
     )
     for taker in onward(graph, sink, lambda op: op.name == "neg" or bool(op.flow)):
-        if taker.name == "mul" and any(_alike(value, zero) for value in taker.args.values()):
+        if taker.name == "mul" and any(alike(value, zero) for value in taker.args.values()):
             return taker
     return None
-
-
-def _alike(a: Value, b: Value) -> bool:
-    """Whether two values are the same numbers, computed once or twice from the same."""
-    if same(a, b):
-        return True
-    one, other = a.op, b.op
-    if one is None or other is None or one.name != other.name or one.args.keys() != other.args.keys():
-        return False
-    return bool(one.args) and all(same(value, other.args[name]) for name, value in one.args.items())
 
 
 def _merged(graph: Graph, sink: Op) -> Iterator[BadLog]:

@@ -52,6 +52,8 @@ class Comparisons(Elements):
             return folded
         if isinstance(x.literal, (str, bytes)) or isinstance(y.literal, (str, bytes)):
             return Unknown()
+        self.compared(left, x)
+        self.compared(right, y)
         return self.operation(name, {"x": x, "y": y}, {"x": left, "y": right})
 
     def _compare_items(self, name: str, x: Value, y: Value) -> Value | None:

@@ -96,7 +96,8 @@ class Expressions(Comparisons):
         self._depth += 1
         outer, self.node = self.node, node
         try:
-            return handler(self, node)
+            value = handler(self, node)
+            return self.narrowed(value) if self.frame.known else value
         finally:
             self._depth -= 1
             self.node = outer

@@ -8,8 +8,9 @@ import libcst as cst
 
 from tflint_nan.build.arrays import Arrays
 from tflint_nan.ops.choices import MIRRORED, OPPOSITE
+from tflint_nan.ops.repeats import alike
 from tflint_nan.ops.table import APIS
-from tflint_nan.value import NONE, Const, OneOf, Symbol, Tensor, Unknown, Value
+from tflint_nan.value import NONE, Const, Items, OneOf, Op, Symbol, Tensor, Unknown, Value
 
 #: Python's comparisons by their canonical names.
 TESTS: dict[type[cst.BaseCompOp], str] = {
@@ -37,7 +38,28 @@ _SIMPLE = frozenset({*_NAMES, cst.Integer, cst.Float, cst.UnaryOperation})
 
 
 class Guards(Arrays):
-    """Narrows what names hold where a test is known to have an outcome."""
+    """Narrows what names and expressions hold where a test is known to have an outcome."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What was compared last by an expression without a name, with the expression.
+        self._compared: dict[int, tuple[cst.BaseExpression, Value]] = {}
+
+    def compared(self, node: cst.BaseExpression, value: Value) -> None:
+        """Take note that `value`, which `node` computes, is compared: it is what a guard is about."""
+        if type(node) not in _SIMPLE:
+            self._compared[id(node)] = node, value
+
+    def narrowed(self, value: Value) -> Value:
+        """What tests leave of `value`, of which they asked when it was computed before."""
+        op = value.op
+        if not isinstance(value, Tensor) or op is None or op.name == "refine":
+            return value
+        for known in self.frame.known.values():
+            if isinstance(known, Items) and _is_about(known.items[0], value, op):
+                _, test, bound = known.items
+                value = self.emit("refine", {"x": value, "test": test, "bound": bound})
+        return value
 
     def refine(self, test: cst.BaseExpression, holds: bool) -> None:
         """Go on with `test` known to be `holds`; the caller forks and merges."""
@@ -69,8 +91,12 @@ class Guards(Arrays):
             left = target.comparator
 
     def _narrow_both(self, name: str, left: cst.BaseExpression, right: cst.BaseExpression) -> None:
-        self._narrow(left, name, self._limit(right))
-        self._narrow(right, MIRRORED[name], self._limit(left))
+        x, y = self._limit(left), self._limit(right)
+        self._narrow(left, name, y)
+        self._narrow(right, MIRRORED[name], x)
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            self._learn((x, y), name, Const(0))
+            self._learn((y, x), MIRRORED[name], Const(0))
 
     def _refine_call(self, call: cst.Call, holds: bool) -> None:
         """`tf.reduce_all(x > 0)`, `(x > 0).all()`, `tf.greater(x, 0)`."""
@@ -109,10 +135,21 @@ class Guards(Arrays):
 
     def _limit(self, node: cst.BaseExpression) -> Value:
         # Anything else would be computed a second time only to be compared with.
-        return self.evaluate(node) if type(node) in _SIMPLE else Unknown()
+        if type(node) in _SIMPLE:
+            return self.evaluate(node)
+        compared = self._compared.get(id(node))
+        return compared[1] if compared is not None and compared[0] is node else Unknown()
+
+    def _learn(self, asked: Sequence[Value], test: str, bound: Value) -> None:
+        """Remember what a test has said of a value, or of the difference of two."""
+        serials = tuple(value.op.serial for value in asked if value.op is not None)
+        if len(serials) == len(asked):
+            what = asked[0] if len(asked) == 1 else Items(tuple(asked))
+            self.write(self.frame.known, serials, Items((what, Const(test), bound)))
 
     def _narrow(self, node: cst.BaseExpression, test: str, bound: Value) -> None:
         if type(node) not in _NAMES:
+            self._learn([self._limit(node)], test, bound)
             return
         value = self.evaluate(node)
         if isinstance(value, Tensor) or (isinstance(value, Unknown) and value.op is not None):
@@ -142,6 +179,15 @@ class Guards(Arrays):
                 return
             scope = scope.parent
         self.write(scope.names, node.value, value)
+
+
+def _is_about(asked: Value, value: Value, made: Op) -> bool:
+    """Whether what was asked about is `value`, which `made` computes."""
+    if not isinstance(asked, Items):
+        return alike(asked, value)
+    return made.name == "sub" and all(
+        alike(one, made.arg(name)) for one, name in zip(asked.items, "xy", strict=True)
+    )
 
 
 def _operands(call: cst.Call, params: Sequence[tuple[str, str]]) -> dict[str, cst.BaseExpression]:

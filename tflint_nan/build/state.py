@@ -39,6 +39,14 @@ MAX_CHOICES = 6
 MAX_JOIN_DEPTH = 6
 
 
+class Known(dict[tuple[int, ...], Value]):
+    """What tests have said of expressions that have no name, by the ops that they asked about.
+
+    Each is an `Items` of the value (of two for what is said of their difference), the comparison's canonical
+    name, and what it is with. It holds in a branch, and after branches where all of them have found it.
+    """
+
+
 @dataclass(slots=True)
 class Frame:
     """One activation: of a module, a class body or a function."""
@@ -55,6 +63,7 @@ class Frame:
     #: Open branches when it began.
     forks: int = 0
     outer_names: dict[str, Scope] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
 
 
 #: A word that is no other.
@@ -210,6 +219,8 @@ class State(ABC):
         for place, (names, key, _) in all_places(branches).items():
             before = names.get(key)
             after: Value | None = None
+            if type(names) is Known and any(branch.get(place) is None for branch in branches):
+                continue
             for branch in branches:
                 change = branch.get(place)
                 value = before if change is None else change[2]

@@ -21,8 +21,9 @@ from tflint_nan.ops.points import (
     joined_facts,
     select,
 )
+from tflint_nan.ops.repeats import alike
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import NONE, UNSET, Const, Items, Op, Tensor, Value, Witness
+from tflint_nan.value import NONE, Const, Op, Tensor, Value, Witness
 
 _INF = math.inf
 
@@ -201,7 +202,7 @@ def picked(op: Op) -> tuple[Interval, tuple[Witness, ...]]:
     interval, witnesses = x.interval, x.witnesses
     for mask, passed in picking(op):
         for tested, test, bound in implied(mask, True):
-            if not passed or not _alike(tested, x):
+            if not passed or not alike(tested, x):
                 continue
             if test in _USUAL.values():
                 witnesses = tuple(w for w in witnesses if math.isfinite(w.value))
@@ -210,24 +211,6 @@ def picked(op: Op) -> tuple[Interval, tuple[Witness, ...]]:
                 interval, witnesses = left or (interval, ())  # where it never holds, nothing is picked
         witnesses = tuple(_agreeing(witnesses, mask))
     return interval, witnesses
-
-
-def _alike(a: Value, b: Value) -> bool:
-    """Whether both are the same numbers in the same places: one op's, or one function's of the same value."""
-    if aligned(a, b):
-        return True
-    one, other = a.op, b.op
-    if one is None or other is None or one.name != other.name or one.args.keys() != other.args.keys():
-        return False
-    # What takes nothing may be another sample each time.
-    return bool(one.operands) and all(_equal(value, other.args[name]) for name, value in one.args.items())
-
-
-def _equal(a: Value, b: Value) -> bool:
-    """Whether two arguments are one value, one literal, or one index."""
-    if isinstance(a, Items) and isinstance(b, Items):
-        return len(a.items) == len(b.items) and all(map(_equal, a.items, b.items))
-    return a is b or (a.literal is not UNSET and a == b)
 
 
 def _agreeing(witnesses: tuple[Witness, ...], mask: Value) -> Iterator[Witness]:
