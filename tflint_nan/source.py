@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import json
 import os
@@ -10,7 +9,7 @@ import re
 import sys
 import tokenize
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -23,17 +22,14 @@ from tflint_nan import fences
 from tflint_nan.disk import MAX_FILE, Disk
 from tflint_nan.expression import names_in, within
 from tflint_nan.finding import Edit, Fix, Position, Span
-from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import NEWLINE, Cell, cell_rows, read_cells, write_cells
-from tflint_nan.outline import Outline
-from tflint_nan.parse import MAX_NESTING, SyntaxFault, parse, python_tree
-from tflint_nan.places import Places, Written
+from tflint_nan.parse import MAX_NESTING, SyntaxFault
+from tflint_nan.places import Places
+from tflint_nan.reading import Reading
 
 #: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
 MAX_TEXT = 4_000_000
 
-#: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
-_FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 _UNQUOTABLE = re.compile(r"""["'\\#\n]""")
 #: Python frames that LibCST's providers need for one level of nesting.
 _FRAMES_A_LEVEL = 20
@@ -86,9 +82,6 @@ class Source:
         #: The content, where its encoding spells one text in several ways and would write it in another.
         self._unwritable: bytes | None = None
         self._names: dict[cst.CSTNode, frozenset[str]] = {}
-        #: What Python's parser made of the text, and places in an earlier state of it, where `follow` asked.
-        self._statements: list[ast.stmt] = []
-        self._known: Mapping[cst.CSTNode, Written] = {}
         #: The row of each cell's first line.
         self._first_rows: list[int] = []
         row = 1
@@ -170,73 +163,17 @@ class Source:
     # The tree.
 
     @cached_property
-    def _clean(self) -> str:
-        """The text with the line ends and the blanks that the parser takes."""
-        clean = self.text
-        if "\r" in clean:
-            clean = clean.replace("\r\n", "\n").replace("\r", "\n")
-        if self.filename.endswith(fences.SUFFIXES):
-            clean = fences.only(clean.split("\n"), self._fences)
-        if "\f" in clean:
-            clean = _FORM_FEED.sub("", clean)
-        return clean
+    def _reading(self) -> Reading:
+        markdown = self.filename.endswith(fences.SUFFIXES)
+        return Reading(self.text, markdown=markdown, cells=self._cells, rows=self._first_rows)
 
-    @cached_property
-    def _parsed(self) -> tuple[str, cst.Module, tuple[int, ...]]:
-        """The text that the parser took, its tree, and the numbers of the cells that are no Python."""
-        clean, outline = self._clean, self.__dict__.get("_outline")
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Say in which file a text is no Python."""
         try:
-            return clean, parse(clean) if outline is None else outline.whole(), ()
+            yield
         except SyntaxFault as fault:
-            clean, broken = self._masked(clean, fault)
-        try:
-            return clean, parse(clean), broken
-        except SyntaxFault as fault:
-            raise self._error(fault) from fault
-
-    @cached_property
-    def _fences(self) -> tuple[fences.Fence, ...]:
-        """The Python blocks of a Markdown document; what is no Python there, an outline say, is left out."""
-        lines = NEWLINE.split(self.text)
-        return tuple(
-            fence for fence in fences.python_fences(lines) if _is_python(fences.only(lines, [fence]))
-        )
-
-    def _masked(self, clean: str, fault: SyntaxFault) -> tuple[str, tuple[int, ...]]:
-        """`clean` in a form that parses, if masking lines gives one, and the broken cells that it cost."""
-        if self._document is None:
-            repaired, fault = _repaired(clean, fault)
-            if repaired is None:
-                raise self._error(fault) from fault
-            return repaired, ()
-        lines = [f"{line}\n" for line in clean.split("\n")[:-1]]
-        masked: list[str] = []
-        broken: list[int] = []
-        ends = [*(row - 1 for row in self._first_rows[1:]), len(lines)]
-        for cell, first, last in zip(self._cells, self._first_rows, ends, strict=True):
-            text = "".join(lines[first - 1 : last])
-            try:
-                parse(text)
-            except SyntaxFault as error:
-                repaired, _ = _repaired(text, error)
-                if repaired is None:
-                    broken.append(cell.number)
-                text = blank(text) if repaired is None else repaired
-            masked.append(text)
-        return "".join(masked), tuple(broken)
-
-    def _error(self, fault: SyntaxFault) -> SourceError:
-        return SourceError(self.filename, fault.reason, fault.position)
-
-    @cached_property
-    def _outline(self) -> Outline | None:
-        """None where the text has to be read as a whole."""
-        if "_parsed" in self.__dict__:
-            return None
-        try:
-            return Outline(self._clean)
-        except SyntaxFault:
-            return None
+            raise SourceError(self.filename, fault.reason, fault.position) from fault
 
     def follow(self, earlier: Source | None) -> bool:
         """Read the text function by function, and take over what stands in an earlier state of it as well.
@@ -244,15 +181,7 @@ class Source:
         Returns:
             False where the text has to be read as a whole, such as one that is being typed.
         """
-        try:
-            before = None if earlier is None else earlier._outline
-            self._statements = python_tree(self._clean).body
-            self.__dict__["_outline"] = Outline(self._clean, before, self._statements)
-        except SyntaxFault:
-            return False
-        if earlier is not None:
-            self._known = earlier._places.written
-        return True
+        return self._reading.follow(None if earlier is None else earlier._reading)
 
     @property
     def outline(self) -> cst.Module:
@@ -261,7 +190,8 @@ class Source:
         Raises:
             SourceError: the text is not Python.
         """
-        return self.tree if self._outline is None else self._outline.tree
+        with self._faults():
+            return self._reading.outline
 
     def body(self, function: cst.FunctionDef) -> Sequence[cst.BaseStatement | cst.BaseSmallStatement]:
         """The statements of a function of the tree.
@@ -269,18 +199,13 @@ class Source:
         Raises:
             SourceError: the text is not Python.
         """
-        if self._outline is not None:
-            try:
-                self._outline.fill(function)
-            except SyntaxFault as fault:
-                raise self._error(fault) from fault
-        return function.body.body
+        with self._faults():
+            return self._reading.body(function)
 
     @property
     def size(self) -> int:
         """How many characters have been parsed."""
-        outline = self.__dict__.get("_outline")
-        return len(self.text) if outline is None else outline.size
+        return self._reading.size
 
     @property
     def tree(self) -> cst.Module:
@@ -289,32 +214,33 @@ class Source:
         Raises:
             SourceError: the text is not Python.
         """
-        return self._parsed[1]
+        with self._faults():
+            return self._reading.tree
 
-    @cached_property
+    @property
     def masked_lines(self) -> list[str]:
-        """The lines that the tree does without, or has in another form."""
-        return [
-            line
-            for line, parsed in zip(NEWLINE.split(self.text), self._parsed[0].split("\n"), strict=True)
-            if line != parsed
-        ]
+        """The lines that the tree does without, or has in another form.
+
+        Raises:
+            SourceError: the text is not Python.
+        """
+        with self._faults():
+            return self._reading.masked_lines
 
     @property
     def broken_cells(self) -> tuple[int, ...]:
-        """The numbers of the code cells that are not Python; the tree does without them."""
-        return self._parsed[2]
+        """The numbers of the code cells that are not Python; the tree does without them.
+
+        Raises:
+            SourceError: the text is not Python.
+        """
+        with self._faults():
+            return self._reading.broken_cells
 
     @cached_property
     def _places(self) -> Places:
-        partly = self._outline is not None
-        text = self._clean if partly else self._parsed[0]
-        return Places(
-            self.outline,
-            lambda: self._statements or python_tree(text).body,
-            lambda: self.tree,
-            self._known,
-        )
+        with self._faults():
+            return self._reading.places
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`, None for the module."""
@@ -352,21 +278,11 @@ class Source:
 
     def _span(self, range_: CodeRange) -> Span:
         start, end = range_.start, range_.end
-        lost = self._lost_columns
+        lost = self._reading.lost_columns
         return Span(
             Position(start.line, start.column + 1 + lost.get(start.line, 0)),
             Position(end.line, end.column + 1 + lost.get(end.line, 0)),
         )
-
-    @cached_property
-    def _lost_columns(self) -> dict[int, int]:
-        """Row -> characters that the parser does not see: before a form feed, a block's indent."""
-        if self.filename.endswith(fences.SUFFIXES):
-            return {row: block.indent for block in self._fences for row in range(block.first, block.last + 1)}
-        if "\f" not in self.text:
-            return {}
-        found = ((row, _FORM_FEED.match(line)) for row, line in enumerate(NEWLINE.split(self.text), 1))
-        return {row: match.end() for row, match in found if match is not None}
 
     # Places.
 
@@ -384,17 +300,14 @@ class Source:
             return len(self.text)
         return min(self._row_starts[position.row - 1] + position.column - 1, len(self.text))
 
-    @cached_property
-    def _rows_read(self) -> list[str]:
-        return self._parsed[0].split("\n")
-
     def is_masked(self, row: int) -> bool:
         """Whether the parser was given something else for a row, from 1, since it is no Python 3.
 
         Raises:
             SourceError: the text is not Python.
         """
-        return self._rows_read[row - 1] != _FORM_FEED.sub("", self.line(row))
+        with self._faults():
+            return self._reading.is_masked(row, self.line(row))
 
     def line(self, row: int) -> str:
         """The text of a row, from 1, without its end."""
@@ -542,34 +455,6 @@ def _applied(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
         out += [text[done:start], content]
         done = end
     return "".join([*out, text[done:]])
-
-
-def _repaired(text: str, fault: SyntaxFault) -> tuple[str | None, SyntaxFault]:
-    """`text` with lines masked so that it parses, or None and what is wrong with it."""
-    shell = mask_shell(text)
-    if shell != text:
-        try:
-            parse(shell)
-            return shell, fault
-        except SyntaxFault as error:
-            fault = error
-    old = mask_python2(shell)
-    if old != shell:
-        try:
-            parse(old)
-            return old, fault
-        except SyntaxFault:
-            # Not Python 2 either: what is wrong is what was wrong before.
-            pass
-    return None, fault
-
-
-def _is_python(text: str) -> bool:
-    try:
-        parse(text)
-    except SyntaxFault as fault:
-        return _repaired(text, fault)[0] is not None
-    return True
 
 
 def _decoded(filename: str, data: bytes, encoding: str) -> str:
