@@ -3,14 +3,15 @@ the way."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
-from tflint_nan.evidence import onward
+from tflint_nan.evidence import complement, number, onward, same
 from tflint_nan.graph import Graph
-from tflint_nan.training import LINEAR, ancestors, compiles, ends
+from tflint_nan.training import LINEAR, ancestors, compiles, ends, made_only_by
 from tflint_nan.value import Binding, Items, Object, Op, Scope, Value, sources
 
 #: Ops that produce data as it was measured.
@@ -59,10 +60,40 @@ class RawData:
 
 def raw(value: Value) -> Op | None:
     """The loader of data that nothing has scaled, None where that is not known."""
-    found = ends(value, _KEEP)
-    if not found or any(op.name not in LOADERS for op in found):
+    found: dict[int, Op] = {}
+    todo = [value]
+    while todo:
+        made = ends(todo.pop(), _KEEP)
+        if not made:
+            return None
+        for op in made:
+            if op.serial not in found:
+                found[op.serial] = op
+                todo += _mixed(op)
+    loaded = [op for op in found.values() if not _mixed(op)]
+    if any(op.name not in LOADERS for op in loaded):
         return None
-    return found[0] if any(op.value.reaches(lambda v: abs(v) > NORMAL) for op in found) else None
+    return next((op for op in loaded if op.value.reaches(lambda v: abs(v) > NORMAL)), None)
+
+
+def _mixed(op: Op) -> tuple[Value, ...]:
+    """The two that are averaged with weights whose sum is 1: as large as they are. Empty for any other op."""
+    terms = [made_only_by(op.arg(name), "mul") for name in ("x", "y")] if op.name == "add" else []
+    one, two = terms if len(terms) == 2 else (None, None)
+    if one is None or two is None:
+        return ()
+    for a, x in (("x", "y"), ("y", "x")):
+        for b, y in (("x", "y"), ("y", "x")):
+            if _sum_to_one(one.arg(a), two.arg(b)):
+                return one.arg(x), two.arg(y)
+    return ()
+
+
+def _sum_to_one(a: Value, b: Value) -> bool:
+    first, second = number(a), number(b)
+    if first is not None and second is not None:
+        return math.isclose(first + second, 1.0, rel_tol=1e-6)
+    return any(same(one, rest) for one, other in ((a, b), (b, a)) if (rest := complement(other)) is not None)
 
 
 def raw_data(graph: Graph) -> Iterator[RawData]:
