@@ -165,7 +165,7 @@ GUARDED = {
     ),
     "Assert": ("tf.debugging.Assert(tf.reduce_all(y > 0.0), [y])\nprobe(y)", 0.0, 3.0),
     "Assert of a test": ("tf.Assert(tf.reduce_all(tf.greater(y, 0.0)), [y])\nprobe(y)", 0.0, 3.0),
-    "assert all, method": ("assert (y.numpy() > 0).all()\nprobe(y)", -3.0, 3.0),
+    "assert all, method": ("assert (y.numpy() > 0).all()\nprobe(y)", 0.0, 3.0),
     "assert all": ("v = np.random.uniform(-3.0, 3.0, 4)\nassert (v > 0).all()\nprobe(v)", 0.0, 3.0),
     "assert np.all": ("v = np.random.uniform(-3.0, 3.0, 4)\nassert np.all(v > 0)\nprobe(v)", 0.0, 3.0),
     "assert reduce_all": ("assert tf.reduce_all(y >= 0)\nprobe(y)", 0.0, 3.0),
