@@ -137,6 +137,36 @@ def test_what_happens_inside_of_one_call_is_the_other_files(tmp_path: Path) -> N
     assert [finding.code for finding in check(tmp_path, files, "losses.py")] == ["NAN101"]
 
 
+def test_a_model_and_a_loss_of_one_file_meet_where_another_compiles_them(tmp_path: Path) -> None:
+    """No check of their own file can know that this output goes into this log."""
+    net = (
+        "class Net(tf.keras.Model):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.out = tf.keras.layers.Dense(1)\n    def call(self, x):\n"
+    )
+    loss = (
+        "def weighted(w):\n    def loss(y, p):\n"
+        "        return -w * tf.reduce_mean(y * tf.math.log(p))\n    return loss\n"
+    )
+    use = HEAD + "from model import Net, weighted\nmodel = Net()\nmodel.compile('adam', loss=weighted(2.0))\n"
+    model = HEAD + net + "        return tf.sigmoid(self.out(x))\n" + loss
+    files = {"model.py": model, "train.py": use}
+    (finding,) = check(tmp_path, files)
+    assert (finding.code, finding.span.start.row) == ("NAN102", 4)
+    assert "model.py:10" in finding.message
+    assert [step.span.start.row for step in finding.related] == [5, 7, 10]
+    assert check(tmp_path, files, "model.py") == []
+    # What the model does by itself is wrong wherever it is compiled.
+    own = (
+        HEAD
+        + net
+        + "        return tf.math.log(tf.sigmoid(self.out(x)))\n"
+        + loss.replace("tf.math.log(p)", "p")
+    )
+    files = {"model.py": own, "train.py": use}
+    assert check(tmp_path, files) == []
+    assert [finding.code for finding in check(tmp_path, files, "model.py")] == ["NAN102"]
+
+
 def test_what_happens_in_a_file_that_is_never_looked_at_is_told_at_the_call(tmp_path: Path) -> None:
     """Preparation by NumPy, in a file of its own: only a program that trains makes a bug of it."""
     scaled = "import numpy as np\ndef scaled(x):\n    return (x - x.mean(axis=0)) / x.std(axis=0)\n"

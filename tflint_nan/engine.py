@@ -136,9 +136,10 @@ def _brought_home(
         return None
     steps = [step for step, _ in report.because]
     steps += [] if report.shown_by is None else [report.shown_by]
-    if all(_call_in(source, step) is call for step in steps) and not (
-        project is not None and project.leaves_out(project.disk.absolute(op.source.filename))
-    ):
+    inside = all(_call_in(source, step) is call for step in steps) and not _compiled(
+        graph, call, [*steps, op]
+    )
+    if inside and not (project is not None and project.leaves_out(project.disk.absolute(op.source.filename))):
         return None  # it happens inside of one call, whoever calls: the other file's own check tells
     if any(step.name == "variable" and not graph.in_loss(step) for step, _ in report.because):
         return None  # what else the other file does with its variable is not read from here
@@ -175,6 +176,24 @@ def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
 def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
     """The call of `source` through which `op` was reached; None for what it computes itself."""
     return next((node for file, node in reversed(op.calls) if file is source), None)
+
+
+def _compiled(graph: Graph, call: cst.CSTNode, steps: list[Op]) -> bool:
+    """Whether `call` compiles a model, and `steps`, reached through it, are of several definitions.
+
+    The model's is one, its loss another, and each may be right together with others.
+    """
+    compiles = any(op.node is call for op in graph.ops("compile"))
+    return compiles and len({_definition(step, call) for step in steps}) > 1
+
+
+def _definition(step: Op, call: cst.CSTNode) -> cst.CSTNode:
+    """The statement of a module that `step` is reached in, directly behind `call`."""
+    nodes = [node for _, node in step.calls]
+    source, node = [*step.calls, (step.source, step.node)][nodes.index(call) + 1]
+    while (parent := source.parent(node)) is not None and not isinstance(parent, cst.Module):
+        node = parent
+    return node
 
 
 def _level(rule: Rule, report: Report) -> Level:
