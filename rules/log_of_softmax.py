@@ -31,6 +31,9 @@ loss = -tf.reduce_mean(tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=1)
 train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
+A mixture, `log(sum(softmax * density))`, is summed in log space: `reduce_logsumexp(log_softmax(logits) +
+log_density)`, in which a density that underflows is a large negative number.
+
 ## Fix safety
 `log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite. Where the
 labels are known to be one-hot, the whole `-sum(labels * log(softmax(logits)))` becomes
@@ -54,7 +57,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.entropy import fused, softmax_cross_entropy
-from tflint_nan.evidence import at, gap
+from tflint_nan.evidence import Trail, ancestors, at, gap
 from tflint_nan.finding import Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
@@ -64,6 +67,9 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped, overflows
 from tflint_nan.trace import explained
+
+_OF_LOGITS = "compute the log from the logits: log_softmax, or the fused cross entropy"
+_IN_LOG_SPACE = "sum in log space: reduce_logsumexp(log_softmax(logits) + the logs of the densities)"
 
 
 @rule("NAN101", "log-of-softmax", needs=[LOGS, ("softmax", "exp")])
@@ -80,10 +86,18 @@ def check(graph: Graph) -> Iterator[Report]:
             float(bad.result),
             message=f"softmax reaches exactly {edge} in {dtype} when one logit is {gap(softmax.value)} "
             f"or more above another, so this {sink.name} is {bad.result}",
-            help="compute the log from the logits: log_softmax, or the fused cross entropy",
+            help=_IN_LOG_SPACE if _is_mixture(bad.trail) else _OF_LOGITS,
             fix=partial(_fix, graph, bad),
             level=bad.level,
         )
+
+
+def _is_mixture(trail: Trail) -> bool:
+    """Whether shares weigh densities, which an `exp` makes, and are summed."""
+    products = [step for step in trail.steps if step.name == "mul"]
+    factors = [op for product in products for op in product.operands if op not in trail.chain]
+    weighed = any(op.name == "exp" for factor in factors for op, _ in ancestors(factor))
+    return weighed and any(step.name == "sum" for step in trail.steps)
 
 
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:

@@ -236,3 +236,28 @@ def test_replay_refuses(spoil: object) -> None:
     replay(trace)
     with pytest.raises(Wrong):
         replay(spoil(trace))  # type: ignore[operator]
+
+
+MIXTURE = """
+mean = tf.Variable(tf.zeros([3]))
+logits = tf.Variable(tf.zeros([3]))
+def likelihood(x):
+    density = tf.exp(-tf.square(x - mean)) / 1.77
+    return tf.math.log(tf.reduce_sum(tf.nn.softmax(logits) * density))
+"""
+
+
+def test_a_mixture_is_to_be_summed_in_log_space_and_a_choice_is_not() -> None:
+    picked = MIXTURE.replace("density = tf.exp(-tf.square(x - mean)) / 1.77", "density = tf.one_hot(1, 3)")
+    assert "reduce_logsumexp" in (only(MIXTURE, "NAN101").help or "")
+    assert "logsumexp" not in (only(picked, "NAN101").help or "")
+
+
+def test_the_sum_in_log_space_is_finite_where_the_mixture_is_not() -> None:
+    import tensorflow as tf
+
+    logits, mean, x = tf.constant([104.0, 0.0, 0.0]), tf.zeros([3]), tf.constant([20.0, 0.0, 0.0])
+    logs = -tf.square(x - mean) - tf.math.log(1.77)
+    mixed = tf.math.log(tf.reduce_sum(tf.nn.softmax(logits) * tf.exp(logs)))
+    assert not tf.math.is_finite(mixed)
+    assert tf.math.is_finite(tf.reduce_logsumexp(tf.nn.log_softmax(logits) + logs))
