@@ -8,6 +8,10 @@ categorical loss by their sum, which may be negative and turns the order round, 
 [1e-7, 1 - 1e-7]. A clipped number has no gradient: the loss jumps between 0 and 16.1 = -log(1e-7), most
 examples teach nothing, and some teach the opposite.
 
+So it is with scores that are never above 0, the log of a softmax or minus a distance: all of them are
+clipped, and the sparse loss is the logarithm of the number of classes, whatever they are. `kl_divergence`
+clips what it is given as well, and has no `from_logits`.
+
 ## Example
 
 ```python
@@ -38,7 +42,8 @@ Measured on 2048 generated digits: the accuracy after 512 steps is 0.29 for the 
 ## Fix safety
 
 Unsafe: the loss gets `from_logits=True`, and with that another value; this is the loss that its name
-promises. The model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted.
+promises. The model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted. For
+`kl_divergence` the last layer gets a softmax, and the model returns probabilities.
 
 ## References
 
@@ -56,31 +61,55 @@ from functools import partial
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
-from tflint_nan.remedies import replace_loss
+from tflint_nan.remedies import activate, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import OF_KERAS, WEIGHTED, entropies, trained_output
-from tflint_nan.value import NONE, Op
+from tflint_nan.training import OF_KERAS, Entropy, entropies, trained_output
+from tflint_nan.value import NONE, Op, Value
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
 EPSILON = 1e-7
+#: What rounding adds to scores that are never above 0: a few units in the last place, of a log of softmax.
+_ROUNDING = 1e-4
 
 
-@rule("NAN204", "logits-as-probabilities", needs=[OF_KERAS, WEIGHTED])
+@rule("NAN204", "logits-as-probabilities", needs=[(*OF_KERAS, "kl_divergence")])
 def check(graph: Graph) -> Iterator[Report]:
-    """Linear outputs in losses that expect probabilities."""
-    for entropy in entropies(graph):
-        op, linear = entropy.op, trained_output(entropy.output)
-        if linear is None or entropy.logits is not False or "focal" in op.name:
+    """Linear outputs, and scores that are never above 0, in losses that expect probabilities."""
+    divergences = (Entropy(op, "softmax", "y_true", "y_pred", False) for op in graph.ops("kl_divergence"))
+    for entropy in (*entropies(graph), *divergences):
+        op, output = entropy.op, entropy.output
+        linear = trained_output(output)
+        scores = linear or _below_zero(output)
+        if scores is None or entropy.logits is not False or "focal" in op.name:
             continue
+        if linear is not None:
+            says, because = (
+                "these outputs are linear: below 0 and above 1 they are clipped, and a clipped output has no "
+                "gradient",
+                f"{linear.name}: no activation, nothing bounds it",
+            )
+        else:
+            divided = op.name == "categorical_crossentropy"
+            says = "these are never above 0: " + (
+                "divided by their sum, the largest has the smallest share"
+                if divided
+                else "all of them are clipped, and a clipped output has no gradient"
+            )
+            because = f"{scores.name}: values in {output.interval}"
+        told = entropy.op.name != "kl_divergence"
         yield Report(
             op=op,
-            message=f"{op.name} expects probabilities, these outputs are linear: below 0 and above 1 they "
-            "are clipped, and a clipped output has no gradient",
-            help="tell the loss: from_logits=True",
-            because=((linear, f"{linear.name}: no activation, nothing bounds it"),),
-            witness=_witness(op, linear),
-            fix=partial(_fix, op),
+            message=f"{op.name} expects probabilities, {says}",
+            help="tell the loss: from_logits=True" if told else "give it the softmax of these",
+            because=((scores, because),),
+            witness=_witness(op, scores) if linear is not None else _witness_below_zero(op),
+            fix=partial(_fix, graph, entropy, linear),
         )
+
+
+def _below_zero(output: Value) -> Op | None:
+    """What makes scores that are never above 0, None where that is not shown."""
+    return output.op if output.interval.lo <= -1 and output.interval.hi < _ROUNDING else None
 
 
 def _witness(op: Op, linear: Op) -> str | None:
@@ -89,7 +118,7 @@ def _witness(op: Op, linear: Op) -> str | None:
     low, high = min(numbers), max(numbers)
     if op.name == "binary_crossentropy":
         shown = f"output = {low:g}, label = 1"
-    elif op.name == "sparse_categorical_crossentropy":
+    elif op.name != "categorical_crossentropy":
         shown = f"outputs = [{low:g}, {high:g}], class 0"
     elif low >= -1:
         return None
@@ -100,8 +129,24 @@ def _witness(op: Op, linear: Op) -> str | None:
     return f"{shown} -> clipped = {EPSILON:g} -> loss = {-math.log(EPSILON):.4g}, gradient = 0"
 
 
-def _fix(op: Op, r: Rewriter) -> Fix | None:
-    loss = op.arg("loss")
+def _witness_below_zero(op: Op) -> str:
+    """Scores of which the right one is the largest."""
+    if op.name == "categorical_crossentropy":
+        return f"outputs = [-1, -3], class 0 -> share = 0.25 -> loss = {math.log(4):.4g}"
+    shown = "output = -1, label = 1" if op.name == "binary_crossentropy" else "outputs = [-1, -3], class 0"
+    # The sparse loss normalises what is clipped: equal shares.
+    loss = math.log(2) if op.name == "sparse_categorical_crossentropy" else -math.log(EPSILON)
+    return f"{shown} -> clipped = {EPSILON:g} -> loss = {loss:.4g}, gradient = 0"
+
+
+def _fix(graph: Graph, entropy: Entropy, linear: Op | None, r: Rewriter) -> Fix | None:
+    op, loss = entropy.op, entropy.op.arg("loss")
+    if op.name == "kl_divergence":
+        fits = linear is not None and activate(graph, r, linear, "softmax")
+        return r.fix(Applicability.UNSAFE, "Give the last layer a softmax") if fits else None
+    if linear is None and entropy.kind == "sigmoid":
+        # What is never above 0 is no logit: its sigmoid never passes a half.
+        return None
     if loss.op is not None:
         r.set_argument(loss.op.node, "from_logits", "True", position=0)
     elif loss is NONE:

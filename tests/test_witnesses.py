@@ -94,7 +94,7 @@ def test_every_rule_is_computed() -> None:
 
 def numbers(report: Report) -> dict[str, str]:
     """name -> the last number printed for it."""
-    return dict(printed(re.sub(r" \(.*?\)| at best|, \d+ class(es)?", "", str(report.witness))))
+    return dict(printed(re.sub(r" \(.*?\)| at best|, \d+ class(es)?|, class \d+", "", str(report.witness))))
 
 
 def about(shown: str, computed: Any, absolute: float = 1e-6) -> bool:
@@ -172,7 +172,7 @@ def activated_twice(report: Report) -> None:
 
 
 def linear_output(report: Report) -> None:
-    """Clipped: the largest loss there is, and no gradient."""
+    """Clipped: no gradient. Divided by their sum, of scores below 0 the largest has the smallest share."""
     shown = numbers(report)
     row = [float(n) for n in shown["outputs"].strip("[]").split(",")] if "outputs" in shown else []
     outputs = tf.constant([row or [float(shown["output"])]])
@@ -180,10 +180,14 @@ def linear_output(report: Report) -> None:
     aim = labels.get(report.op.name, [[1.0, 0.0]])
     loss, gradient = derivative(lambda z: getattr(keras.losses, report.op.name)(tf.constant(aim), z), outputs)
     assert about(shown["loss"], loss)
-    assert np.all(numbers_of(gradient) == 0)
-    assert float(shown["gradient"]) == 0
     if "share" in shown:
         assert about(shown["share"], outputs[0, 0] / tf.reduce_sum(outputs))
+    if "the smallest share" in report.message:
+        assert row[0] == max(row)
+        assert float(shown["share"]) < 1 / len(row)
+    else:
+        assert np.all(numbers_of(gradient) == 0)
+        assert float(shown["gradient"]) == 0
 
 
 def sigmoids_of_classes(report: Report) -> None:

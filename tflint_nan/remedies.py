@@ -311,6 +311,22 @@ def replace_activation(r: Rewriter, activation: Op, name: str) -> bool:
     return True
 
 
+def activate(graph: Graph, r: Rewriter, linear: Op, name: str) -> bool:
+    """Give a layer of Keras without activation one; False where it is no layer, or its call makes others."""
+    layer = linear.arg("layer")
+    same = [op for op in graph.ops(linear.name) if op.node is linear.node]
+    if not isinstance(layer, Object) or any(op.arg("layer") is not layer for op in same):
+        return False
+    if not linear.api.startswith("keras.layers."):
+        return False
+    given = linear.nodes.get("activation")
+    if given is None:
+        r.set_argument(linear.node, "activation", f'"{name}"')
+    else:
+        r.replace(given, quoted_as(r.text(given), name))
+    return True
+
+
 def quoted_as(text: str, word: str) -> str:
     """`word` as a string literal with the quotes of the literal `text`."""
     quote = text[-1:] if text[-1:] in ("'", '"') else '"'
