@@ -1,4 +1,4 @@
-"""NAN113 log-likelihood-of-raw-output: a cross entropy is taken of a linear output, behind a clip.
+"""NAN113 log-likelihood-of-raw-output: a linear output in a clipped cross entropy or a Poisson loss.
 
 ## Why is this bad?
 
@@ -6,6 +6,9 @@ A cross entropy takes the log of a probability. A linear layer's output is none:
 The clip that keeps the log finite hides that the softmax or sigmoid is missing, and has no gradient where it
 clips: an output below its lower bound costs -log(1e-10) = 23, whatever it is, and is never pulled up again.
 In between, a larger output costs less whatever the other classes say, so all of them grow to the upper bound.
+
+Keras's `poisson` takes the log of the output plus 1e-7. What it wants is a rate, which is above 0; about half
+of what a linear layer outputs before it is trained is below, and one such number makes the loss NaN.
 
 Without a clip, or with one that does not hold, NAN103 and NAN104 report the log itself.
 
@@ -37,10 +40,13 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 
 Unsafe: the loss is another one. The softmax (one of several classes) or sigmoid (a single output, or one with
 a term for the label 0) is put inside of the clip; the fused cross entropy from the logits is better still.
+Before `poisson` the last layer gets `activation="softplus"`; `"exponential"`, the link function of Poisson
+regression, overflows for inputs that are not scaled.
 
 ## References
 
 * C. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3: the likelihood of classes.
+* P. McCullagh, J. Nelder, "Generalized Linear Models", 2nd edition, 1989, chapter 6: rates of counts.
 * N. Humbatova et al., "Taxonomy of Real Faults in Deep Learning Systems", ICSE 2020: missing softmax layer.
 """
 
@@ -54,15 +60,21 @@ from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.registry import rule
+from tflint_nan.remedies import activate
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.targets import counted, inside, is_label
 from tflint_nan.training import WEIGHTED, trained_output, units
 from tflint_nan.value import Op, Value
 
 
-@rule("NAN113", "log-likelihood-of-raw-output", needs=[("log",), ("mul",), DIFFERENTIATING, WEIGHTED])
+@rule(
+    "NAN113",
+    "log-likelihood-of-raw-output",
+    needs=[("log", "poisson"), ("mul", "poisson"), DIFFERENTIATING, WEIGHTED],
+)
 def check(graph: Graph) -> Iterator[Report]:
-    """Labels times the log of a linear output that is clipped."""
+    """Labels times the log of a linear output: one that is clipped, or in the loss of a rate."""
+    yield from _rates(graph)
     for log in graph.ops("log"):
         operand = log.arg("x")
         output, _ = inside(operand)
@@ -80,6 +92,28 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, graph, log),
             level=Level.DEFAULT if probable else Level.STRICT,
         )
+
+
+def _rates(graph: Graph) -> Iterator[Report]:
+    """Poisson losses of linear outputs."""
+    for op in graph.ops("poisson"):
+        linear = trained_output(op.arg("y_pred"))
+        if linear is None or not graph.in_loss(op):
+            continue
+        yield Report(
+            op=op,
+            message="poisson takes the log of what it is given, and these outputs are linear: one below 0 "
+            "makes the loss NaN",
+            help='give the last layer activation="softplus" or "exponential": a rate is above 0',
+            because=((linear, f"{linear.name}: no activation, nothing bounds it"),),
+            witness="output = -1, label = 1 -> loss = nan",
+            fix=partial(_bound, graph, linear),
+        )
+
+
+def _bound(graph: Graph, linear: Op, r: Rewriter) -> Fix | None:
+    fits = activate(graph, r, linear, "softplus")
+    return r.fix(Applicability.UNSAFE, "Give the last layer a softplus") if fits else None
 
 
 def _witness(operand: Value, linear: Op) -> str:

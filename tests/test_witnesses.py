@@ -126,8 +126,12 @@ def squared_error(report: Report) -> None:
 
 
 def clipped_output(report: Report) -> None:
-    """Below the clip the log is the same number, and nothing flows back."""
+    """Below the clip the log is the same number, and nothing flows back; a rate below 0 has no log."""
     shown = numbers(report)
+    if report.op.name == "poisson":
+        output, label = (tf.constant([float(shown[name])]) for name in ("output", "label"))
+        assert np.isnan([float(shown["loss"]), numbers_of(keras.losses.poisson(label, output))]).all()
+        return
     bound = float(shown["clipped"])
     loss, gradient = derivative(
         lambda z: -tf.math.log(tf.clip_by_value(z, bound, 1.0)), tf.constant(float(shown["output"]))
