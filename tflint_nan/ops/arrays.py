@@ -47,7 +47,16 @@ def _flowing(name: str, *, differentiable: bool = True, keeps_shape: bool = Fals
         return _hand_on(op, op.arg("x").shape if keeps_shape else None)
 
 
-_flowing("identity", keeps_shape=True)
+@operator("identity", flow=("x",))
+def _identity(op: Op) -> Facts:
+    """The same tensor; with `shape`, of the lengths that this says and of which the tensor has no other."""
+    shape = op.arg("x").shape
+    said = dimensions(op.arg("shape")) if is_given(op.arg("shape")) else None
+    if shape is None or said is None or len(said) != len(shape):
+        return _hand_on(op, said if shape is None else shape)
+    return _hand_on(op, tuple(b if a is None else a for a, b in zip(shape, said, strict=True)))
+
+
 _flowing("stop_gradient", differentiable=False, keeps_shape=True)
 _flowing("reverse", keeps_shape=True)
 _flowing("roll", keeps_shape=True)

@@ -179,12 +179,20 @@ def next_batch(machine: Machine, call: Call) -> Value:
     return Items(tuple(machine.emit("slice", {"x": part}, call=call) for part in parts))
 
 
+#: What gives the rows, columns and channels of one image.
+_ONE_IMAGE = frozenset({"decode_jpeg", "decode_png", "decode_bmp"})
+
+
 def read_pixels(machine: Machine, call: Call) -> Value:
     """An image file as numbers: raw pixels, unless another format than bytes is asked for."""
     dtype = dtype_named(call.arg("dtype"))
     if dtype not in (None, "uint8"):
         return unknown(machine, call.arg("contents"), call=call)
-    return machine.emit("pixels", {"source": call.arg("contents")}, call=call)
+    args = {"source": call.arg("contents")}
+    if call.api.rpartition(".")[2] in _ONE_IMAGE:
+        channels = integer(call.arg("channels"))
+        args["shape"] = Items((NONE, NONE, Const(channels or None)))
+    return machine.emit("pixels", args, call=call)
 
 
 def read_bytes(machine: Machine, call: Call) -> Value:

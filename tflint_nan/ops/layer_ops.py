@@ -12,6 +12,7 @@ from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, NON_NEGATIVE, UNIT, 
 from tflint_nan.ops.configuration import limits, start
 from tflint_nan.ops.handlers import float_dtype, number
 from tflint_nan.ops.points import facts, fresh, integer, is_given, mapped, unbounded
+from tflint_nan.ops.spatial import convolved, pooled
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.value import NONE, Const, Object, Op, Shape, Value
 
@@ -44,11 +45,8 @@ def dense(op: Op) -> Facts:
 
 @operator("conv")
 def conv(op: Op) -> Facts:
-    """A convolution, channels last: the spatial axes depend on strides and padding."""
-    shape = op.arg("x").shape
-    if shape is None or len(shape) < 2:
-        return _linear(op, None)
-    return _linear(op, (shape[0], *(None for _ in shape[1:-1]), integer(op.arg("filters"))))
+    """A convolution, channels last."""
+    return _linear(op, convolved(op.arg("x").shape, op.arg("layer"), integer(op.arg("filters"))))
 
 
 @operator("embedding")
@@ -120,7 +118,7 @@ def _pooled(op: Op) -> Facts:
         return _kept(op, None)
     if "Global" in name:
         return _kept(op, (shape[0], shape[-1]) if _drops_axes(layer) else None)
-    return _kept(op, (shape[0], *(None for _ in shape[1:-1]), shape[-1]))
+    return _kept(op, pooled(shape, layer))
 
 
 def _drops_axes(layer: Value) -> bool:

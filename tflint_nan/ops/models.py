@@ -120,7 +120,10 @@ def call_model(machine: Machine, call: Call) -> Value:
     if model is None:
         return UNKNOWN
     inputs, output = model.attrs.get("input"), model.attrs.get("output")
-    result = None if inputs is None or output is None else replay(machine, inputs, output, x)
+    if inputs is None or output is None:
+        return unknown(machine, x, call=call)
+    # A sequential model takes what its layers take.
+    result = replay(machine, inputs, output, x, checked="stack" not in model.attrs)
     return unknown(machine, x, call=call) if result is None else result
 
 

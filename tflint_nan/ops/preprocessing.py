@@ -6,6 +6,7 @@ from tflint_nan.interval import EVERYTHING, NON_NEGATIVE, UNIT, Interval
 from tflint_nan.ops.handlers import number, text
 from tflint_nan.ops.layers import Apply, emitter, in_turn, layer, opaque
 from tflint_nan.ops.points import facts, fresh, is_given
+from tflint_nan.ops.spatial import resized
 from tflint_nan.ops.table import Facts, Machine, operator
 from tflint_nan.value import NONE, UNKNOWN, Items, Object, Op, Symbol, Table, Value
 
@@ -56,8 +57,7 @@ def resize(op: Op) -> Facts:
         interval = interval.hull(Interval(border, border)) if border is not None else EVERYTHING
     if name not in ("", "nearest", "bilinear"):
         interval = interval.stored(x.dtype, 64)  # weights that sum to 1 up to their rounding
-    shape = None if not x.shape else (None,) * len(x.shape)
-    return facts(interval, x.witnesses, x.dtype, shape)
+    return facts(interval, x.witnesses, x.dtype, resized(x.shape, op))
 
 
 @operator("lookup", differentiable=False)

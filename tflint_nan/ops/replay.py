@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tflint_nan.ops.table import Machine
-from tflint_nan.value import UNKNOWN, Items, Op, Table, Tensor, Unknown, Value, sources
+from tflint_nan.value import UNKNOWN, Const, Items, Op, Shape, Table, Tensor, Unknown, Value, sources
 
 #: A call repeats at most this many ops.
 MAX_REPLAY = 2000
 
 
-def replay(machine: Machine, inputs: Value, output: Value, x: Value) -> Value | None:
-    """What `output` is when `x` stands in the place of `inputs`; None where that is not known."""
+def replay(machine: Machine, inputs: Value, output: Value, x: Value, *, checked: bool) -> Value | None:
+    """What `output` is when `x` stands in the place of `inputs`; None where that is not known.
+
+    `checked` is True of a model that refuses other lengths than its inputs declare.
+    """
     if output is UNKNOWN:
         return None
     new: dict[int, Value] = {}
     if not _pair(machine, inputs, x, new):
         return None
+    if checked:
+        starts = {op.serial: op.value.shape for op in sources(inputs)}
+        new = {serial: _shaped(machine, given, starts.get(serial)) for serial, given in new.items()}
     between = _between(output, set(new))
     if between is None:
         return None
@@ -46,6 +52,18 @@ def _pair(machine: Machine, inputs: Value, given: Value, new: dict[int, Value]) 
     if values is None or len(values) != len(old):
         values = [UNKNOWN] * len(old)
     return all(_pair(machine, one, value, new) for one, value in zip(old, values, strict=True))
+
+
+def _shaped(machine: Machine, given: Value, declared: Shape) -> Value:
+    """A given value with the lengths that its input declares."""
+    if not isinstance(given, (Tensor, Unknown)) or declared is None or given is UNKNOWN:
+        return given
+    known = given.shape or (None,) * len(declared)
+    if len(known) != len(declared) or all(
+        a is not None or b is None for a, b in zip(known, declared, strict=True)
+    ):
+        return given
+    return machine.emit("identity", {"x": given, "shape": Items(tuple(map(Const, declared)))})
 
 
 def _between(output: Value, starts: set[int]) -> list[Op] | None:

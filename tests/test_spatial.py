@@ -1,0 +1,126 @@
+"""The shapes that the walk predicts behind convolutions, pooling and resizing are TensorFlow's."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+import tensorflow as tf
+
+from tflint_nan.build import build
+from tflint_nan.graph import Graph
+from tflint_nan.source import Source
+from tflint_nan.value import Shape
+
+HEAD = "import keras\nimport tensorflow as tf\nfrom lib import probe\n"
+#: Layers of pictures, called on 11 rows of 8 with 3 channels.
+LAYERS = (
+    *(
+        f"Conv2D(4, {k}, {s}, '{p}')"
+        for k in (1, 3, (2, 5))
+        for s in (1, 2, (3, 1))
+        for p in ("same", "valid")
+    ),
+    *("Conv2D(4, 3, dilation_rate=2)", "Conv2D(4, 3, dilation_rate=(1, 3), padding='SAME')"),
+    *(f"Conv2DTranspose(4, {k}, {s}, '{p}')" for k in (2, 4) for s in (1, 2, 5) for p in ("same", "valid")),
+    *("SeparableConv2D(5, 2, 2)", "SeparableConv2D(5, 3, padding='same')"),
+    *(
+        "MaxPooling2D()",
+        "MaxPooling2D(3, 2)",
+        "MaxPooling2D(3, padding='same')",
+        "MaxPooling2D((2, 3), (1, 2))",
+    ),
+    *("AveragePooling2D(2, padding='same')", "AveragePooling2D(3, 1)", "GlobalAveragePooling2D()"),
+    *("UpSampling2D()", "UpSampling2D(3)", "UpSampling2D((1, 2), interpolation='bilinear')"),
+)
+#: What is not followed: these shapes have unknown lengths, and the right ones.
+LEFT = (
+    *("Conv2D(4, 3, data_format='channels_first')", "MaxPooling2D(data_format='channels_first')"),
+    *("Conv2DTranspose(4, 3, 2, output_padding=1)", "UpSampling2D(data_format='channels_first')"),
+    *("Cropping2D(1)", "DepthwiseConv2D(3, 2)", "Conv2D(4, int('3'))"),
+)
+
+
+def predicted(text: str) -> Shape:
+    """The shape of what the last probe gets."""
+    graph: Graph = build(Source("program.py", HEAD + text), {})
+    *_, last = (op for op in graph.ops("unknown_call") if op.api == "lib.probe")
+    return last.arg("0").shape
+
+
+def agree(told: Shape, found: tuple[int | None, ...]) -> bool:
+    return told is None or (
+        len(told) == len(found) and all(a is None or a == b for a, b in zip(told, found, strict=True))
+    )
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers(layer: str) -> None:
+    text = f"probe(keras.layers.{layer}(keras.Input((11, 8, 3))))"
+    made = eval(f"keras.layers.{layer}", {"keras": keras})
+    assert predicted(text) == tuple(made.compute_output_shape((None, 11, 8, 3)))
+
+
+@pytest.mark.parametrize("layer", LEFT)
+def test_unknown_lengths(layer: str) -> None:
+    made = eval(f"keras.layers.{layer}", {"keras": keras})
+    told = predicted(f"probe(keras.layers.{layer}(keras.Input((11, 8, 3))))")
+    assert told is None or None in told[1:]
+    if "first" not in layer:
+        assert agree(told, made.compute_output_shape((None, 11, 8, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("Conv1D(4, 3, padding='causal')", (9, 2)), ("Conv3D(4, 2, 2)", (5, 6, 7, 2))]
+)
+def test_other_ranks(name: str, size: tuple[int, ...]) -> None:
+    made = eval(f"keras.layers.{name}", {"keras": keras})
+    assert predicted(f"probe(keras.layers.{name}(keras.Input({size})))") == made.compute_output_shape(
+        (None, *size)
+    )
+
+
+RESIZED = "tf.image.resize(tf.io.decode_png(data, channels=1), {}{})"
+
+
+@pytest.mark.parametrize(
+    ("size", "more"),
+    [("(7, 5)", ""), ("[7, 5]", ", method='nearest'"), ("(7, 5)", ", preserve_aspect_ratio=True")],
+)
+def test_pictures_of_another_size(size: str, more: str) -> None:
+    expression = RESIZED.format(size, more)
+    data = tf.io.encode_png(tf.zeros((4, 4, 1), tf.uint8))
+    found = eval(expression, {"tf": tf, "data": data}).shape
+    told = predicted(f"data = tf.io.read_file('x')\nprobe({expression})")
+    assert agree(told, tuple(found))
+    assert (told == (7, 5, 1)) == ("aspect" not in more)
+
+
+def test_decoded_pictures() -> None:
+    data = tf.io.encode_jpeg(tf.zeros((4, 6, 3), tf.uint8))
+    for channels in ("", ", channels=3", ", channels=0"):
+        found = tf.io.decode_jpeg(data, **({"channels": 3} if "3" in channels else {})).shape
+        told = predicted(f"probe(tf.io.decode_jpeg(tf.io.read_file('x'){channels}))")
+        assert told == (None, None, 3 if "3" in channels else None)
+        assert agree(told, tuple(found))
+
+
+def test_a_functional_model_refuses_other_lengths() -> None:
+    text = "i = keras.Input((6, 6, 1))\nmodel = keras.Model(i, keras.layers.MaxPooling2D()(i))\n"
+    assert predicted(f"{text}probe(model(load()))") == (None, 3, 3, 1)
+    assert predicted(f"{text}probe(model(tf.zeros((2, 6, 6, 1))))") == (2, 3, 3, 1)
+    names = {"keras": keras}
+    exec(text, names)
+    with pytest.raises(ValueError, match="incompatible"):
+        names["model"](tf.zeros((2, 5, 6, 1)))
+
+
+def test_a_sequential_model_does_not() -> None:
+    made = "keras.Sequential([keras.Input((6, 6, 1)), keras.layers.MaxPooling2D()])"
+    assert predicted(f"probe({made}(load()))") is None
+    assert eval(made, {"keras": keras})(tf.zeros((2, 4, 6, 1))).shape == (2, 2, 3, 1)
+
+
+def test_what_a_program_says_of_a_shape() -> None:
+    text = "x = tf.ensure_shape(load(), [None, 4, 2])\nprobe(x)"
+    assert predicted(text) == (None, 4, 2)
+    assert predicted("probe(tf.ensure_shape(tf.zeros((3, 4, 2)), [None, None, 2]))") == (3, 4, 2)
