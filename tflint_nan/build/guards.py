@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import libcst as cst
 
 from tflint_nan.build.arrays import Arrays
-from tflint_nan.ops.choices import MIRRORED, OPPOSITE
+from tflint_nan.ops.choices import MIRRORED, OPPOSITE, implied
 from tflint_nan.ops.repeats import alike
 from tflint_nan.ops.table import APIS
 from tflint_nan.value import NONE, Const, Items, OneOf, Op, Symbol, Tensor, Unknown, Value
@@ -75,9 +75,13 @@ class Guards(Arrays):
                 self.refine(test.right, holds)
         elif type(test) is cst.Call:
             self._refine_call(test, holds)
-        elif holds and type(test) in _NAMES:
-            self._drop_none(test)
-            self._narrow(test, "not_equal", Const(0))
+        elif type(test) in _NAMES:
+            for tested, name, bound in implied(self.evaluate(test), holds):
+                if bound is not NONE:
+                    self._learn([tested], name, bound)  # a test that was kept
+            if holds:
+                self._drop_none(test)
+                self._narrow(test, "not_equal", Const(0))
 
     def _refine_comparison(self, test: cst.Comparison, holds: bool) -> None:
         if len(test.comparisons) > 1 and not holds:
