@@ -9,9 +9,11 @@ the label and 0 for the rest, are read as a probability of 0.23, the loss never 
 gradient passes through two flat activations. Gradient descent is slow, without an error; Adam, which divides
 by the size of the gradient, makes up for much of it.
 
+A mean or a product of several sigmoids is as little a logit as each of them.
+
 Keras's TensorFlow backend notices the case inside its own losses, warns, ignores the activation and takes
-the logits (measured with Keras 3.15 on TensorFlow 2.21). Other backends, and losses that are called eagerly
-on the output of `tf.nn.softmax`, apply both.
+the logits (measured with Keras 3.15 on TensorFlow 2.21). Other backends, losses that are called eagerly
+on the output of `tf.nn.softmax`, and all of them where another layer follows the activation apply both.
 
 ## Example
 
@@ -44,12 +46,12 @@ Measured on 2048 generated digits: the accuracy after 100 steps is 0.61 for the 
 ## Fix safety
 
 In `compile`, `from_logits=True` is dropped, so that the loss says what the model outputs. With the
-TensorFlow backend that is the number which Keras computes anyway, and the fix is safe. Elsewhere the
-logits are passed to the fused loss, or `from_logits` is dropped, and the fix is unsafe: the value of the
-loss changes, for the better; a learning rate that was raised to make up for the flat gradients has to
-come down again. The logits come out of another function as for NAN101. Where a layer of Keras applies the
-activation, the layer loses it, and the model returns logits. Of two softmaxes in a row the second is dropped
-where it is a layer, and gets the logits where it is a function: unsafe.
+TensorFlow backend that is the number which Keras computes anyway if the activation comes last, and the fix is
+safe. Elsewhere the logits are passed to the fused loss, or `from_logits` is dropped, and the fix is unsafe:
+the value of the loss changes, for the better; a learning rate that was raised to make up for the flat
+gradients has to come down again. The logits come out of another function as for NAN101. Where a layer of
+Keras applies the activation, the layer loses it, and the model returns logits. Of two softmaxes in a row the
+second is dropped where it is a layer, and gets the logits where it is a function: unsafe.
 
 ## References
 
@@ -71,7 +73,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import drop_from_logits, pass_logits, remove_activation
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import ENTROPIES, Entropy, entropies, guarded, made_only_by, units
+from tflint_nan.training import ENTROPIES, Entropy, entropies, guarded, made_only_by, mixed, units
 from tflint_nan.value import NONE, Op
 
 
@@ -86,6 +88,8 @@ def check(graph: Graph) -> Iterator[Report]:
     for entropy in (*entropies(graph), *of_sequences):
         op, own = entropy.op, entropy.kind
         activation = made_only_by(guarded(entropy.output), "softmax", "sigmoid")
+        mixture = entropy.output.op if activation is None else None
+        activation = activation or mixed(entropy.output)
         if activation is None or entropy.logits is not True:
             continue
         if activation.name == "softmax" and not _over_last_axis(activation):
@@ -95,14 +99,21 @@ def check(graph: Graph) -> Iterator[Report]:
         says = (
             "this loss applies its own to what it is given" if fused else "from_logits=True applies another"
         )
+        because: tuple[tuple[Op, str], ...] = (
+            (activation, f"{activation.name}: values in {activation.value.interval}, not logits"),
+        )
+        shown = f"the output of a {activation.name}"
+        fix = partial(pass_logits, op, activation) if fused else partial(drop_from_logits, graph, entropy)
+        if mixture is not None:
+            shown = f"between 0 and 1, computed from a {activation.name}"
+            because += ((mixture, f"{mixture.name}: values in {mixture.value.interval}"),)
         yield Report(
             op=op,
-            message=f"{twice}: these are not logits but the output of a {activation.name}, and {says}, so "
-            "the loss cannot come near 0",
+            message=f"{twice}: these are not logits but {shown}, and {says}, so the loss cannot come near 0",
             help="pass the logits" if fused else "drop from_logits=True, or the activation of the output",
-            because=((activation, f"{activation.name}: values in {activation.value.interval}, not logits"),),
+            because=because,
             witness=_witness(own, activation),
-            fix=partial(pass_logits, op, activation) if fused else partial(drop_from_logits, graph, op),
+            fix=None if fused and mixture is not None else fix,
         )
     for op in graph.ops("softmax", "log_softmax"):
         first = made_only_by(op.arg("x"), "softmax")

@@ -14,7 +14,7 @@ from tflint_nan.lift import logits_at
 from tflint_nan.ops.losses import is_keras
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of
-from tflint_nan.training import compiled
+from tflint_nan.training import Entropy, compiled
 from tflint_nan.value import NONE, Object, Op, Option, Scope, Value
 
 #: What the fixes of squared errors say.
@@ -150,11 +150,15 @@ def pass_logits(op: Op, activation: Op, r: Rewriter) -> Fix | None:
     return r.fix(Applicability.UNSAFE, f"Drop the {activation.name} of the layer")
 
 
-def drop_from_logits(graph: Graph, op: Op, r: Rewriter) -> Fix | None:
-    """Tell a Keras loss that it gets probabilities; safe in `compile`, where Keras finds logits by itself."""
+def drop_from_logits(graph: Graph, entropy: Entropy, r: Rewriter) -> Fix | None:
+    """Tell a Keras loss that it gets probabilities.
+
+    Safe in `compile` where the activation comes last: there Keras finds the logits by itself.
+    """
+    op, last = entropy.op, entropy.output.op
     loss = op.arg("loss").op or op
     r.remove_argument(loss.node, "from_logits", position=0 if loss is not op else None)
-    safe = compiled(graph, op) is not None
+    safe = compiled(graph, op) is not None and last is not None and last.name in ("softmax", "sigmoid")
     return r.fix(Applicability.SAFE if safe else Applicability.UNSAFE, "Drop from_logits=True")
 
 

@@ -22,6 +22,13 @@ LINEAR = ("dense", "conv", "matmul", "einsum", "tensordot")
 WEIGHTED = (*LINEAR, "variable")
 #: Ops that combine what they are given without bounding it: a bias, a residual, the product of one neuron.
 _AFFINE = ("add", "sub", "mul", "neg")
+#: Ops that make numbers between 0 and 1 of such numbers, where their range says so: means, products.
+_MIXING = (
+    *("add", "sub", "mul", "div", "maximum", "minimum"),
+    *("mean", "max", "min", "prod", "avg_pool", "max_pool"),
+)
+#: How far from [0, 1] rounding takes a mean of numbers between 0 and 1.
+_ROUNDED = 1e-3
 #: Ops that only keep a probability inside its range, or move it by an epsilon.
 _GUARDS = ("clip", "maximum", "minimum", "add", "sub", "refine")
 
@@ -83,6 +90,33 @@ def shares(value: Value) -> tuple[Op, Value] | None:
     fraction = quotient(op)
     power = fraction[0].made_by("exp") if fraction is not None else None
     return op, (op if power is None else power).arg("x")
+
+
+def mixed(value: Value) -> Op | None:
+    """The last of the sigmoids or softmaxes that `value`, from 0 to 1 itself, is a mean or a product of.
+
+    None where anything but literals is in it besides.
+    """
+    low, high = value.interval.lo, value.interval.hi
+    if low < -_ROUNDED or abs(high - 1.0) > _ROUNDED:
+        return None
+    todo, seen, found = [value], set[int](), list[Op]()
+    while todo:
+        current = todo.pop()
+        made = ends(current)
+        if not made and number(current) is None:
+            return None
+        for op in made:
+            if op.serial in seen:
+                continue
+            seen.add(op.serial)
+            if op.name in ("sigmoid", "softmax"):
+                found.append(op)
+            elif op.name in _MIXING:
+                todo.extend(op.args[name] for name in ("x", "y") if name in op.args)
+            elif op.name != "constant":
+                return None
+    return max(found, key=lambda op: op.serial, default=None)
 
 
 def guarded(value: Value) -> Value:
