@@ -167,6 +167,36 @@ def test_a_model_and_a_loss_of_one_file_meet_where_another_compiles_them(tmp_pat
     assert [finding.code for finding in check(tmp_path, files, "model.py")] == ["NAN102"]
 
 
+def test_what_another_file_does_with_a_number_is_told_where_it_is_given(tmp_path: Path) -> None:
+    """The other file is right with the epsilon of one caller, and wrong with that of another."""
+    network = (
+        HEAD + "class Policy:\n    def __init__(self, config):\n        self.config = config\n"
+        "        self.dense = tf.keras.layers.Dense(2)\n    def log_scale(self, x):\n"
+        "        a = tf.tanh(self.dense(x))\n"
+        "        return tf.reduce_sum(tf.math.log(1.0 + self.config.eps - tf.square(a)))\n"
+    )
+    train = (
+        HEAD + "from dataclasses import dataclass\nfrom network import Policy\n"
+        "@dataclass\nclass Config:\n    eps: float = {}\n"
+        "policy = Policy(Config())\nloss = policy.log_scale(tf.random.normal([4, 8]))\n"
+    )
+    files = {"network.py": network, "train.py": train.format("1e-10")}
+    (finding,) = check(tmp_path, files)
+    assert (finding.code, finding.span.start.row) == ("NAN104", 8)
+    assert "network.py:8" in finding.message
+    assert check(tmp_path, files, "network.py") == []
+    assert check(tmp_path, {**files, "train.py": train.format("1e-6")}) == []
+    # One that is wrong with every caller tells by itself, wherever on the way that is known.
+    fixed = train.format("1e-10") + "def log_scale(x):\n    return policy.log_scale(x)\n"
+    files = {
+        "network.py": network,
+        "policies.py": fixed,
+        "use.py": HEAD + "import policies\npolicies.log_scale(2.0)\n",
+    }
+    assert check(tmp_path, files, "use.py") == []
+    assert {finding.code for finding in check(tmp_path, files, "policies.py")} == {"NAN104"}
+
+
 def test_what_happens_in_a_file_that_is_never_looked_at_is_told_at_the_call(tmp_path: Path) -> None:
     """Preparation by NumPy, in a file of its own: only a program that trains makes a bug of it."""
     scaled = "import numpy as np\ndef scaled(x):\n    return (x - x.mean(axis=0)) / x.std(axis=0)\n"

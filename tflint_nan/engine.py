@@ -12,7 +12,7 @@ import libcst as cst
 
 from tflint_nan import build
 from tflint_nan.faults import OWN, crash
-from tflint_nan.finding import Finding, Fix, Level, Related, Span
+from tflint_nan.finding import Finding, Fix, Level, Related, Severity, Span
 from tflint_nan.graph import Graph, Report
 from tflint_nan.job import Settings
 from tflint_nan.registry import Rule, rules
@@ -62,6 +62,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
     reports: dict[tuple[str, Span, int], list[_Found]] = {}
     judged = UNUSED.code in settings.shown
     seen = set() if source.broken_cells else set(settings.shown)
+    others = _Others(settings, project)
     # What rules share of a graph is kept until another graph is asked.
     for graph, rule in product(graphs, rules()):
         weakest = settings.shown.get(rule.code)
@@ -75,7 +76,7 @@ def lint(source: Source, settings: Settings, project: build.Project | None = Non
                     report = replace(report, level=Level.OPTIONAL)
                 if RANK[report.level] > RANK[weakest] and not judged:
                     continue
-                home = _brought_home(report, source, graph, project)
+                home = _brought_home(rule, report, source, graph, others)
                 if home is not None:
                     span = source.span(home.node or home.op.node)
                     maker = report.because[0][0] if report.because else report.op
@@ -121,11 +122,10 @@ def _runs(source: Source, settings: Settings, project: build.Project | None) -> 
     return graphs
 
 
-def _brought_home(
-    report: Report, source: Source, graph: Graph, project: build.Project | None
-) -> Report | None:
+def _brought_home(rule: Rule, report: Report, source: Source, graph: Graph, others: _Others) -> Report | None:
     """The report as one of `source`: of what goes wrong in another file, the call that leads there.
 
+    None where all of it happens inside of one call, whoever calls: the other file's own check tells.
     The file itself may be right for other callers, so only a fix that changes both is one.
     """
     op = report.op
@@ -136,11 +136,8 @@ def _brought_home(
         return None
     steps = [step for step, _ in report.because]
     steps += [] if report.shown_by is None else [report.shown_by]
-    inside = all(_call_in(source, step) is call for step in steps) and not _compiled(
-        graph, call, [*steps, op]
-    )
-    if inside and not (project is not None and project.leaves_out(project.disk.absolute(op.source.filename))):
-        return None  # it happens inside of one call, whoever calls: the other file's own check tells
+    if all(_call_in(source, step) is call for step in steps) and others.tell(rule, report, source):
+        return None
     if any(step.name == "variable" and not graph.in_loss(step) for step, _ in report.because):
         return None  # what else the other file does with its variable is not read from here
     there = report.node or op.node
@@ -161,6 +158,56 @@ def _brought_home(
     )
 
 
+class _Others:
+    """What the checks of other files say of them, each read when it is first asked for."""
+
+    def __init__(self, settings: Settings, project: build.Project | None) -> None:
+        self._settings = settings
+        self._project = project
+        self._graphs: dict[str, list[Graph]] = {}
+        #: Rule and file -> place -> the rank of the strongest report there.
+        self._ranks: dict[tuple[str, str], dict[tuple[str, Span], int]] = {}
+
+    def tell(self, rule: Rule, report: Report, source: Source) -> bool:
+        """Whether another file on the way from `source` to a report says the same, and as strongly.
+
+        It knows neither the numbers that `source` gives it, nor which of its parts meet there.
+        """
+        if report.severity is not Severity.ERROR and not self._is_left_out(report.op.source):
+            return True  # how it is written, whatever it is given
+        files = {report.op.source.filename: report.op.source}
+        for file, _ in reversed(report.op.calls):
+            if file is source:
+                break
+            files[file.filename] = file
+        weaker = max(RANK.values()) + 1
+        place, rank = _place(report), RANK[report.level]
+        return any(self._told(rule, file).get(place, weaker) <= rank for file in files.values())
+
+    def _told(self, rule: Rule, file: Source) -> dict[tuple[str, Span], int]:
+        if self._is_left_out(file):
+            return {}
+        key = rule.code, file.filename
+        if file.filename not in self._graphs:
+            self._graphs[file.filename] = _runs(file, self._settings, self._project)
+        if key not in self._ranks:
+            ranks = self._ranks[key] = {}
+            for graph in self._graphs[file.filename]:
+                for report in rule.check(graph) if rule.may_report(graph.names) else ():
+                    place, rank = _place(report), RANK[report.level]
+                    ranks[place] = min(ranks.get(place, rank), rank)
+        return self._ranks[key]
+
+    def _is_left_out(self, file: Source) -> bool:
+        project = self._project
+        return project is not None and project.leaves_out(project.disk.absolute(file.filename))
+
+
+def _place(report: Report) -> tuple[str, Span]:
+    op = report.op
+    return op.source.filename, op.source.span(report.node or op.node)
+
+
 def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
     """The fix of a report of another file, where it changes that file together with the one of `r`."""
     there = report.op.source
@@ -176,24 +223,6 @@ def _mended_in_both(report: Report, r: Rewriter) -> Fix | None:
 def _call_in(source: Source, op: Op) -> cst.CSTNode | None:
     """The call of `source` through which `op` was reached; None for what it computes itself."""
     return next((node for file, node in reversed(op.calls) if file is source), None)
-
-
-def _compiled(graph: Graph, call: cst.CSTNode, steps: list[Op]) -> bool:
-    """Whether `call` compiles a model, and `steps`, reached through it, are of several definitions.
-
-    The model's is one, its loss another, and each may be right together with others.
-    """
-    compiles = any(op.node is call for op in graph.ops("compile"))
-    return compiles and len({_definition(step, call) for step in steps}) > 1
-
-
-def _definition(step: Op, call: cst.CSTNode) -> cst.CSTNode:
-    """The statement of a module that `step` is reached in, directly behind `call`."""
-    nodes = [node for _, node in step.calls]
-    source, node = [*step.calls, (step.source, step.node)][nodes.index(call) + 1]
-    while (parent := source.parent(node)) is not None and not isinstance(parent, cst.Module):
-        node = parent
-    return node
 
 
 def _level(rule: Rule, report: Report) -> Level:
