@@ -92,7 +92,7 @@ from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.rates import clipped_by_norm, depth, descends, is_used, places, rate
+from tflint_nan.rates import SINGLE_LAYER, clipped_by_norm, depth, descends, is_used, places, rate
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -106,8 +106,6 @@ FAMILIES = {
     **dict.fromkeys(("adagrad", "ftrl"), ("adagrad", 0.001)),
     "adadelta": ("adadelta", 0.001),
 }
-#: How much more a single layer of weights bears: its loss is convex, and steep nowhere.
-SINGLE_LAYER = 10
 #: A rate within float32's rounding of its bound is at the bound.
 TOLERANCE = 1 + 2.0**-23
 

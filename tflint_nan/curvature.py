@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from tflint_nan.descent import is_trained, squared, trains_all
 from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
+from tflint_nan.inputs import BATCH
 from tflint_nan.literals import Array, evaluated
 from tflint_nan.rates import clipped_by_norm, places
 from tflint_nan.steps import STEPS
@@ -30,8 +31,6 @@ from tflint_nan.value import NONE, UNKNOWN, Items, Object, Op, Value, sources
 MARGIN = 1.001
 #: More features than this are not looked at.
 MOST_FEATURES = 64
-#: Keras's batch size where `fit` is given none.
-BATCH = 32
 #: Iterations of the power method; each is a lower bound of the largest eigenvalue, so that few are safe, too.
 _ITERATIONS = 200
 

@@ -12,7 +12,7 @@ from tflint_nan.training import ancestors, ends, flat
 from tflint_nan.value import NONE, Items, Object, Op, Table, Value, sources
 
 #: Losses that training makes small, with the arguments that are the target and the prediction.
-_ERRORS = {
+LOSSES = {
     **dict.fromkeys(
         (
             *("mean_squared_error", "mean_absolute_error", "huber", "log_cosh", "hinge", "poisson"),
@@ -30,7 +30,7 @@ _ERRORS = {
     "squared_difference": ("x", "y"),
 }
 #: Ops that are the error in a loss: of a library, or the square of a difference.
-ERRORS = frozenset({*_ERRORS, "square", "pow", "mul"})
+ERRORS = frozenset({*LOSSES, "square", "pow", "mul"})
 #: Ops that hold weights, or compute with weights of their own.
 WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose output has the sign of their operand `x`, and is made of nothing else.
@@ -207,7 +207,7 @@ def _parts(op: Op) -> Value | None:
     One side is computed from weights and the other, the labels, neither from weights nor from literals: two
     outputs may be pushed apart on purpose, and an output away from a constant.
     """
-    names = _ERRORS.get(op.name)
+    names = LOSSES.get(op.name)
     if names is not None:
         one, other = op.arg(names[0]), op.arg(names[1])
     else:

@@ -12,7 +12,7 @@ import libcst as cst
 from tflint_nan.evidence import complement, number, onward, same
 from tflint_nan.graph import Graph
 from tflint_nan.training import LINEAR, ancestors, compiles, ends, made_only_by
-from tflint_nan.value import Binding, Items, Object, Op, Scope, Value, sources
+from tflint_nan.value import NONE, Binding, Items, Object, Op, Scope, Value, sources
 
 #: Ops that produce data as it was measured.
 LOADERS = ("pixels", "csv", "tabular")
@@ -31,6 +31,10 @@ PICTURES = ("pixels", "scaled_images")
 #: Ops that sum over their input with trained weights: what comes in large goes on large.
 SUMS = (*LINEAR, "lstm", "gru", "rnn")
 
+#: Ops that take some numbers of many.
+_PICKS = ("slice", "gather")
+#: The batch size of Keras's `fit` where it is given arrays and no size.
+BATCH = 32
 #: Ops that give a model data.
 _CALLS = ("fit", "evaluate", "predict")
 #: Ops through which data enters what computes with it.
@@ -161,6 +165,32 @@ def entries(graph: Graph) -> Iterator[Entry]:
         for placeholder in sources(op.arg("placeholder")):
             first = tuple(first_ops(graph, placeholder, None))
             yield Entry(op, placeholder.serial, op.arg("data"), op.node, first, False)
+
+
+def examples(value: Value) -> int | None:
+    """Of how many examples a batch is that `value` is computed from; None where that is not known."""
+    found: set[float | None] = set()
+    todo, seen = list(sources(value)), set[int]()
+    while todo:
+        op = todo.pop()
+        if op.serial in seen:
+            continue
+        seen.add(op.serial)
+        if op.name == "batch" or op.name in _PICKS:
+            found.add(number(op.arg("size")) if op.name == "batch" else None)
+        else:
+            todo += op.operands
+    size = found.pop() if len(found) == 1 else None
+    return None if size is None else int(size)
+
+
+def batch_size(fit: Op) -> int | None:
+    """With how many examples a `fit` takes a step; None where that is not known."""
+    if fit.arg("dataset") is not NONE:
+        return examples(fit.arg("y"))
+    given = fit.arg("batch_size")
+    size = BATCH if given is NONE else number(given)
+    return None if size is None or fit.arg("y") is NONE else int(size)
 
 
 def scaled_pixels(value: Value) -> Op | None:

@@ -15,6 +15,8 @@ from tflint_nan.value import NONE, Items, Object, Op, Value, sources
 _LAYERS = {**dict.fromkeys(LINEAR, 1), **dict.fromkeys(("lstm", "gru", "rnn"), 2)}
 #: Of these the weights are an operand.
 _PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
+#: How much more a single layer of weights bears than several: its loss is convex, and steep nowhere.
+SINGLE_LAYER = 10
 #: What makes of a gradient the step of a Newton or Gauss-Newton method, whose natural length is 1.
 _SOLVERS = frozenset({"solve", "inverse"})
 

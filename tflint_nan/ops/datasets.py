@@ -14,7 +14,7 @@ from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Table, Val
 
 @operator("batch", flow=("x",))
 def _batch(op: Op) -> Facts:
-    """Several elements in one tensor: a new first axis."""
+    """Several elements (`size`, the last time maybe less) in one tensor: a new first axis."""
     x = op.arg("x")
     shape = None if x.shape is None else (None, *x.shape)
     return Facts(x.interval, x.witnesses, x.dtype, shape)
@@ -44,6 +44,12 @@ def each(machine: Machine, operator: str, value: Value, args: dict[str, Value]) 
     return value if value.op is None else machine.emit(operator, {"x": value, **args})
 
 
+def in_batches(machine: Machine, call: Call, value: Value) -> Value:
+    """As many elements in one tensor as a call is told by `batch_size`."""
+    given = call.arg("batch_size")
+    return each(machine, "batch", value, {"size": given} if number(given) is not None else {})
+
+
 def from_slices(machine: Machine, call: Call) -> Value:
     """`Dataset.from_tensor_slices((x, y))`: one row of each."""
     return dataset(machine, call, each(machine, "slice", call.arg("tensors"), {"index": Const(0)}))
@@ -68,8 +74,7 @@ def not_known(machine: Machine, call: Call) -> Value:
 def joined_queue(machine: Machine, call: Call) -> Value:
     """`tf.train.batch_join([tensors, ...], n)`: batches of what any of the readers gives."""
     readers = machine.elements(call.arg("tensors"))
-    operator = "batch" if truth(call.arg("enqueue_many"), False) is False else "slice"
-    return each(machine, operator, readers[0], {}) if readers and len(readers) == 1 else UNKNOWN
+    return _queued(machine, call, readers[0]) if readers and len(readers) == 1 else UNKNOWN
 
 
 def sliced(machine: Machine, call: Call) -> Value:
@@ -85,8 +90,13 @@ def windows(machine: Machine, call: Call) -> Value:
 
 def queue(machine: Machine, call: Call) -> Value:
     """`tf.train.batch(tensors, n)`: one more axis, unless each tensor is a batch already."""
-    operator = "batch" if truth(call.arg("enqueue_many"), False) is False else "slice"
-    return each(machine, operator, call.arg("tensors"), {})
+    return _queued(machine, call, call.arg("tensors"))
+
+
+def _queued(machine: Machine, call: Call, tensors: Value) -> Value:
+    if truth(call.arg("enqueue_many"), False) is False:
+        return in_batches(machine, call, tensors)
+    return each(machine, "slice", tensors, {})
 
 
 def zipped(machine: Machine, call: Call) -> Value:
@@ -116,7 +126,7 @@ def same(machine: Machine, call: Call) -> Value:
 
 def batched(machine: Machine, call: Call) -> Value:
     """`dataset.batch(n)`."""
-    return dataset(machine, call, each(machine, "batch", element_of(machine, call.arg("self")), {}))
+    return dataset(machine, call, in_batches(machine, call, element_of(machine, call.arg("self"))))
 
 
 def unbatched(machine: Machine, call: Call) -> Value:
@@ -225,7 +235,7 @@ def tfds_load(machine: Machine, call: Call) -> Value:
     def part() -> Value:
         element = _example(machine, call, name)
         if call.arg("batch_size").literal is not None:
-            element = each(machine, "batch", element, {})
+            element = in_batches(machine, call, element)
         return dataset(machine, call, element)
 
     result: Value
