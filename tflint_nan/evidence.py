@@ -15,7 +15,7 @@ from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, Interval, round_to
 from tflint_nan.ops.configuration import start
 from tflint_nan.ops.table import APIS, OPERATORS
-from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness, sources
+from tflint_nan.value import NONE, Const, Items, Op, Tensor, Value, Witness, sources
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
@@ -39,6 +39,7 @@ LIBRARIES = (
 )
 #: Reductions that leave NaN out.
 _LEAVING_OUT = ("np.nan", "keras.ops.nan")
+_TESTS_OF_NAN = frozenset({"is_nan", "is_finite", "is_inf"})
 #: Ops that hold weights.
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
@@ -368,11 +369,13 @@ def shielded(graph: Graph, trail: Trail) -> bool:
     """Whether what the sink computes is replaced afterwards where it is not finite.
 
     By a `where` that asks about the sink's operand or result, or chooses something else then, what ignores or
-    replaces NaN, or a bound.
+    replaces NaN, a bound, or, where no gradient is, a test of each element for NaN.
     """
     through = PASSING | {"floor", "ceil", "round"}
     for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
         if consumer.name in ("multiply_no_nan", "nan_to_num") or consumer.api.startswith(_LEAVING_OUT):
+            return True
+        if consumer.name in _TESTS_OF_NAN and library(trail.sink) == "np" and _sorts_out(graph, consumer):
             return True
         bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
         if any(number(value) is not None for value in bounds):
@@ -386,6 +389,12 @@ def shielded(graph: Graph, trail: Trail) -> bool:
             if chosen is not None and math.isfinite(chosen):
                 return True
     return False
+
+
+def _sorts_out(graph: Graph, test: Op) -> bool:
+    """Whether a test of elements chooses some of them: one answer for all (an assertion, a stop) does not."""
+    takers = graph.consumers(test)
+    return any(taker.name not in ("all", "any") or taker.arg("axis") is not NONE for taker in takers)
 
 
 def is_asked_about(graph: Graph, trail: Trail) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflint_nan.build.state import State
 from tflint_nan.ops.views import owners
-from tflint_nan.value import Const, Tensor, Unknown, Value
+from tflint_nan.value import NONE, Const, Tensor, Unknown, Value
 
 
 class Arrays(State):
@@ -19,8 +19,8 @@ class Arrays(State):
         #: By the serial of the op that made an array: what it holds now.
         self._arrays: dict[int, Value] = {}
 
-    def overwrite(self, value: Value, *, resized: bool = False) -> None:
-        """Elements of an array, or of what it is a view of, are written; or it gets more of them or less."""
+    def overwrite(self, value: Value, *, resized: bool = False, index: Value = NONE) -> None:
+        """Elements of an array, or of what it is a view of, are written, at `index`; or it is resized."""
         for op in owners(value):
             scope = op.scope
             if scope is not self.frame.scope or scope.captured or self.frame.function is None:
@@ -28,7 +28,7 @@ class Arrays(State):
             # Before the first write it held what it was made with, in every branch.
             now = self._arrays.setdefault(op.serial, op.value)
             if isinstance(now, Tensor) and now.op is not None and (resized or now.op.name != "overwritten"):
-                args = {"x": now, "resized": Const(resized)}
+                args = {"x": now, "resized": Const(resized), "index": index}
                 self.write(self._arrays, op.serial, self.emit("overwritten", args))
 
     def array(self, value: Tensor | Unknown) -> Value:

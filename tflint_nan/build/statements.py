@@ -163,7 +163,7 @@ class Statements(Loops):
         elif isinstance(container, Object):
             self.method(container, "__setitem__", [index, value], {})
         else:
-            self.overwrite(container)
+            self.overwrite(container, index=index)
             if isinstance(container, Tensor) and type(target.value) is cst.Name:
                 # For fixes: the name does not hold any more what was computed for it.
                 self.frame.scope.history.append(
