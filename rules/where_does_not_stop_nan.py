@@ -102,7 +102,8 @@ def _result(found: Unchosen) -> float:
         return power(edge, number(sink.arg("y")) or 0.0)
     if sink.name == "div":
         known = at(sink, found.trail.witness)
-        return math.inf if known is None else known
+        broken = sink.value.reaches(lambda v: not math.isfinite(v))
+        return known if known is not None else broken.value if broken is not None else math.inf
     return round_to(_POINTS[sink.name](edge), sink.value.dtype)
 
 

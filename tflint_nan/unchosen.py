@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tflint_nan.evidence import Trail, number
@@ -16,6 +16,13 @@ from tflint_nan.value import Op, Value, Witness, sources
 
 #: Ops that are 0 where their `x` is.
 _KEEPING = frozenset({"square", "abs", "sqrt", "sum", "neg", "norm", "div", "mul"})
+#: Functions of one number, of each element.
+_POINTS: dict[str, Callable[[float], float]] = {
+    "sqrt": math.sqrt,
+    "square": lambda x: x * x,
+    "abs": abs,
+    "neg": lambda x: -x,
+}
 #: How many ops a side of a `where` is searched.
 _MANY = 64
 #: function -> the argument with an edge, and where TensorFlow's gradient of it is NaN although 0 comes back
@@ -68,7 +75,9 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Unchosen:
-    """A function at its edge: `trail` leads to it from what the condition tests, which is `edge` there.
+    """A function at its edge: `trail` leads to it from what is `edge` there.
+
+    That is what the condition tests, or what this is computed from.
 
     `name` is the function's argument, `choice` the `where`, which takes the function's side if its condition
     comes out as `outcome`. `shown` is False where nothing trains the loss: it takes what Keras gives to one.
@@ -158,23 +167,19 @@ def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[tuple[Trail,
     name, edges = _edges(sink)
     value = sink.arg(name)
     for test in tests:
-        made, tested = value.op, test.value.op
-        if made is None or tested is None:
-            continue
         for edge in edges:
-            at = _tested_at(value, test.value, edge)
-            if (
-                at is None
-                or edge not in value.interval
-                or at not in test.value.interval
-                or not test.excludes(at)
-            ):
+            found = _tested_at(value, test.value, edge)
+            made, start = value.op, None if found is None else found.start.op
+            if found is None or start is None or made is None:
+                continue
+            at = found.tested
+            if edge not in value.interval or at not in test.value.interval or not test.excludes(at):
                 continue
             if sink.name == "exp" and test.value.reaches(lambda v, at=at: v >= at) is None:  # type: ignore[misc]
                 continue  # nothing shows that it gets so far
-            chain = (*graph.path(tested, made), sink)
-            trail = Trail(value, Witness(edge, ((tested, at),)), chain, tested, chain[1:-1])
-            yield trail, name, at
+            chain = (*graph.path(start, made), sink)
+            witness = Witness(edge, ((start, found.number),))
+            yield Trail(value, witness, chain, start, chain[1:-1]), name, found.number
 
 
 def _missing(graph: Graph, condition: Value, outcome: bool) -> Iterator[Op]:
@@ -239,11 +244,26 @@ def _edges(sink: Op) -> tuple[str, tuple[float, ...]]:
     return _EDGES.get(sink.name, ("x", ()))
 
 
-def _tested_at(value: Value, tested: Value, edge: float) -> float | None:
-    """What the tested number is where `value`, computed from it, is `edge`; None where that is not known."""
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a function's argument and a tested number are both computed from: at its edge it is `number`.
+
+    `tested` is what the tested number is then.
+    """
+
+    start: Value
+    number: float
+    tested: float
+
+
+def _tested_at(value: Value, tested: Value, edge: float) -> _Shared | None:
+    """What is tested where `value` is `edge`; None where that is not known."""
+    behind = list(_unary(tested))
     for _ in range(_MANY):
-        if same(value, tested):
-            return edge
+        for place, (start, _) in enumerate(behind):
+            if same(value, start):
+                at = _along([op for _, op in behind[:place]], edge)
+                return None if at is None else _Shared(start, edge, at)
         op = value.op
         if op is None:
             return None
@@ -258,3 +278,26 @@ def _tested_at(value: Value, tested: Value, edge: float) -> float | None:
         else:
             return None
     return None
+
+
+def _unary(value: Value) -> Iterator[tuple[Value, Op]]:
+    """`value` and what it is computed from, each element from one, with the op that takes it there."""
+    for _ in range(_MANY):
+        op = value.op
+        if op is None:
+            return
+        yield value, op
+        if op.name not in _POINTS and (op.flow != ("x",) or op.name in ("clip", "refine")):
+            return
+        value = op.arg("x")
+
+
+def _along(ops: list[Op], number: float) -> float | None:
+    """What the ops, the last one first, make of a number."""
+    for op in reversed(ops):
+        if op.name in _POINTS:
+            try:
+                number = _POINTS[op.name](number)
+            except ValueError:
+                return None
+    return number
