@@ -12,7 +12,7 @@ from tflint_nan.descent import LOSSES, is_trained, squared
 from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.inputs import batch_size, examples
-from tflint_nan.rates import clipped_by_norm, depth, places, rate
+from tflint_nan.rates import depth, places, rate
 from tflint_nan.steps import Step, steps
 from tflint_nan.training import flat
 from tflint_nan.value import NONE, Op, Symbol, Value
@@ -132,7 +132,7 @@ def strides(graph: Graph) -> Iterator[Stride]:
             if least is None or not known or len(known) < len(rates):
                 continue
             # Without layers it is numbers that are moved directly: a picture, the places of points.
-            if depth(graph, optimizer) and not clipped_by_norm(graph, optimizer):
+            if depth(graph, optimizer):
                 yield Stride(step, total, least, min(known))
 
 
