@@ -177,6 +177,19 @@ def overflowing(report: Report) -> None:
         assert tf.nn.softmax(computed).numpy().tolist() == [1.0, 0.0, 0.0]
 
 
+def beyond(report: Report) -> None:
+    """So many numbers along one axis, and along rows and columns of several channels; and in float32."""
+    found = re.search(r"sum of (\d+) numbers that reach (\S+) is", report.message)
+    assert found is not None
+    count, number, stuck = int(found[1]), float(found[2]), _number(report, "stays near")
+    row = tf.fill([1, count], tf.cast(number, tf.float16))
+    assert np.isinf(float(tf.reduce_sum(row)))
+    assert float(tf.reduce_sum(tf.cast(row, tf.float32))) == count * np.float32(np.float16(number))
+    columns = tf.tile(tf.reshape(row, [1, count, 1]), [1, 1, 4])
+    found_there = tf.reduce_sum(columns, axis=1).numpy()
+    assert all(np.isinf(one) or abs(one - stuck) <= stuck for one in found_there.ravel())
+
+
 OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN302": blackened,
     "NAN303": mismatched,
@@ -190,4 +203,5 @@ OPTIMISATION: dict[str, Callable[[Report], None]] = {
     "NAN602": rounded,
     "NAN603": underflowing,
     "NAN604": overflowing,
+    "NAN605": beyond,
 }

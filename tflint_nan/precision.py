@@ -1,18 +1,21 @@
-"""Questions about half precision: what is kept in it, what is computed in it, and which loss is unscaled."""
+"""Questions about half precision: what is kept, computed and added in it, and which loss is unscaled."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from tflint_nan.architecture import is_trained
 from tflint_nan.evidence import NEAR, Guard
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
+from tflint_nan.ops.points import is_given
 from tflint_nan.ops.policies import OWN, REDUCED, compute_dtype, computed_under, policy_of
+from tflint_nan.ops.reductions import axes, count, named_axes
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
-from tflint_nan.value import Format, Object, Op, Value, sources
+from tflint_nan.value import Const, Format, Object, Op, Value, sources
 
 #: The names of formats and policies, and of what holds one.
 HALF = ("float16", "half")
@@ -21,6 +24,25 @@ MIXED = "mixed_float16"
 _LAYERS = frozenset({"dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: A loss that is scaled by its optimizer is an identity of one of these names.
 _SCALED = ("scale_loss", "get_scaled_loss")
+#: What gives rows that sum to 1.
+_ROWS = frozenset({"softmax", "one_hot"})
+#: What tells for each element whether, or how likely, it is of some kind.
+_TELLING = _ROWS | frozenset(
+    {
+        *("sigmoid", "hard_sigmoid", "labels", "greater", "less", "greater_equal", "less_equal"),
+        *("equal", "not_equal", "logical_and", "logical_or", "logical_not", "any", "all"),
+    }
+)
+#: What leaves shares near 0 and 1 there, and what adds them.
+_KEEPING = frozenset({"mul", "add", "square", "pow", "clip", "minimum", "maximum"})
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many numbers a sum adds, and how far from 0 all of them may be, at least, at the same time."""
+
+    count: int
+    number: float
 
 
 def keeps_half(op: Op) -> bool:
@@ -77,6 +99,53 @@ def is_lost_in_half(tried: Guard | None, dtype: str | None) -> bool:
     if tried is None or dtype not in REDUCED:
         return False
     return tried.stored == round(tried.stored) != round_to(tried.given, DEFAULT_FORMAT)
+
+
+def added(op: Op) -> Added | None:
+    """What a sum of bounded numbers adds; None where their count or what they reach is not known."""
+    x = op.arg("x")
+    number = max((abs(w.value) for w in x.witnesses if math.isfinite(w.value)), default=0.0)
+    many = count(op, x)
+    if many is None or not (math.isfinite(x.interval.lo) and math.isfinite(x.interval.hi)):
+        return None
+    for made in _made_of(x):
+        if made.name in _ROWS:
+            # Of a row that sums to 1, one element counts.
+            over, row = axes(op, x), made.arg("axis") if is_given(made.arg("axis")) else Const(-1)
+            along = named_axes(row, made.value)
+            if x.shape is None or made.value.shape is None or along is None or None in along:
+                return None
+            lengths = [
+                made.value.shape[axis]
+                for axis in along
+                if axis is not None and (over is None or axis in over)
+            ]
+            if len(x.shape) != len(made.value.shape) or None in lengths:
+                return None
+            return Added(many // math.prod(length or 1 for length in lengths), number)
+    return Added(many, number)
+
+
+def are_shares(x: Value) -> bool:
+    """Whether numbers are masks, probabilities, and their products and sums: of many, all may be 1."""
+    for made in _made_of(x):
+        constant = any(made.arg(name).op is None for name in ("x", "y"))
+        if made.name in _TELLING or made.flow or made.name in _KEEPING or (made.name == "sub" and constant):
+            continue
+        return False
+    return True
+
+
+def _made_of(x: Value) -> list[Op]:
+    """The ops that `x` is computed from, back to those that tell shares."""
+    todo = list(sources(x))
+    seen = {op.serial for op in todo}
+    for op in islice(todo, NEAR):
+        for source in () if op.name in _TELLING else op.operands:
+            if source.serial not in seen:
+                seen.add(source.serial)
+                todo.append(source)
+    return todo
 
 
 def blamed(graph: Graph, report: Report) -> Report:
