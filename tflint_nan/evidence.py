@@ -38,7 +38,7 @@ LIBRARIES = (
     ("pd", "pd."),
 )
 #: Reductions that leave NaN out.
-_LEAVING_OUT = ("np.nan", "keras.ops.nan")
+_LEAVING_OUT = ("np.nan", "keras.ops.nan", "tensor.fillna", "tensor.dropna")
 _TESTS_OF_NAN = frozenset({"is_nan", "is_finite", "is_inf"})
 #: Ops that hold weights.
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})

@@ -82,7 +82,7 @@ class Attributes(Statements):
         if isinstance(receiver, Class):
             return self._class_attribute(receiver, name)
         if isinstance(receiver, OneOf):
-            return self.either([self.get(choice, name) for choice in receiver.choices if choice != NONE])
+            return self.each(receiver, lambda choice: self.get(choice, name))
         if isinstance(receiver, Function):
             value = Const(receiver.name) if name == "__name__" else receiver.attrs.get(name)
             return Unknown() if value is None else self.loaded(value)
@@ -137,8 +137,7 @@ class Attributes(Statements):
     def bound(self, receiver: Value, name: str) -> Value:
         """`receiver.name` as something to call."""
         if isinstance(receiver, OneOf):
-            methods = [self.bound(choice, name) for choice in receiver.choices if choice != NONE]
-            return OneOf(tuple(methods)) if methods else Unknown()
+            return self.each(receiver, lambda choice: self.bound(choice, name))
         if isinstance(receiver, Object):
             if receiver.kind == "super":
                 return self._inherited(receiver, name)

@@ -145,8 +145,20 @@ class Calls(Records):
         if isinstance(function, Object):
             return self._call_object(function, given)
         if isinstance(function, OneOf):
-            return self.either([self.apply(choice, given) for choice in function.choices if choice != NONE])
+            choice = self.choice(function)
+            return self.each(function, lambda one: self.apply(one, given if choice is None else self._beside(choice, one, given)))
         return self._unknown_call(_plotting(function) or "call", given)
+
+    def _beside(self, choice: Choice, side: Value, given: Arguments) -> Arguments:
+        """The arguments as they are where a choice is this side of it: the same test has chosen some of them."""
+
+        def one(value: Value) -> Value:
+            other = self.choice(value)
+            same = other is not None and other.test is choice.test
+            return other.sides[choice.sides.index(side)] if same else value
+
+        keywords = {name: one(value) for name, value in given.keywords.items()}
+        return replace(given, values=[one(value) for value in given.values], keywords=keywords)
 
     def _unknown_call(self, api: str, given: Arguments) -> Value:
         """What nobody knows keeps its arguments: gradients may flow through it."""

@@ -102,7 +102,8 @@ class Comparisons(Elements):
 
     def conditional(self, node: cst.IfExp) -> Value:
         """`a if test else b`."""
-        known = self.decided(self.evaluate(node.test))
+        test = self.evaluate(node.test)
+        known = self.decided(test)
         if known is not None:
             return self.evaluate(node.body if known else node.orelse)
         mark = self.fork()
@@ -114,4 +115,4 @@ class Comparisons(Elements):
         orelse = self.evaluate(node.orelse)
         written.append(self.rewind(mark))
         self.merge(written)  # what the test narrowed is narrow inside only; what is made there lasts
-        return self.join(body, orelse)
+        return self.choose(test, self.join(body, orelse), body, orelse)

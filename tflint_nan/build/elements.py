@@ -27,7 +27,7 @@ class Elements(Guards):
     def _item(self, value: Value, index: Value) -> Value:
         literal = index.literal
         if isinstance(value, OneOf):
-            return self._any(value, lambda choice: self.item(choice, index))
+            return self.each(value, lambda choice: self.item(choice, index))
         if isinstance(value, Table):
             key = self.key(index)
             self.ask(index, [key for key in value.items if key != index.literal])
@@ -64,8 +64,13 @@ class Elements(Guards):
             )  # whatever it is, these have passed a test
         return Unknown(value.op)
 
-    def _any(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:
-        return self.either(tuple(ask(choice) for choice in value.choices if choice != NONE))
+    def each(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:
+        """What is found of the alternatives, joined; a test that has chosen between them has chosen that, too."""
+        choice = self.choice(value)
+        if choice is None:
+            return self.either(tuple(ask(one) for one in value.choices if one != NONE))
+        holds, fails = map(ask, choice.sides)
+        return self.choose(choice.test, self.join(holds, fails), holds, fails)
 
     def elements(self, value: Value) -> Sequence[Value] | None:
         """The elements of a tuple or list that is known whole, else None."""
@@ -82,7 +87,7 @@ class Elements(Guards):
         if isinstance(value, Table):
             return self.either([Const(key) for key in value.items]) if value.complete else Unknown()
         if isinstance(value, OneOf):
-            return self._any(value, self.element)
+            return self.each(value, self.element)
         if isinstance(value, Tensor):
             return self.emit("slice", {"x": value})
         if isinstance(value, Object):

@@ -11,9 +11,9 @@ from typing import Any
 import libcst as cst
 
 from tflint_nan.build.patterns import Patterns
-from tflint_nan.build.state import Change, all_places
+from tflint_nan.build.state import Change, Known, all_places
 from tflint_nan.ops.widening import TURNS, covers, forgotten, widened
-from tflint_nan.value import Items, Value
+from tflint_nan.value import NONE, Items, Value
 
 #: Loops nested deeper than this are read once, and what they write is forgotten: time grows with the text.
 MAX_DEPTH = 2
@@ -148,7 +148,7 @@ class Loops(Patterns):
         for names, key, value in written.values():
             now = names.get(key, value)
             if now is not None:
-                self.write(names, key, forgotten(now))
+                self.write(names, key, NONE if type(names) is Known else forgotten(now))
 
     def _after(self, loop: Loop, normally: bool, orelse: Block) -> Flow:
         """What follows the loop: its `else`, and the states in which it was left."""
@@ -177,9 +177,11 @@ def _grows(changes: Changes) -> bool:
 
 
 def _places(ends: Sequence[Changes]) -> list[tuple[dict[Any, Value], Any, list[Value]]]:
-    """Each place that was written, with what was written there."""
+    """Each place that was written, and with what; what tests have said holds in a turn alone."""
     found = []
     for place, (names, key, _) in (all_places(ends) if ends else {}).items():
+        if type(names) is Known:
+            continue
         values = [value for changes in ends if place in changes and (value := changes[place][2]) is not None]
         if values:
             found.append((names, key, values))

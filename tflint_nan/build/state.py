@@ -13,6 +13,7 @@ import libcst as cst
 from tflint_nan.build.fold import truth
 from tflint_nan.ops.policies import GOVERNED, OWN, in_force
 from tflint_nan.ops.table import OPERATORS, Call
+from tflint_nan.record import record
 from tflint_nan.source import Source
 from tflint_nan.value import (
     NONE,
@@ -43,8 +44,17 @@ class Known(dict[tuple[int, ...], Value]):
     """What tests have said of expressions that have no name, by the ops that they asked about.
 
     Each is an `Items` of the value (of two for what is said of their difference), the comparison's canonical
-    name, and what it is with. It holds in a branch, and after branches where all of them have found it.
+    name, and what it is with. It holds in a branch, and behind it where the others leave.
     """
+
+
+@record(eq=False)
+class Choice:
+    """What `value` is where `test` holds, and where it does not."""
+
+    value: Value
+    test: Value
+    sides: tuple[Value, Value]
 
 
 @dataclass(slots=True)
@@ -91,6 +101,8 @@ class State(ABC):
         self._defaults: dict[str, object] = {}
         #: What tests ask of settings and find otherwise: other runs that the program is made for.
         self.asked: dict[tuple[str, object], None] = {}
+        #: By identity, what a test of unknown outcome has chosen.
+        self._chosen: dict[int, Choice] = {}
         #: Counts writes to anything but a call's own variables: two equal counts, one state.
         self.effects = 0
 
@@ -209,25 +221,34 @@ class State(ABC):
         finally:
             self.forks, self._journal = forks, journal
 
-    def merge(self, branches: Sequence[Mapping[tuple[int, Any], Change]]) -> None:
-        """Continue after branches that all reach this point: what they wrote differently is joined."""
+    def merge(
+        self, branches: Sequence[Mapping[tuple[int, Any], Change]], test: Value | None = None
+    ) -> None:
+        """Continue after branches that all reach this point: what they wrote differently is joined.
+
+        Where there are two, `test` is what decides between them.
+        """
         if len(branches) == 1:
             for names, key, value in branches[0].values():
                 if value is not None:
                     self.write(names, key, value)
             return
         for place, (names, key, _) in all_places(branches).items():
+            if type(names) is Known:
+                continue  # one of them alone has found it
             before = names.get(key)
             after: Value | None = None
-            if type(names) is Known and any(branch.get(place) is None for branch in branches):
-                continue
+            sides: list[Value] = []
             for branch in branches:
                 change = branch.get(place)
                 value = before if change is None else change[2]
-                if value is not None and value is not after:
+                if value is not None:
+                    sides.append(value)
                     after = value if after is None else self.join(after, value)
             if after is not None:
                 self.write(names, key, after)
+                if test is not None and len(sides) == 2:
+                    self.choose(test, after, *sides)
 
     def join(self, a: Value, b: Value, depth: int = 0) -> Value:
         """What a name holds where two branches meet."""
@@ -266,6 +287,17 @@ class State(ABC):
         if len(choices) == 1:
             return choices[0]
         return OneOf(tuple(choices)) if len(choices) <= MAX_CHOICES else Unknown()
+
+    def choose(self, test: Value, joined: Value, holds: Value, fails: Value) -> Value:
+        """Take note of which test has chosen what is `joined`; returns that."""
+        if type(test) is Unknown and test.op is not None and joined is not holds and joined is not fails:
+            self._chosen[id(joined)] = Choice(joined, test, (holds, fails))
+        return joined
+
+    def choice(self, value: Value) -> Choice | None:
+        """The alternatives of which one test has chosen `value`, None where that is not known."""
+        choice = self._chosen.get(id(value))
+        return None if choice is None or NONE in choice.sides else choice
 
     def either(self, values: Sequence[Value]) -> Value:
         """The join of any number of values; unknown for none."""

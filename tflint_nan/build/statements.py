@@ -278,12 +278,13 @@ class Statements(Loops):
 
     def _if(self, node: cst.If) -> Flow:
         # A chain of elifs is walked in a loop: each test starts where the ones before failed.
-        states: list[tuple[Flow, Changes]] = []
+        states: list[tuple[Flow, Changes, Value]] = []
         marks: list[int] = []
         current: cst.If | cst.Else | None = node
         while type(current) is cst.If:
             self.frame.statement = current
-            known = self.decided(self.evaluate(current.test))
+            test = self.evaluate(current.test)
+            known = self.decided(test)
             if known is False:
                 current = current.orelse
                 continue
@@ -292,21 +293,23 @@ class Statements(Loops):
             mark = self.fork()
             self.refine(current.test, True)
             flow = self.execute(current.body.body)
-            states.append((flow, self.rewind(mark)))
+            states.append((flow, self.rewind(mark), test))
             marks.append(self.fork())
             self.refine(current.test, False)
             current = current.orelse
         flow_out = Flow.NEXT if current is None else self.execute(current.body.body)
         while marks:
             otherwise = self.rewind(marks.pop())
-            flow, changes = states.pop()
-            flow_out = self._meet(flow, changes, flow_out, otherwise)
+            flow, changes, test = states.pop()
+            flow_out = self._meet(flow, changes, flow_out, otherwise, test)
         return flow_out
 
-    def _meet(self, flow: Flow, changes: Changes, other_flow: Flow, other: Changes) -> Flow:
+    def _meet(
+        self, flow: Flow, changes: Changes, other_flow: Flow, other: Changes, test: Value | None = None
+    ) -> Flow:
         """Go on after two branches; what a branch that leaves has written is not seen below."""
         if flow is Flow.NEXT and other_flow is Flow.NEXT:
-            self.merge([changes, other])
+            self.merge([changes, other], test)
             return Flow.NEXT
         if flow is Flow.NEXT or other_flow is Flow.NEXT:
             self.merge([changes if flow is Flow.NEXT else other])
