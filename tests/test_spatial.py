@@ -124,3 +124,33 @@ def test_what_a_program_says_of_a_shape() -> None:
     text = "x = tf.ensure_shape(load(), [None, 4, 2])\nprobe(x)"
     assert predicted(text) == (None, 4, 2)
     assert predicted("probe(tf.ensure_shape(tf.zeros((3, 4, 2)), [None, None, 2]))") == (3, 4, 2)
+
+
+GENERATED = """
+import numpy as np
+
+def rows():
+    yield np.zeros(GIVEN), {"id": np.int64(3)}
+
+signature = (tf.TensorSpec([None, 4]), {"id": tf.TensorSpec(shape=(), dtype=tf.int32)})
+data = tf.data.Dataset.from_generator(rows, output_signature=signature).batch(2)
+"""
+
+
+def test_what_a_signature_says_of_a_generator() -> None:
+    names = {"keras": keras, "tf": tf}
+    exec(GENERATED.replace("GIVEN", "(3, 4)"), names)
+    for part in ("[0]", "[1]['id']"):
+        read = f"{GENERATED.replace('GIVEN', 'size')}for element in data:\n    probe(element{part})"
+        found = next(eval(f"(element{part} for element in data)", names))
+        *_, last = (
+            op for op in build(Source("a.py", HEAD + read), {}).ops("unknown_call") if "probe" in op.api
+        )
+        told = last.arg("0")
+        assert told.shape is not None
+        assert agree(told.shape, tuple(found.shape))
+        assert told.shape[1:] == ((None, 4) if part == "[0]" else ())
+        assert told.dtype == found.dtype.name
+    exec(GENERATED.replace("GIVEN", "(3, 5)"), names)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="was expected"):
+        next(iter(names["data"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tflint_nan.ops.data import IMAGES, images, labels
 from tflint_nan.ops.handlers import harmless, number, receiver, text, truth, unknown
+from tflint_nan.ops.points import dtype_named
 from tflint_nan.ops.table import BASES, Call, Facts, Machine, api, operator
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Object, Op, Table, Value
 
@@ -61,9 +62,31 @@ def from_tensors(machine: Machine, call: Call) -> Value:
 
 
 def from_generator(machine: Machine, call: Call) -> Value:
-    """`Dataset.from_generator(f)`: what the function yields."""
+    """`Dataset.from_generator(f)`: what the function yields, as `output_signature` says it is."""
     made = machine.call(call.arg("generator"), [], {})
-    return dataset(machine, call, element_of(machine, made))
+    return dataset(machine, call, _signed(machine, element_of(machine, made), call.arg("output_signature")))
+
+
+def _signed(machine: Machine, element: Value, said: Value) -> Value:
+    """An element converted to the formats of a signature, of its lengths: others are refused."""
+    if isinstance(element, Items) and isinstance(said, Items) and len(element.items) == len(said.items):
+        parts = zip(element.items, said.items, strict=True)
+        return Items(tuple(_signed(machine, one, spec) for one, spec in parts), element.kind)
+    if isinstance(element, Table) and isinstance(said, Table):
+        signed = {key: _signed(machine, one, said.items.get(key, NONE)) for key, one in element.items.items()}
+        return Table(signed, element.complete)
+    if element.op is None or not isinstance(said, Object) or said.kind != "tensor_spec":
+        return element
+    dtype = said.config("dtype")
+    name = "float32" if dtype is NONE else dtype_named(dtype)
+    if name is not None and element.dtype != name:
+        element = machine.emit("cast", {"x": element, "dtype": Const(name)})
+    return machine.emit("identity", {"x": element, "shape": said.config("shape")})
+
+
+def specified(machine: Machine, call: Call) -> Value:
+    """`tf.TensorSpec(shape, dtype)`."""
+    return machine.new("tensor_spec", call)
 
 
 def not_known(machine: Machine, call: Call) -> Value:
@@ -265,7 +288,12 @@ _DATASET = "tf.data.Dataset."
 api(f"{_DATASET}from_tensor_slices", from_slices, "tensors name")
 api("tf.contrib.data.Dataset.from_tensor_slices", from_slices, "tensors", removed="1.15")
 api(f"{_DATASET}from_tensors", from_tensors, "tensors name")
-api(f"{_DATASET}from_generator", from_generator, "generator")
+api(
+    f"{_DATASET}from_generator",
+    from_generator,
+    "generator output_types output_shapes args output_signature name",
+)
+api("tf.TensorSpec", specified, "shape dtype name")
 api(f"{_DATASET}list_files", not_known, "file_pattern shuffle seed name")
 api(f"{_DATASET}range", not_known, "")
 api("tf.data.TFRecordDataset tf.data.TextLineDataset", not_known, "filenames")
