@@ -13,7 +13,6 @@ from tflint_nan.build.names import normalise
 from tflint_nan.build.statements import Statements
 from tflint_nan.ops.table import APIS
 from tflint_nan.value import (
-    NONE,
     Class,
     Const,
     Function,

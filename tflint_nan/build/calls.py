@@ -11,7 +11,7 @@ import libcst as cst
 from tflint_nan.build import standard
 from tflint_nan.build.attributes import Arguments, bind_method, kind_of
 from tflint_nan.build.records import Records
-from tflint_nan.build.state import Frame
+from tflint_nan.build.state import Choice, Frame
 from tflint_nan.graph import PLOTS
 from tflint_nan.ops.policies import GOVERNED, compute_dtype, in_full, received
 from tflint_nan.ops.table import APIS, BASES, Api, Call
@@ -146,19 +146,22 @@ class Calls(Records):
             return self._call_object(function, given)
         if isinstance(function, OneOf):
             choice = self.choice(function)
-            return self.each(function, lambda one: self.apply(one, given if choice is None else self._beside(choice, one, given)))
+            return self.each(function, lambda one: self.apply(one, self._beside(choice, one, given)))
         return self._unknown_call(_plotting(function) or "call", given)
 
-    def _beside(self, choice: Choice, side: Value, given: Arguments) -> Arguments:
-        """The arguments as they are where a choice is this side of it: the same test has chosen some of them."""
+    def _beside(self, choice: Choice | None, side: Value, given: Arguments) -> Arguments:
+        """The arguments where `side` was chosen: what the same test has chosen of them is known there."""
+        if choice is None:
+            return given
 
-        def one(value: Value) -> Value:
+        def at(value: Value) -> Value:
             other = self.choice(value)
-            same = other is not None and other.test is choice.test
-            return other.sides[choice.sides.index(side)] if same else value
+            if other is None or other.test is not choice.test:
+                return value
+            return other.sides[0 if side is choice.sides[0] else 1]
 
-        keywords = {name: one(value) for name, value in given.keywords.items()}
-        return replace(given, values=[one(value) for value in given.values], keywords=keywords)
+        keywords = {name: at(value) for name, value in given.keywords.items()}
+        return replace(given, values=[at(value) for value in given.values], keywords=keywords)
 
     def _unknown_call(self, api: str, given: Arguments) -> Value:
         """What nobody knows keeps its arguments: gradients may flow through it."""

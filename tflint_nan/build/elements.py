@@ -65,7 +65,7 @@ class Elements(Guards):
         return Unknown(value.op)
 
     def each(self, value: OneOf, ask: Callable[[Value], Value]) -> Value:
-        """What is found of the alternatives, joined; a test that has chosen between them has chosen that, too."""
+        """What is found of the alternatives, joined; a test that has chosen of them has chosen that, too."""
         choice = self.choice(value)
         if choice is None:
             return self.either(tuple(ask(one) for one in value.choices if one != NONE))

@@ -17,6 +17,7 @@ from tflint_nan.record import record
 from tflint_nan.source import Source
 from tflint_nan.value import (
     NONE,
+    UNKNOWN,
     Binding,
     Const,
     Function,
@@ -221,9 +222,7 @@ class State(ABC):
         finally:
             self.forks, self._journal = forks, journal
 
-    def merge(
-        self, branches: Sequence[Mapping[tuple[int, Any], Change]], test: Value | None = None
-    ) -> None:
+    def merge(self, branches: Sequence[Mapping[tuple[int, Any], Change]], test: Value | None = None) -> None:
         """Continue after branches that all reach this point: what they wrote differently is joined.
 
         Where there are two, `test` is what decides between them.
@@ -290,7 +289,7 @@ class State(ABC):
 
     def choose(self, test: Value, joined: Value, holds: Value, fails: Value) -> Value:
         """Take note of which test has chosen what is `joined`; returns that."""
-        if type(test) is Unknown and test.op is not None and joined is not holds and joined is not fails:
+        if type(test) is Unknown and test is not UNKNOWN and joined is not holds and joined is not fails:
             self._chosen[id(joined)] = Choice(joined, test, (holds, fails))
         return joined
 
