@@ -77,6 +77,12 @@ def on(part: str) -> Callable[[Names], float]:
     return lambda names: accuracy(names["model"].predict(names[f"x_{part}"]), names[f"y_{part}"])
 
 
+def unlike(names: Names) -> float:
+    """The mean squared error of what a program's model makes of the pictures of `x_test`, scaled."""
+    outputs = names["model"].predict(names["x_test"])
+    return float(np.mean((outputs - names["x_test"] / 255) ** 2))
+
+
 def one_example(seed: int) -> Data:
     """The neuron of the example, asked for 0."""
     return Data("the input 1 with the label 0", *map(np.float32, ([1], [0], [1], [0])))
@@ -159,6 +165,7 @@ PROOFS = {
     "NAN212": right(Whole(on("test"))),
     "NAN213": error(Steps(features(8, plane), 3000, "prediction", squared_error)),
     "NAN214": right(Steps(THREE, 1500, "p", accuracy, alone=True)),
+    "NAN215": Proof("the squared error", Whole(unlike), (0.05, 0.01)),
     "NAN301": right(Whole(on("test"))),
     "NAN302": right(Whole(on("train")), 0.2, 0.05),
     "NAN303": Proof("the loss on test data", Whole(lambda names: names["loss"]), (5.0, 0.2)),

@@ -320,6 +320,21 @@ def one_term(report: Report) -> None:
     assert derivative(lambda z: tf.nn.sigmoid_cross_entropy_with_logits(aim, z), logit)[1] > 0.5
 
 
+def beyond_one(report: Report) -> None:
+    """The loss of an output at the end of its range is below 0, and one that saturates less costs more."""
+    shown = numbers(report)
+    label, fused = tf.constant([float(shown["label"])]), "logit" in shown
+    loss = tf.nn.sigmoid_cross_entropy_with_logits if fused else keras.losses.binary_crossentropy
+    output = float(shown["logit" if fused else "output"])
+    if "logit" in shown and report.op.name == "binary_crossentropy":
+        loss = partial(keras.losses.binary_crossentropy, from_logits=True)
+    assert about(shown["loss"], loss(label, tf.constant([output])))
+    assert float(shown["loss"]) < 0
+    assert float(shown["loss"]) < loss(label, tf.constant([output / 2 if fused else 0.5]))
+    if not fused:
+        assert float(shown["clipped"]) == pytest.approx(abs(output - 1e-7), abs=1e-7)
+
+
 def raw_data(report: Report) -> None:
     """No witness but the range: the first layer's gradient grows with its input."""
     assert report.witness is None
@@ -384,6 +399,7 @@ LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN212": added_up,
     "NAN213": all_pairs,
     "NAN214": along_the_batch,
+    "NAN215": beyond_one,
     "NAN301": raw_data,
     "NAN401": large_rate,
     **ARCHITECTURE,

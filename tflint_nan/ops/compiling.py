@@ -198,18 +198,22 @@ def train(name: str) -> Handler:
             args.update(zip(("x", "y", "sample_weight"), parts, strict=False), dataset=source)
         machine.emit(name, {"model": call.arg("self"), **args}, call=call)
         if name == "fit":
-            _step(machine, call, [args[part] for part in ("x", "y") if part in args])
+            _step(machine, call, UNKNOWN if element is None else element)
         return UNKNOWN
 
     return handler
 
 
-def _step(machine: Machine, call: Call, data: Sequence[Value]) -> None:
-    """One step of `fit` where the program's model has its own: with batches, which are not known."""
+def _step(machine: Machine, call: Call, element: Value) -> None:
+    """One step of `fit` where the program's model has its own: with what a dataset yields.
+
+    Of arrays it gets batches, in a tuple or not, as the version of Keras has it: these are not known.
+    """
     model = receiver(call)
     step = None if model is None else machine.get(model, "train_step")
     if isinstance(step, Function):
-        machine.call(step, [unknown(machine, *data, call=call)], {})
+        given = [call.arg(part) for part in ("x", "y") if part in call.args]
+        machine.call(step, [unknown(machine, *given, call=call) if element is UNKNOWN else element], {})
 
 
 def predict(machine: Machine, call: Call) -> Value:

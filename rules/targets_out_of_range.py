@@ -1,0 +1,136 @@
+"""NAN215 targets-out-of-range: a binary cross entropy is trained towards pictures that are not in [0, 1].
+
+## Why is this bad?
+
+The binary cross entropy -(y log p + (1 - y) log(1 - p)) is smallest at p = y, and never below 0, for y in
+[0, 1]. For a pixel of 255 its second factor is -254: the loss falls without bound as p goes to 1, and nothing
+that a network outputs is right. All outputs end at 1 (at 0 for a target below 0, as pixels that are scaled to
+[-1, 1] have), where the sigmoid has no gradient. The loss is a large negative number that goes on falling, so
+training seems to go well. Keras clips p, which bounds the loss and takes the gradient away.
+
+The rule speaks where the target is shown to be the picture that the model is given (an autoencoder), with its
+range: a mask or a label that is read from a file may well be 0 and 1.
+
+## Example
+
+```python
+from tensorflow import keras
+
+(x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
+model = keras.Sequential([
+    keras.layers.Rescaling(1 / 255.0),
+    keras.layers.Flatten(),
+    keras.layers.Dense(64, activation="relu"),
+    keras.layers.Dense(784, activation="sigmoid"),
+    keras.layers.Reshape((28, 28)),
+])
+model.compile(optimizer="adam", loss="binary_crossentropy")
+model.fit(x_train, x_train, epochs=10)
+```
+
+## Use instead
+
+```python
+from tensorflow import keras
+
+(x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
+model = keras.Sequential([
+    keras.layers.Rescaling(1 / 255.0),
+    keras.layers.Flatten(),
+    keras.layers.Dense(64, activation="relu"),
+    keras.layers.Dense(784, activation="sigmoid"),
+    keras.layers.Reshape((28, 28)),
+])
+model.compile(optimizer="adam", loss="binary_crossentropy")
+model.fit(x_train, x_train / 255.0, epochs=10)
+```
+
+Measured on 2048 generated digits: the squared error after 640 steps is 0.85 for the example and 0.01 with the
+fix (`pytest tests/test_training_proof.py -k NAN215`).
+
+## Fix safety
+
+There is no fix: pixels are better scaled once, where they are loaded, for the model and for its targets.
+
+## References
+
+* Keras API, "Probabilistic losses": `BinaryCrossentropy`, "`y_true` (true label): This is either 0 or 1."
+* D. Kingma, M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix C.1: a Bernoulli decoder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from tflint_nan.graph import DIFFERENTIATING, Graph, Report
+from tflint_nan.inputs import PICTURES, inputs_in
+from tflint_nan.interval import round_to
+from tflint_nan.ops.points import FAR
+from tflint_nan.registry import rule
+from tflint_nan.targets import examples
+from tflint_nan.training import Entropy, ancestors, ends, entropies
+from tflint_nan.value import Op, Value
+
+#: How far outside of [0, 1] a target is wrong: noise and brightness that are changed on purpose stay nearer.
+FAR_OFF = 0.5
+#: What Keras clips probabilities to.
+EPSILON = 1e-7
+#: Losses of one output and one target, each for itself.
+LOSSES = ("binary_crossentropy", "sigmoid_cross_entropy_with_logits")
+
+
+@rule("NAN215", "targets-out-of-range", needs=[LOSSES, PICTURES, DIFFERENTIATING])
+def check(graph: Graph) -> Iterator[Report]:
+    """Binary cross entropies of pictures that reach far below 0 or above 1."""
+    for entropy in entropies(graph):
+        op = entropy.op
+        if op.name not in LOSSES or entropy.logits is None or not graph.in_loss(op):
+            continue
+        found = _pictured(graph, entropy)
+        if found is None:
+            continue
+        picture, reached = found
+        low, high = picture.value.interval.lo, picture.value.interval.hi
+        yield Report(
+            op=op,
+            message=f"{op.name} has no lower bound for targets outside of [0, 1], and these are pixels from "
+            f"{low:g} to {high:g}: outputs that saturate make it fall on and on",
+            help="scale the pixels to [0, 1] where they are loaded",
+            because=((picture, f"{picture.name}: values in {picture.value.interval}"),),
+            witness=_witness(entropy, reached),
+        )
+
+
+def _pictured(graph: Graph, entropy: Entropy) -> tuple[Op, float] | None:
+    """What gives the pictures that are the targets their range, and a number of theirs far outside of [0, 1].
+
+    None where a target is not shown to be made of the pictures that the output is computed from.
+    """
+    output = entropy.output.op
+    if output is None:
+        return None
+    for x, target in examples(graph, entropy.op, output, entropy.labels):
+        made, bounds = ends(target), target.interval
+        far = target.reaches(lambda v: v < -FAR_OFF or v > 1 + FAR_OFF)
+        if not made or far is None or not all(map(math.isfinite, (bounds.lo, bounds.hi))):
+            continue
+        if _loaders(target) & _loaders(inputs_in(x)):
+            return made[-1], far.value
+    return None
+
+
+def _loaders(value: Value) -> set[int]:
+    """What loaded the pictures that a value is computed from, by serial."""
+    return {serial for serial, op in ancestors(value).items() if op.name in PICTURES}
+
+
+def _witness(entropy: Entropy, label: float) -> str:
+    """The loss of an output that is as far as numbers go on the side of the label."""
+    if entropy.logits:
+        z = FAR if label > 1 else -FAR
+        loss = max(z, 0.0) - z * label + math.log1p(math.exp(-abs(z)))
+        return f"label = {label:g}, logit = {z:g} -> loss = {loss:.4g}"
+    p = round_to(1 - EPSILON if label > 1 else EPSILON, "float32")
+    loss = -(label * math.log(p) + (1 - label) * math.log(1 - p))
+    return f"label = {label:g}, output = {float(label > 1):g} -> clipped = {p:.8g} -> loss = {loss:.4g}"
