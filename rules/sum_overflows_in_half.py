@@ -60,8 +60,8 @@ the fix (`pytest tests/test_training_proof.py -k NAN605`).
 
 ## Fix safety
 
-There is none: what the sum is combined with has to become float32 as well. Cast where the numbers are made,
-before they are multiplied and added.
+Unsafe: what is computed from the sum becomes float32, and so do the sums that it is combined with. Written
+where nothing else in float16 is combined with it before the program casts the result.
 
 ## References
 
@@ -74,12 +74,15 @@ before they are multiplied and added.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from tflint_nan.evidence import monitored_only
-from tflint_nan.finding import Level
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
-from tflint_nan.precision import added, are_shares, blamed
+from tflint_nan.precision import added, are_shares, blamed, summed_together
 from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import Op
 
 #: Numbers from here on are stored in float16 as infinite: half a step past the largest one.
 _INFINITE = 65520
@@ -106,6 +109,21 @@ def check(graph: Graph) -> Iterator[Report]:
             f"infinite, or stays near {_EVEN * found.number:g} where they are added one by one",
             help="cast them to float32 before they are added",
             because=() if x.op is None else ((x.op, f"{x.op.name}: reaches {found.number:g}"),),
+            fix=partial(_fix, graph, op),
             level=Level.DEFAULT if ordinary else Level.STRICT,
         )
         yield blamed(graph, report)
+
+
+def _fix(graph: Graph, op: Op, r: Rewriter) -> Fix | None:
+    sums = summed_together(graph, op)
+    if sums is None or any("x" not in one.nodes for one in sums):
+        r.decline("what the sum is combined with is in float16, too")
+        return None
+    for one in {id(one.nodes["x"]): one for one in sums}.values():
+        here = r.at(one)
+        cast = here.api("tf.cast", "keras.ops.cast")
+        if cast is None:
+            return None
+        here.replace(one.nodes["x"], '{cast}({x}, "float32")', cast=cast, x=one.nodes["x"])
+    return r.fix(Applicability.UNSAFE, "Add in float32")

@@ -15,7 +15,7 @@ from tflint_nan.ops.policies import OWN, REDUCED, compute_dtype, computed_under,
 from tflint_nan.ops.reductions import axes, count, named_axes
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors, made_only_by
-from tflint_nan.value import Const, Format, Object, Op, Value, sources
+from tflint_nan.value import NONE, Const, Format, Object, Op, Tensor, Value, sources
 
 #: The names of formats and policies, and of what holds one.
 HALF = ("float16", "half")
@@ -33,6 +33,8 @@ _TELLING = _ROWS | frozenset(
         *("equal", "not_equal", "logical_and", "logical_or", "logical_not", "any", "all"),
     }
 )
+#: Steps between the sums of a formula and what takes them.
+_FEW = 16
 #: What leaves shares near 0 and 1 there, and what adds them.
 _KEEPING = frozenset({"mul", "add", "square", "pow", "clip", "minimum", "maximum"})
 
@@ -134,6 +136,40 @@ def are_shares(x: Value) -> bool:
             continue
         return False
     return True
+
+
+def summed_together(graph: Graph, op: Op) -> list[Op] | None:
+    """The sums in half precision that have to be of one format with a sum, since something takes both.
+
+    None where something else in half precision is taken with them, and where what takes them is not followed.
+    """
+    sums, behind = {op.serial: op}, {op.serial: op}
+    todo = [op]
+    for step in islice(todo, NEAR):
+        found = [one for one in graph.ops("sum") if one.node is step.node] if step.serial in sums else []
+        for taker in graph.consumers(step):
+            if taker.name == "unknown_call" or taker.arg("layer") is not NONE:
+                return None
+            if taker.name != "cast" and taker.serial not in behind and isinstance(taker.value, Tensor):
+                behind[taker.serial] = taker
+                todo.append(taker)
+                found += _sums_of(taker)
+        for one in found:
+            if one.serial not in sums:
+                sums[one.serial] = behind[one.serial] = one
+                todo.append(one)
+    taken = (source for one in behind.values() if one.serial not in sums for source in one.operands)
+    mixed = any(source.value.dtype in REDUCED and source.serial not in behind for source in taken)
+    return None if mixed or len(todo) > NEAR else list(sums.values())
+
+
+def _sums_of(op: Op) -> list[Op]:
+    """The sums in half precision that the function of `op` computes it from, a few steps before."""
+    todo = [op]
+    for step in islice(todo, _FEW):
+        if step.name != "sum" or step is op:
+            todo += [one for one in step.operands if one.value.dtype in REDUCED and one.scope is op.scope]
+    return [one for one in todo if one.name == "sum" and one is not op]
 
 
 def _made_of(x: Value) -> list[Op]:
