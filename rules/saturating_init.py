@@ -56,9 +56,12 @@ Measured on 2048 generated digits: the accuracy after 300 steps is 0.66 for the 
 The spread is the root mean square. Weights whose fan-in is not known are silent, and so are layers that a
 normalisation follows, embeddings, frozen weights, and what sines and cosines are taken of (Fourier
 features). Without `stddev`, `tf.random_normal` has 1: that is 28 times too far for 784 inputs and stands
-in so many tutorials, which train all the same, that only `--strict` says so. Constants count where a
-sigmoid or tanh is known to start flat for every input that is fed, and the loss is not one whose gradient
-makes up for it (the cross entropy of that sigmoid).
+in so many tutorials, which train all the same, that only `--strict` says so. Three tanhs in a row, all of
+whose weights are past the ratio, are reported by default: each tears neighbours further apart. With
+weights of 1 for 256 inputs, what differs by a tenth differs by more than two thirds behind the third
+(with usual weights by a tenth still), and what is learned of one input says little of the next. Constants
+count where a sigmoid or tanh is known to start flat for every input that is fed, and the loss is not one
+whose gradient makes up for it (the cross entropy of that sigmoid).
 
 ## Fix safety
 
@@ -81,20 +84,17 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.architecture import LAYERS, Network, fan_in, is_trained, readers, units
+from tflint_nan.architecture import LAYERS, Network
 from tflint_nan.evidence import onward
 from tflint_nan.finding import Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import redraw
-from tflint_nan.starts import RELUS, Beginning, Start, kernel_start, usual_deviation
+from tflint_nan.starts import Beginning, Spread, spread
 from tflint_nan.value import Op
 
-#: Activations that are flat far from 0, and losses that apply one of them.
-_SQUASHED = (
-    *("sigmoid", "hard_sigmoid", "softmax", "tanh", "sigmoid_cross_entropy_with_logits"),
-    *("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"),
-)
+#: So many layers of tanhs in a row that all start flat are too many.
+ROW = 3
 #: Losses whose gradient does not shrink with the slope of the sigmoid that they are given.
 _BY_LOG = ("log", "log1p", "binary_crossentropy", "binary_focal_crossentropy")
 
@@ -107,11 +107,22 @@ _BY_LOG = ("log", "log1p", "binary_crossentropy", "binary_focal_crossentropy")
 )
 def check(graph: Graph) -> Iterator[Report]:
     """Kernels spread too far for their fan-in; sigmoids and tanhs that start where they are flat."""
-    for op in Network(graph).layers:
-        start, inputs = kernel_start(op), fan_in(op)
-        if start is not None and start.drawn is not None and inputs and is_trained(op):
-            yield from _spread(graph, op, start, start.drawn, inputs)
+    network = Network(graph)
+    limit, ratio = graph.threshold("initial-scale"), graph.threshold("initial-scale-ratio")
+    found = [(op, known) for op in network.layers if (known := spread(graph, op)) is not None]
+    wide = [(op, known) for op, known in found if known.ratio > ratio]
+    rows = _in_rows(network, {known.reader.serial for _, known in wide})
+    for op, known in wide:
+        if graph.differentiated(op) is not False:
+            sure = known.start.spread > limit or known.reader.serial in rows
+            yield _report(graph, known, Level.DEFAULT if sure else Level.STRICT)
     yield from _flat(graph)
+
+
+def _in_rows(network: Network, readers: set[int]) -> set[int]:
+    """Those of the activations, by serial, that stand with others of them in a long row of tanhs."""
+    rows = [{op.serial for op in row} & readers for row in network.rows(frozenset({"tanh"}))]
+    return {serial for row in rows if len(row) >= ROW for serial in row}
 
 
 def _flat(graph: Graph) -> Iterator[Report]:
@@ -146,23 +157,16 @@ def _keeps(step: Op) -> bool:
     return bool(step.flow) or step.name in ("add", "sub", "clip", "maximum", "minimum", "neg")
 
 
-def _spread(graph: Graph, op: Op, start: Start, drawn: Op, inputs: int) -> Iterator[Report]:
-    """A kernel that is spread further than is usual before what reads the layer."""
-    found = readers(graph, op)
-    if any(reader.name not in (*RELUS, *_SQUASHED) for reader in found) or not found:
-        return
-    reader = found[0]
-    usual = usual_deviation(reader, inputs, units(op))
-    ratio, sums = start.spread / usual, start.spread * math.sqrt(inputs)
-    if ratio <= graph.threshold("initial-scale-ratio") or graph.differentiated(op) is False:
-        return
-    yield Report(
-        op=drawn,
-        message=f"initial weights of {start.spread:.3g} for {inputs} inputs, {ratio:.3g} times the usual "
-        f"{usual:.2g}: {reader.name} gets numbers near {sums:.3g} for inputs near 1",
-        help=f"use a standard deviation of {usual:.2g}, or the library's own initializer",
-        because=((reader, f"{reader.name}: takes the sums"),),
-        fix=partial(redraw, graph, drawn, usual) if start.direct else None,
-        level=Level.DEFAULT if start.spread > graph.threshold("initial-scale") else Level.STRICT,
+def _report(graph: Graph, known: Spread, level: Level) -> Report:
+    """Of a kernel that is spread further than is usual before what reads the layer."""
+    name = known.reader.name
+    return Report(
+        op=known.drawn,
+        message=f"initial weights of {known.start.spread:.3g} for {known.inputs} inputs, {known.ratio:.3g} "
+        f"times the usual {known.usual:.2g}: {name} gets numbers near {known.sums:.3g} for inputs near 1",
+        help=f"use a standard deviation of {known.usual:.2g}, or the library's own initializer",
+        because=((known.reader, f"{name}: takes the sums"),),
+        fix=partial(redraw, graph, known.drawn, known.usual) if known.start.direct else None,
+        level=level,
         severity=Severity.WARNING,
     )

@@ -230,6 +230,34 @@ def test_starts_are_what_is_drawn(initial: str) -> None:
     assert start.deviation == pytest.approx(float(tf.math.reduce_std(drawn)), rel=0.02, abs=1e-6)
 
 
+TANHS = """
+import keras
+from keras import layers
+model = keras.Sequential([keras.Input((256,))])
+for _ in range(3):
+    model.add(layers.Dense(256, "tanh", kernel_initializer=keras.initializers.RandomNormal(stddev=1.0)))
+model.add(layers.Dense(1))
+model.compile("sgd", "mean_squared_error")
+"""
+
+
+def test_tanhs_that_start_flat_tear_neighbours_apart() -> None:
+    said = only(TANHS, "NAN502")
+    far, usual = (float(n) for n in re.findall(r"weights of (\S+) .* the usual ([\d.]+)", said)[0])
+    random = np.random.default_rng(2)
+    x = random.normal(size=(200, 256))
+    near = x + 0.1 * random.normal(size=x.shape)
+    apart = {}
+    for deviation in (far, usual):
+        a, b = (tf.constant(rows, tf.float32) for rows in (x, near))
+        for _ in range(3):
+            kernel = tf.constant(random.normal(scale=deviation, size=(256, 256)), tf.float32)
+            a, b = tf.tanh(a @ kernel), tf.tanh(b @ kernel)
+        apart[deviation] = float(tf.norm(a - b) / tf.norm(a))
+    assert apart[usual] < 0.15
+    assert apart[far] > 0.7
+
+
 def test_a_cut_normal_distribution_is_narrower() -> None:
     drawn = tf.random.truncated_normal([1_000_000], seed=1)
     assert float(tf.math.reduce_std(drawn)) == pytest.approx(CUT, rel=3e-3)

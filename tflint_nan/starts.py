@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from tflint_nan.architecture import biases, kernel, setting
+from tflint_nan.architecture import biases, fan_in, is_trained, kernel, readers, setting, units
 from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.interval import EVERYTHING, Interval
@@ -24,6 +24,11 @@ CUT = 0.87962566103423978
 INITIALIZERS = ("kernel_initializer", "weights_initializer")
 #: Activations that pass positive numbers on about as they are.
 RELUS = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "swish")
+#: Activations that are flat far from 0, and losses that apply one of them.
+_SQUASHED = (
+    *("sigmoid", "hard_sigmoid", "softmax", "tanh", "sigmoid_cross_entropy_with_logits"),
+    *("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"),
+)
 
 #: Through how many operations a start is followed.
 _DEPTH = 20
@@ -55,6 +60,46 @@ def kernel_start(op: Op) -> Start | None:
     """Where the kernel of a layer starts; None where it is not known, or is the library's own choice."""
     made = kernel(op)
     return started(setting(op, *INITIALIZERS) if made is None else made.arg("initial_value"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far a drawn kernel is spread, and how far is usual for its fan-in and what reads the sums.
+
+    Attributes:
+        start: where the kernel starts.
+        drawn: the op that draws it.
+        inputs: how many numbers each unit sums up.
+        reader: the activation, or the loss that applies one.
+        usual: the usual standard deviation.
+    """
+
+    start: Start
+    drawn: Op
+    inputs: int
+    reader: Op
+    usual: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times further than usual."""
+        return self.start.spread / self.usual
+
+    @property
+    def sums(self) -> float:
+        """How far from 0 the sums are for inputs near 1."""
+        return self.start.spread * math.sqrt(self.inputs)
+
+
+def spread(graph: Graph, op: Op) -> Spread | None:
+    """Of the kernel of a layer; None where it is not drawn, is frozen, or anything is not known."""
+    start, inputs = kernel_start(op), fan_in(op)
+    if start is None or start.drawn is None or not inputs or not is_trained(op):
+        return None
+    found = readers(graph, op)
+    if any(reader.name not in (*RELUS, *_SQUASHED) for reader in found) or not found:
+        return None
+    return Spread(start, start.drawn, inputs, found[0], usual_deviation(found[0], inputs, units(op)))
 
 
 def bias_start(graph: Graph, op: Op) -> float | None:
