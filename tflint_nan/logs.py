@@ -99,13 +99,11 @@ def _own_product(graph: Graph, trail: Trail) -> Op | None:
     if sink.name != "log" or trail.witness.value != 0:
         return None
     made = operand.op
-    zero = (
-        made.arg("x")
-        if made is not None and made.name == "div" and number(made.arg("x")) is None
-        else operand
-    )
+    zeros = [operand]
+    if made is not None and made.name == "div" and number(made.arg("x")) is None:
+        zeros.append(made.arg("x"))
     for taker in onward(graph, sink, lambda op: op.name == "neg" or bool(op.flow)):
-        if taker.name == "mul" and any(alike(value, zero) for value in taker.args.values()):
+        if taker.name == "mul" and any(alike(value, zero) for value in taker.args.values() for zero in zeros):
             return taker
     return None
 

@@ -13,6 +13,7 @@ from tflint_nan.build.attributes import Arguments, bind_method, kind_of
 from tflint_nan.build.records import Records
 from tflint_nan.build.state import Choice, Frame
 from tflint_nan.graph import PLOTS
+from tflint_nan.ops.masks import mask_of
 from tflint_nan.ops.policies import GOVERNED, compute_dtype, in_full, received
 from tflint_nan.ops.table import APIS, BASES, Api, Call
 from tflint_nan.source import Source, SourceError
@@ -196,7 +197,7 @@ class Calls(Records):
             if member is None and receiver.kind in CALLED_BY_KERAS:
                 self.build_once(receiver, given.node)
                 member = self.member(receiver.cls, "call")
-                given = self._converted(receiver, given)
+                given = self._masked(member, self._converted(receiver, given))
             if isinstance(member, Function):
                 return self._enter(bind_method(member, receiver), given)
         return self._library(f"{receiver.kind}.__call__", given.after(receiver))
@@ -212,6 +213,16 @@ class Calls(Records):
         else:
             return given
         return replace(given, values=values, keywords=keywords)
+
+    def _masked(self, member: Value | None, given: Arguments) -> Arguments:
+        """The arguments with the mask that Keras gives to a `call` that has a parameter for it."""
+        if not isinstance(member, Function) or not given.values or "mask" in given.keywords:
+            return given
+        names = [param.name.value for param in named_parameters(member.node)]
+        if "mask" not in names or names.index("mask") <= len(given.values):
+            return given
+        mask = mask_of(self, given.values[0])
+        return given if mask is None else replace(given, keywords={**given.keywords, "mask": mask})
 
     def build_once(self, receiver: Object, node: cst.CSTNode) -> None:
         """Keras calls `build` before the first `call`."""
