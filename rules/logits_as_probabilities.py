@@ -8,6 +8,8 @@ categorical loss by their sum, which may be negative and turns the order round, 
 [1e-7, 1 - 1e-7]. A clipped number has no gradient: the loss jumps between 0 and 16.1 = -log(1e-7), most
 examples teach nothing, and some teach the opposite.
 
+A tanh, or another activation that gets below 0, has no gradient there either, for the same reason.
+
 So it is with scores that are never above 0, the log of a softmax or minus a distance: all of them are
 clipped, and the sparse loss is the logarithm of the number of classes, whatever they are. `kl_divergence`
 clips what it is given as well, and has no `from_logits`.
@@ -42,8 +44,9 @@ Measured on 2048 generated digits: the accuracy after 512 steps is 0.29 for the 
 ## Fix safety
 
 Unsafe: the loss gets `from_logits=True`, and with that another value; this is the loss that its name
-promises. The model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted. For
-`kl_divergence` the last layer gets a softmax, and the model returns probabilities.
+promises. The model goes on returning logits: apply `softmax` or `sigmoid` where probabilities are wanted.
+Before `kl_divergence` the last layer gets a softmax, and a tanh becomes a sigmoid or softmax: then the model
+returns probabilities.
 
 ## References
 
@@ -61,9 +64,9 @@ from functools import partial
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
-from tflint_nan.remedies import activate, replace_loss
+from tflint_nan.remedies import activate, replace_activation, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import OF_KERAS, Entropy, entropies, trained_output
+from tflint_nan.training import OF_KERAS, Entropy, entropies, made_only_by, trained_output
 from tflint_nan.value import NONE, Op, Value
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
@@ -71,40 +74,49 @@ EPSILON = 1e-7
 #: What rounding adds to scores that are never above 0: a few units in the last place, of a log of softmax.
 _ROUNDING = 1e-4
 
+#: Activations that get below 0.
+_SIGNED = ("tanh", "softsign", "elu", "selu", "leaky_relu", "gelu", "swish")
+
 
 @rule("NAN204", "logits-as-probabilities", needs=[(*OF_KERAS, "kl_divergence")])
 def check(graph: Graph) -> Iterator[Report]:
-    """Linear outputs, and scores that are never above 0, in losses that expect probabilities."""
+    """Linear outputs, and others that get below 0, in losses that expect probabilities."""
     divergences = (Entropy(op, "softmax", "y_true", "y_pred", False) for op in graph.ops("kl_divergence"))
     for entropy in (*entropies(graph), *divergences):
         op, output = entropy.op, entropy.output
-        linear = trained_output(output)
-        scores = linear or _below_zero(output)
-        if scores is None or entropy.logits is not False or "focal" in op.name:
+        if entropy.logits is not False or "focal" in op.name:
             continue
-        if linear is not None:
-            says, because = (
-                "these outputs are linear: below 0 and above 1 they are clipped, and a clipped output has no "
-                "gradient",
-                f"{linear.name}: no activation, nothing bounds it",
-            )
+        told = "tell the loss: from_logits=True"
+        help_ = told if op.name != "kl_divergence" else "give it the softmax of these"
+        clipped = "clipped, and a clipped output has no gradient"
+        if linear := trained_output(output):
+            scores, because = linear, f"{linear.name}: no activation, nothing bounds it"
+            says = f"these outputs are linear: below 0 and above 1 they are {clipped}"
+        elif signed := _signed(output):
+            scores, because = signed, f"{signed.name}: values in {signed.value.interval}"
+            says = f"and a {signed.name} gets below 0: there it is {clipped}"
+            help_ = f"use a {entropy.kind}"
+        elif negative := _below_zero(output):
+            scores, because = negative, f"{negative.name}: values in {output.interval}"
+            divided = "divided by their sum, the largest has the smallest share"
+            says = "these are never above 0: "
+            says += divided if op.name == "categorical_crossentropy" else f"all of them are {clipped}"
         else:
-            divided = op.name == "categorical_crossentropy"
-            says = "these are never above 0: " + (
-                "divided by their sum, the largest has the smallest share"
-                if divided
-                else "all of them are clipped, and a clipped output has no gradient"
-            )
-            because = f"{scores.name}: values in {output.interval}"
-        told = entropy.op.name != "kl_divergence"
+            continue
         yield Report(
             op=op,
             message=f"{op.name} expects probabilities, {says}",
-            help="tell the loss: from_logits=True" if told else "give it the softmax of these",
+            help=help_,
             because=((scores, because),),
-            witness=_witness(op, scores) if linear is not None else _witness_below_zero(op),
-            fix=partial(_fix, graph, entropy, linear),
+            witness=_witness_below_zero(op) if output.interval.hi < _ROUNDING else _witness(op, scores),
+            fix=partial(_fix, graph, entropy, scores),
         )
+
+
+def _signed(output: Value) -> Op | None:
+    """The activation that makes `output`, where it is one that gets below 0."""
+    made = made_only_by(output, *_SIGNED)
+    return made if made is not None and made.value.reaches(lambda v: v < 0) is not None else None
 
 
 def _below_zero(output: Value) -> Op | None:
@@ -139,12 +151,14 @@ def _witness_below_zero(op: Op) -> str:
     return f"{shown} -> clipped = {EPSILON:g} -> loss = {loss:.4g}, gradient = 0"
 
 
-def _fix(graph: Graph, entropy: Entropy, linear: Op | None, r: Rewriter) -> Fix | None:
-    op, loss = entropy.op, entropy.op.arg("loss")
+def _fix(graph: Graph, entropy: Entropy, scores: Op, r: Rewriter) -> Fix | None:
+    op, loss, own = entropy.op, entropy.op.arg("loss"), entropy.kind
+    if scores.name in _SIGNED:
+        return r.fix(Applicability.UNSAFE, f"Use a {own}") if replace_activation(r, scores, own) else None
     if op.name == "kl_divergence":
-        fits = linear is not None and activate(graph, r, linear, "softmax")
-        return r.fix(Applicability.UNSAFE, "Give the last layer a softmax") if fits else None
-    if linear is None and entropy.kind == "sigmoid":
+        fits = trained_output(entropy.output) is scores and activate(graph, r, scores, own)
+        return r.fix(Applicability.UNSAFE, f"Give the last layer a {own}") if fits else None
+    if own == "sigmoid" and entropy.output.interval.hi < _ROUNDING:
         # What is never above 0 is no logit: its sigmoid never passes a half.
         return None
     if loss.op is not None:
