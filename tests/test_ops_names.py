@@ -95,6 +95,7 @@ OLD_METHODS = {
     "dataset.next", "model.evaluate_generator", "model.fit_generator", "model.predict_classes",
     "model.predict_generator", "model.predict_proba", "optimizer.get_gradients", "optimizer.get_scaled_loss",
     "optimizer.get_unscaled_gradients", "optimizer.get_updates", "optimizer.lr", "tensor.convert",
+    "tensor.crop", "tensor.rotate",
 }  # fmt: skip
 #: Base classes and constants of older generations.
 OLD_BASES = {"keras.metrics.MeanTensor", "tf.layers.Layer"}

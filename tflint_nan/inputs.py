@@ -81,16 +81,27 @@ def raw(value: Value) -> Op | None:
 
 
 def _mixed(op: Op) -> tuple[Value, ...]:
-    """The two that are averaged with weights whose sum is 1: as large as they are. Empty for any other op."""
-    terms = [made_only_by(op.arg(name), "mul") for name in ("x", "y")] if op.name == "add" else []
-    one, two = terms if len(terms) == 2 else (None, None)
-    if one is None or two is None:
-        return ()
-    for a, x in (("x", "y"), ("y", "x")):
-        for b, y in (("x", "y"), ("y", "x")):
-            if _sum_to_one(one.arg(a), two.arg(b)):
-                return one.arg(x), two.arg(y)
+    """What is added up with weights whose sum is 1, which keeps its size. Empty for any other op.
+
+    A difference, however weighted, changes nothing of that.
+    """
+    for one, other in _operands(op) if op.name == "add" else ():
+        for weight, data in _operands(made_only_by(one, "mul")):
+            difference = made_only_by(data, "sub")
+            if difference is not None:
+                return difference.arg("x"), difference.arg("y"), other
+            for rest, beside in _operands(made_only_by(other, "mul")):
+                if _sum_to_one(weight, rest):
+                    return data, beside
     return ()
+
+
+def _operands(op: Op | None) -> tuple[tuple[Value, Value], ...]:
+    """The two operands of an operation, in either order."""
+    if op is None:
+        return ()
+    x, y = op.arg("x"), op.arg("y")
+    return (x, y), (y, x)
 
 
 def _sum_to_one(a: Value, b: Value) -> bool:

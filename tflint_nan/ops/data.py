@@ -14,6 +14,10 @@ from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
 from tflint_nan.value import NONE, UNKNOWN, Const, Items, Op, Shape, Value
 
 PIXELS = Interval(0.0, 255.0)
+#: What reads a file as a picture of PIL.
+_PICTURES = frozenset(
+    {"PIL.Image.open", "Image.open", "keras.utils.load_img", "keras.preprocessing.image.load_img"}
+)
 #: Image data sets: the shape of one example, and how many classes there are.
 IMAGES: dict[str, tuple[tuple[int | None, ...], int]] = {
     "mnist": ((28, 28), 10),
@@ -202,6 +206,21 @@ def read_bytes(machine: Machine, call: Call) -> Value:
     return machine.emit("pixels", {"source": call.arg("contents")}, call=call)
 
 
+def is_picture(value: Value) -> bool:
+    """Whether a value is a picture of PIL, not the array of its pixels: its methods give another picture."""
+    op = value.op
+    while op is not None and (op.api.startswith("tensor.") or op.name in ("join", "refine")):
+        op = op.operands[0] if op.operands else None
+    return op is not None and op.api in _PICTURES
+
+
+def changed_picture(machine: Machine, call: Call) -> Value:
+    """A picture of PIL, cut out or turned: what is outside of it is black."""
+    if not is_picture(call.arg("self")):
+        return unknown(machine, call.arg("self"), call=call)
+    return machine.emit("augment", {"x": call.arg("self")}, call=call)
+
+
 def img_to_array(machine: Machine, call: Call) -> Value:
     """`img_to_array(image)`: the pixels as float32."""
     return machine.emit("cast", {"x": call.arg("x"), "dtype": Const("float32")}, call=call)
@@ -272,6 +291,7 @@ api(
 _ARRAY = "img:x data_format dtype"
 api("keras.utils.img_to_array keras.preprocessing.image.img_to_array", img_to_array, _ARRAY)
 api("cv2.imread PIL.Image.open Image.open", read_pixels, "filename:contents flags fp:contents")
+api("tensor.crop tensor.rotate", changed_picture, "self")
 api("imageio.imread imageio.v2.imread scipy.misc.imread skimage.io.imread", read_pixels, "uri:contents")
 api("np.frombuffer", read_bytes, "buffer:contents dtype count offset")
 api("np.fromfile np.fromstring", read_bytes, "file:contents dtype count sep offset")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tflint_nan.ops.data import is_picture
 from tflint_nan.ops.points import rank
 from tflint_nan.ops.table import Call, Machine, api
 from tflint_nan.value import Items, Op, Tensor, Unknown, Value
@@ -73,10 +74,18 @@ def _written(machine: Machine, call: Call) -> Value:
     return result
 
 
+def _resized(machine: Machine, call: Call) -> Value:
+    """`x.resize(size)`: of an array in its place, of a picture another one."""
+    if is_picture(call.arg("x")):
+        return machine.emit("resize", {"x": call.arg("x")}, call=call)
+    return _written(machine, call)
+
+
 for _name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
     api(f"np.{_name}.at", _written, "a:x")
 api("np.put np.putmask np.fill_diagonal", _written, "a:x")
 api("np.place np.put_along_axis", _written, "arr:x")
 api("np.copyto", _written, "dst:x")
-api("tensor.fill tensor.put tensor.partition tensor.resize tensor.byteswap", _written, "self:x")
+api("tensor.fill tensor.put tensor.partition tensor.byteswap", _written, "self:x")
+api("tensor.resize", _resized, "self:x")
 api("tensor.itemset", _written, "self:x", removed="2.16")
