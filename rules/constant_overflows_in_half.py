@@ -81,7 +81,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import library, monitored_only, number
+from tflint_nan.evidence import as_written, library, monitored_only
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
@@ -90,7 +90,7 @@ from tflint_nan.precision import blamed
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import Op, Value
+from tflint_nan.value import Op
 
 #: What scores go through on their way to a softmax.
 _ADDING = frozenset({"add", "sub", "neg", "join"})
@@ -104,7 +104,7 @@ def check(graph: Graph) -> Iterator[Report]:
         if dtype not in REDUCED or monitored_only(graph, op):
             continue
         for name, other in (("x", op.arg("y")), ("y", op.arg("x"))):
-            given = _written(op.arg(name))
+            given = as_written(op.arg(name))
             if given is None or math.isfinite(stored := round_to(given, dtype)) or 0.0 not in other.interval:
                 continue
             if library(op) == "np":
@@ -117,18 +117,6 @@ def check(graph: Graph) -> Iterator[Report]:
                 fix=partial(_fix, graph, op, name, given),
             )
             yield blamed(graph, report)
-
-
-def _written(value: Value) -> float | None:
-    """The finite number that a constant was before it was stored; None for what is none."""
-    known = number(value)
-    made = value.op
-    while (
-        known is None and made is not None and value.interval.is_point and made.name in ("cast", "constant")
-    ):
-        value = made.arg("x" if made.name == "cast" else "value")
-        known, made = number(value), value.op
-    return known
 
 
 def _fix(graph: Graph, op: Op, name: str, given: float, r: Rewriter) -> Fix | None:

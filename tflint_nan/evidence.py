@@ -238,6 +238,16 @@ def number(value: Value) -> float | None:
     return low if value.interval.is_point and math.isfinite(low) else None
 
 
+def as_written(value: Value) -> float | None:
+    """The finite number that a constant was before it was stored in a format; None for what is none."""
+    while (made := value.op) is not None and made.name in ("cast", "constant"):
+        before = made.arg("x" if made.name == "cast" else "value")
+        if not before.interval.is_point:
+            break
+        value = before
+    return number(value)
+
+
 def takes(op: Op, name: str) -> bool:
     """Whether what an op was called through has a parameter for the argument `name`, given or not."""
     api = APIS.get(op.api)
@@ -284,7 +294,7 @@ def guard(trail: Trail) -> Guard | None:
 def _added(op: Op, name: str, dtype: str | None) -> Guard | None:
     """An epsilon among the operands of a sum, or one that a literal operand swallowed (`1e-10 + 1`)."""
     value = op.arg(name)
-    given = number(value)
+    given = as_written(value)
     if given is None:
         return None
     if is_epsilon(given):
@@ -309,7 +319,7 @@ def _bound(op: Op, passed: float | None, dtype: str | None) -> Guard | None:
     side = "lower" if op.name == "maximum" else "upper"
     kinds = {"min": "lower", "max": "upper"} if op.name == "clip" else {"x": side, "y": side}
     for name, kind in kinds.items():
-        given = number(op.arg(name))
+        given = as_written(op.arg(name))
         if given is not None and round_to(given, dtype) == passed:
             return Guard(op, kind, name, given, round_to(given, dtype))
     return None
