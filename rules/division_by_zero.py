@@ -97,7 +97,9 @@ def check(graph: Graph) -> Iterator[Report]:
             zero.trail,
             zero.quotient,
             message=f"the divisor, made by {_made(zero.trail.producer)}, {what}",
-            help="use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
+            help="use a larger epsilon, or compute this in float32"
+            if lost
+            else "use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
