@@ -20,6 +20,7 @@ from tflint_nan.evidence import (
     is_settled,
     is_steady,
     is_trained,
+    library,
     monitored_only,
     number,
     same,
@@ -29,9 +30,10 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
+from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare
 from tflint_nan.roots import infinite_roots
-from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness
+from tflint_nan.value import Const, Op, Tensor, Value, Witness
 
 #: Ops that divide by an operand.
 DIVISIONS = ("div", "reciprocal", "rsqrt")
@@ -43,6 +45,8 @@ _GIVEN = frozenset({"parameter", "placeholder", "unknown_call"})
 _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
 #: Producers whose 0 is certain to come: a saturated output, a weight that changes sign.
 _STRONG = frozenset({"relu", "variable"})
+#: Points at equal distances.
+_GRIDS = frozenset({"linspace", "range"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,13 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if _has_one(trail.producer):
             continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
-        if is_made_up(trail.producer) or (is_counted(trail) and not spreads(trail.producer)):
+        if is_counted(trail) and not spreads(trail.producer):
             continue
+        if is_made_up(trail.producer):
+            grid = _from_grid(graph, trail)
+            if grid is None:
+                continue
+            trail = grid
         if is_settled(graph, trail):
             continue
         strong = _is_strong(graph, trail)
@@ -116,15 +125,9 @@ def _has_one(op: Op) -> bool:
 
 def _laid_out(value: Value) -> Value:
     """What `value` holds all elements of, along other axes: `x[:, None]` is x."""
-    while (op := bare(value).op) is not None and op.name == "slice" and _is_whole(op.arg("index")):
+    while (op := bare(value).op) is not None and op.name == "slice" and takes_all(op):
         value = op.arg("x")
     return bare(value)
-
-
-def _is_whole(index: Value) -> bool:
-    parts = index.items if isinstance(index, Items) and index.kind != "slice" else (index,)
-    ends = (part.items if isinstance(part, Items) else (part,) for part in parts)
-    return all(end.literal in (None, Ellipsis) for each in ends for end in each)
 
 
 def _level(graph: Graph, trail: Trail) -> Level:
@@ -181,7 +184,19 @@ def _is_sure(graph: Graph, trail: Trail) -> bool:
         return False
     if spreads(made):
         return not _measures(trail)
-    return made.name in _STRONG or _is_logit(made) or _is_flat(trail)
+    return made.name in _STRONG | _GRIDS or _is_logit(made) or _is_flat(trail)
+
+
+def _from_grid(graph: Graph, trail: Trail) -> Trail | None:
+    """The trail from points that are laid out from 0 on, where a trained number is divided by these."""
+    made = trail.value.op
+    if trail.witness.inputs or library(trail.sink) != "tf" or graph.differentiated(trail.sink) is not True:
+        return None
+    start = next((op for op, _ in ancestors(trail.producer) if op.name in _GRIDS), None)
+    if start is None or made is None:
+        return None
+    chain = (*graph.path(start, made), trail.sink)
+    return replace(trail, chain=chain, producer=start, steps=chain[1:-1])
 
 
 def _is_flat(trail: Trail) -> bool:

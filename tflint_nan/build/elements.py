@@ -8,7 +8,10 @@ from dataclasses import replace
 from tflint_nan.build.guards import Guards
 from tflint_nan.ops.picks import conditions
 from tflint_nan.ops.tables import is_column
-from tflint_nan.value import NONE, Const, Items, Object, OneOf, Symbol, Table, Tensor, Unknown, Value
+from tflint_nan.value import NONE, Const, Items, Object, OneOf, Op, Symbol, Table, Tensor, Unknown, Value
+
+#: Ops that give the numbers of an argument in another format.
+_FORMATTED = {"cast": "x", "constant": "value"}
 
 
 class Elements(Guards):
@@ -57,7 +60,11 @@ class Elements(Guards):
             return self.method(value, "__getitem__", [index], {})
         if isinstance(value, Tensor):
             name = "column" if is_column(value, index) else "slice"
-            return self.emit(name, {"x": value, "index": index})
+            together, formats = _together(value)
+            part = self.emit(name, {"x": together, "index": index})
+            for op in reversed(formats):
+                part = self.emit(op.name, {**op.args, _FORMATTED[op.name]: part}, at=op)
+            return part
         if value.op is not None and any(conditions(index)):
             return self.emit(
                 "slice", {"x": value, "index": index}
@@ -93,3 +100,18 @@ class Elements(Guards):
         if isinstance(value, Object):
             return value.attrs["element"] if "element" in value.attrs else Unknown()
         return Unknown() if value.op is None else self.emit("unknown_call", {"0": value})
+
+
+def _together(value: Tensor) -> tuple[Tensor, list[Op]]:
+    """The tensors that `value` was put together of, and what has changed their format since, the last first.
+
+    A part of them in another format is the part in that format.
+    """
+    formats: list[Op] = []
+    inner: Value = value
+    while isinstance(inner, Tensor) and inner.made.name in _FORMATTED and "shape" not in inner.made.args:
+        formats.append(inner.made)
+        inner = inner.made.arg(_FORMATTED[inner.made.name])
+    if formats and isinstance(inner, Tensor) and inner.made.name in ("stack", "concat"):
+        return inner, formats
+    return value, []

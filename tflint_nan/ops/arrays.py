@@ -7,7 +7,7 @@ import math
 from tflint_nan.interval import INTEGERS, Interval, smallest
 from tflint_nan.ops.bounds import real_part
 from tflint_nan.ops.choices import picked
-from tflint_nan.ops.parts import of_index, of_split
+from tflint_nan.ops.parts import of_index, of_split, takes_all
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -115,7 +115,8 @@ def _transpose(op: Op) -> Facts:
 
 @operator("slice", flow=("x",), narrow=of_index)
 def _slice(op: Op) -> Facts:
-    return _picked(op, _sliced(op.arg("x").shape, op.arg("index")))
+    shape = _sliced(op.arg("x").shape, op.arg("index"))
+    return _hand_on(op, shape) if takes_all(op) else _picked(op, shape)
 
 
 def _sliced(shape: Shape, index: Value) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tflint_nan.ops import shapes
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.table import api
+from tflint_nan.value import Const
 
 # ---- reductions
 
@@ -37,7 +38,7 @@ api("tensor.reshape", shapes.reshape, "self:x shape")
 api("tensor.transpose", shapes.transpose, "self:x perm")
 api("tensor.T", "transpose", "self:x")
 api("tensor.flat", "gather", "self:x")
-api("tensor.flatten tensor.ravel", "gather", "self:x order")
+api("tensor.flatten tensor.ravel", "reshape", "self:x order", shape=Const(-1))
 api("tensor.squeeze", "squeeze", "self:x axis")
 api("tensor.repeat", "tile", "self:x repeats axis")
 api("tensor.take", "gather", "self:x indices axis out")

@@ -183,7 +183,7 @@ api("keras.random.SeedGenerator", lambda machine, call: machine.new("seed", call
 api("keras.random.randint", "random_integers", "shape minval maxval dtype seed")
 api("keras.random.shuffle", "shuffle", "x axis seed")
 api("keras.ops.reshape", "reshape", "x newshape:shape")
-api("keras.ops.ravel", "gather", "x")
+api("keras.ops.ravel", "reshape", "x", shape=Const(-1))
 api("keras.ops.squeeze", "squeeze", "x axis")
 api("keras.ops.expand_dims", "expand_dims", "x axis")
 api("keras.ops.transpose", "transpose", "x axes:perm")

@@ -117,7 +117,7 @@ api("np.linspace", "linspace", "start stop num endpoint retstep dtype axis")
 # ---- shapes
 
 api("np.reshape", "reshape", "a:x shape order newshape:shape")
-api("np.ravel", "gather", "a:x order")
+api("np.ravel", "reshape", "a:x order", shape=Const(-1))
 api("np.squeeze", "squeeze", "a:x axis")
 api("np.expand_dims", "expand_dims", "a:x axis")
 api("np.transpose", "transpose", "a:x axes:perm")

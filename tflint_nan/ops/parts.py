@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tflint_nan.ops.points import integer, integers, is_given
-from tflint_nan.value import Const, Items, Value
+from tflint_nan.value import Const, Items, Op, Value
 
 Args = Mapping[str, Value]
 
@@ -37,13 +37,24 @@ def of_index(args: Args) -> Args:
         return args
     part, offset = found
     if name == "stack":
-        if not _is_integer(components[place]):
-            return args
-        del components[place]
+        if _is_integer(components[place]):
+            del components[place]
+        else:
+            components[place] = Const(None)  # one of those that were stacked, along an axis of its own
     else:
         components[place] = _shifted(components[place], asked, offset)
     rest: Value = Items(tuple(components)) if components else Const(Ellipsis)
     return of_index({**args, "x": part, "index": rest})
+
+
+def takes_all(op: Op) -> bool:
+    """Whether an index takes every element, along other axes or not: `x[:, None]`, `x[...]`."""
+    index = op.args.get("index")
+    if index is None:
+        return False
+    parts = index.items if isinstance(index, Items) and index.kind != "slice" else (index,)
+    ends = (part.items if isinstance(part, Items) else (part,) for part in parts)
+    return all(end.literal in (None, Ellipsis) for each in ends for end in each)
 
 
 def of_split(args: Args) -> Args:

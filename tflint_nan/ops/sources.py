@@ -208,7 +208,8 @@ def _linspace(op: Op) -> Facts:
     start, stop = op.arg("start"), op.arg("stop")
     dtype = _given_dtype(op) or ("float64" if is_numpy(op) else dtype_of(op, start, stop))
     result = joined_facts([start, stop], dtype)
-    return Facts(result.interval.stored(dtype, 4), result.witnesses, dtype, (integer(op.arg("num")),))
+    reached = result if op.arg("endpoint").literal is not False else joined_facts([start], dtype)
+    return Facts(result.interval.stored(dtype, 4), reached.witnesses, dtype, (integer(op.arg("num")),))
 
 
 @operator("random_normal")
