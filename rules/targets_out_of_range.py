@@ -61,7 +61,7 @@ There is no fix: pixels are better scaled once, where they are loaded, for the m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.inputs import PICTURES, inputs_in
@@ -70,10 +70,12 @@ from tflint_nan.ops.points import FAR
 from tflint_nan.registry import rule
 from tflint_nan.targets import examples
 from tflint_nan.training import Entropy, ancestors, ends, entropies
-from tflint_nan.value import Op, Value
+from tflint_nan.value import Const, Items, Op, Value
 
 #: How far outside of [0, 1] a target is wrong: noise and brightness that are changed on purpose stay nearer.
 FAR_OFF = 0.5
+#: Ops that take a part of what they are given.
+_TAKING = ("slice", "split", "unstack", "gather")
 #: What Keras clips probabilities to.
 EPSILON = 1e-7
 #: Losses of one output and one target, each for itself.
@@ -115,14 +117,27 @@ def _pictured(graph: Graph, entropy: Entropy) -> tuple[Op, float] | None:
         far = target.reaches(lambda v: v < -FAR_OFF or v > 1 + FAR_OFF)
         if not made or far is None or not all(map(math.isfinite, (bounds.lo, bounds.hi))):
             continue
-        if _loaders(target) & _loaders(inputs_in(x)):
+        before, behind = ancestors(inputs_in(x)).values(), ancestors(target).values()
+        if _loaders(before) & _loaders(behind) and _parts(behind) <= _parts(before):
             return made[-1], far.value
     return None
 
 
-def _loaders(value: Value) -> set[int]:
-    """What loaded the pictures that a value is computed from, by serial."""
-    return {serial for serial, op in ancestors(value).items() if op.name in PICTURES}
+def _loaders(ops: Iterable[Op]) -> set[int]:
+    """What loads pictures, by serial."""
+    return {op.serial for op in ops if op.name in PICTURES}
+
+
+def _parts(ops: Iterable[Op]) -> set[tuple[object, ...]]:
+    """Which parts are taken of what: a label may stand in one row with its picture."""
+    return {(op.name, *map(_key, op.args.values())) for op in ops if op.name in _TAKING}
+
+
+def _key(value: Value) -> object:
+    """What is equal for equal literals and for what one op computed."""
+    if isinstance(value, Items):
+        return tuple(map(_key, value.items))
+    return value.value if isinstance(value, Const) else id(value if value.op is None else value.op)
 
 
 def _witness(entropy: Entropy, label: float) -> str:
