@@ -296,6 +296,8 @@ api("imageio.imread imageio.v2.imread scipy.misc.imread skimage.io.imread", read
 api("np.frombuffer", read_bytes, "buffer:contents dtype count offset")
 api("np.fromfile np.fromstring", read_bytes, "file:contents dtype count sep offset")
 api("tf.io.decode_raw tf.decode_raw", read_bytes, "input_bytes:contents out_type:dtype little_endian")
+for _name in ("zoom", "rotate", "shift"):
+    api(f"scipy.ndimage.{_name} scipy.ndimage.interpolation.{_name}", "interpolated", "input:x")
 api("cv2.resize", "resize", "src:x dsize dst fx fy interpolation")
 api("cv2.cvtColor", "augment", "src:x code")
 api("cv2.flip", "augment", "src:x flipCode")
