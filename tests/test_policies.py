@@ -304,3 +304,15 @@ p = masked(tf.keras.layers.Dense(8)(tf.ones([2, 8])), tf.ones([2, 8]))
     (tmp_path / "train.py").write_text(user.replace("Dense(8)", "Dense(8, dtype='float32')"))
     found = check_files(tmp_path).findings
     assert [(Path(one["filename"]).name, one["code"]) for one in found] == [("masks.py", "NAN604")]
+
+
+@pytest.mark.parametrize("length", [64, 4096])
+def test_a_sum_in_half_precision_depends_on_its_order(length: int) -> None:
+    text = f"p = tf.sigmoid(tf.placeholder(tf.float16, [{length}, 4]))\nprobe(1, tf.reduce_sum(p, axis=0))\n"
+    (got,) = (op.arg("1") for op in build(Source("a.py", HEAD + text), {}).ops("unknown_call") if op.args)
+    one_by_one = tf.reduce_sum(tf.ones([length, 4], tf.float16), axis=0).numpy()[0]
+    in_pairs = tf.reduce_sum(tf.ones([4, length], tf.float16), axis=1).numpy()[0]
+    told = {witness.value for witness in got.witnesses}
+    assert one_by_one == min(length, 2048)
+    assert in_pairs == length
+    assert (float(length) in told) == (one_by_one == in_pairs)

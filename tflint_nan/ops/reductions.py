@@ -35,6 +35,8 @@ from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
 _INF = math.inf
 _MANY = 2**24  # elements, where their number is not known
 _SUMMED = 64  # units in the last place that a sum of many equal numbers may be off by
+#: Equal numbers that float16 adds one by one until the sum stays as it is: 2048 + 1 is 2048.
+_COUNTED = 2**11
 #: What numbers add up to that would be 1 all together, when each and the sum are rounded.
 _TOTAL = Interval(0.99, 1.01)
 _TOTALS: dict[str | None, Interval] = dict.fromkeys(("float16", "bfloat16"), Interval(0.0, 2.0))
@@ -176,7 +178,7 @@ def _sum_witnesses(x: Value, n: int | None, dtype: str | None) -> tuple[Witness,
             continue  # some of the parts are never 0
         if number == 0.0 or not math.isfinite(number):
             result.append(witness)
-        elif n is not None:
+        elif n is not None and (dtype != "float16" or n <= _COUNTED):
             result.append(Witness(round_to(number * n, dtype), witness.inputs))
     return tuple(result)
 
