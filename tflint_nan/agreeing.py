@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
-from tflint_nan.evidence import BINARY, PASSING, Trail, is_epsilon, number, squasher
+from tflint_nan.evidence import BINARY, PASSING, Trail, is_epsilon, is_trained, number, squasher
 from tflint_nan.ops.arithmetic import is_span
 from tflint_nan.ops.reductions import axes
 from tflint_nan.value import Op, Value
@@ -25,6 +26,8 @@ _REDUCING = frozenset({"sum", "mean", "max", "norm", "count_nonzero"})
 _FOLDING = frozenset({"square", "pow", "abs", "norm"})
 #: Ops of several operands, of which one alone is not what the 0 depends on.
 _MIXING = frozenset({"mul", "add", "sub", "prod"})
+#: A unit starts off for half of the examples; 8 of them are all off for one example in 256.
+_FEW = 8
 
 
 class Agreeing(IntEnum):
@@ -87,7 +90,21 @@ def _reduced(op: Op, trail: Trail) -> Agreeing:
         return Agreeing.ALL
     # A unit that is off is off for all examples.
     unit = op.name == "mean" and squasher(trail.producer) == "sigmoid"
-    return Agreeing.ONE if unit else Agreeing.ROW
+    return Agreeing.ONE if unit or (_is_short(x, over or ()) and is_of_relus(trail)) else Agreeing.ROW
+
+
+def is_of_relus(trail: Trail) -> bool:
+    """Whether units of a layer make the 0 that are off for every negative input."""
+    return any(op.name == "relu" and is_trained(op) for op in _handing(trail))
+
+
+def _is_short(x: Value, over: Sequence[int | None]) -> bool:
+    """Whether so few elements are reduced that as many relus are all off for some example."""
+    if x.shape is None or None in over:
+        return False
+    lengths = [x.shape[axis] for axis in over if axis is not None and -len(x.shape) <= axis < len(x.shape)]
+    known = [length for length in lengths if length is not None]
+    return len(known) == len(over) and math.prod(known) <= _FEW
 
 
 def _takes_examples(op: Op) -> bool:

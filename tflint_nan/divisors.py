@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tflint_nan.agreeing import SPREADS, Agreeing, agreeing, measured, spreads
+from tflint_nan.agreeing import SPREADS, Agreeing, agreeing, is_of_relus, measured, spreads
 from tflint_nan.evidence import (
     BINARY,
     Trail,
@@ -184,7 +184,7 @@ def _is_sure(graph: Graph, trail: Trail) -> bool:
         return False
     if spreads(made):
         return not _measures(trail)
-    return made.name in _STRONG | _GRIDS or _is_logit(made) or _is_flat(trail)
+    return made.name in _STRONG | _GRIDS or _is_logit(made) or _is_flat(trail) or is_of_relus(trail)
 
 
 def _from_grid(graph: Graph, trail: Trail) -> Trail | None:
