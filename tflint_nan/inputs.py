@@ -225,9 +225,11 @@ def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op
         start = entrance(graph, fit.arg("model"))
         if start is not None:
             yield fit, fit.nodes.get("x", fit.node), inputs_in(fit.arg("x")), first_ops(graph, *start)
-    for feed in graph.ops("feed"):
-        for placeholder in sources(feed.arg("placeholder")):
-            first = [op for op in first_ops(graph, placeholder, None) if graph.in_loss(op)]
+    fed = [(feed, holder) for feed in graph.ops("feed") for holder in sources(feed.arg("placeholder"))]
+    trained = {holder.serial for feed, holder in fed if feed.arg("runs").literal is True}
+    for feed, holder in fed:
+        if feed.arg("runs").literal is True or holder.serial not in trained:
+            first = [op for op in first_ops(graph, holder, None) if graph.in_loss(op)]
             yield feed, feed.node, feed.arg("data"), first
     for op in graph.ops(*SUMS):
         if graph.in_loss(op):

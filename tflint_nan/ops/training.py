@@ -46,30 +46,41 @@ def plain(kind: str) -> Handler:
 
 def session_run(machine: Machine, call: Call) -> Value:
     """`session.run(fetches, feed_dict)`: what is fetched, in its structure."""
-    feed(machine, call)
+    feed(machine, call, runs=not _only_tensors(call.arg("fetches")))
     return fetched(call.arg("fetches"))
 
 
 def evaluate(machine: Machine, call: Call) -> Value:
     """`tensor.eval(feed_dict)`."""
-    feed(machine, call)
+    feed(machine, call, runs=False)
     return call.arg("self")
 
 
 def run_operation(machine: Machine, call: Call) -> Value:
     """`train_op.run(feed_dict)`: its pairs; an operation gives nothing."""
-    feed(machine, call)
+    feed(machine, call, runs=True)
     return NONE
 
 
-def feed(machine: Machine, call: Call) -> None:
-    """Emit each pair of placeholder and data that a `feed_dict` is known to hold."""
+def feed(machine: Machine, call: Call, *, runs: bool) -> None:
+    """Emit each pair of placeholder and data that a `feed_dict` is known to hold.
+
+    `runs` is False where nothing but tensors is computed for it: it is no step of training.
+    """
     given = call.arg("feed_dict")
     for table in given.choices if isinstance(given, OneOf) else (given,):
         if isinstance(table, Table):
             for key, data in table.items.items():
                 if isinstance(key, Tensor):
-                    machine.emit("feed", {"placeholder": key, "data": data}, call=call)
+                    args = {"placeholder": key, "data": data, "runs": Const(runs)}
+                    machine.emit("feed", args, call=call)
+
+
+def _only_tensors(value: Value) -> bool:
+    if isinstance(value, (Items, Table)):
+        items = value.items if isinstance(value, Items) else value.items.values()
+        return value.complete and all(map(_only_tensors, items))
+    return isinstance(value, Tensor)
 
 
 def fetched(value: Value) -> Value:
