@@ -94,8 +94,10 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
             trail = grid
         if is_settled(graph, trail):
             continue
+        # What makes a root safe makes its quotient so.
+        rooted = [step for step in (trail.producer, *trail.steps) if step.serial in roots]
         strong = _is_strong(graph, trail)
-        if not strong and any(step.serial in roots for step in (trail.producer, *trail.steps)):
+        if any(not strong or step.statement is sink.statement for step in rooted):
             continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
