@@ -39,12 +39,13 @@ class Total:
 
 def totals(loss: Value) -> Iterator[Total]:
     """The sums over a batch that a loss adds up, each with what it is known to be multiplied by."""
-    todo = [(loss, 1.0)]
+    todo, seen = [(loss, 1.0)], set[int]()
     while todo:
         value, factor = todo.pop()
         op = value.op
-        if op is None:
+        if op is None or op.serial in seen:
             continue
+        seen.add(op.serial)
         if op.name == "add":
             todo += [(op.arg("x"), factor), (op.arg("y"), factor)]
             continue
