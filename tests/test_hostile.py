@@ -136,6 +136,13 @@ TEXTS = {
     "properties": "class R:\n    @property\n    def a(self):\n        return self.b + self.b\n    @property\n    def b(self):\n"
     "        return self.a + self.a\ny = R().a + x\n",
     "sequential without an end": "m = tf.keras.Sequential()\nm.add(m)\nm.add(m)\ny = m(x)\nm.compile(loss='mse')\nm.fit(x, y)\n",
+    "losses added to themselves": "l = tf.reduce_sum(tf.square(x - np.load('y.npy')))\n"
+    + "l = l + l\n" * 60
+    + "tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(l)\n",
+    "pictures mixed with themselves": "(p, _), _ = tf.keras.datasets.mnist.load_data()\n"
+    + "p = 0.5 * p + p[::-1] * 0.5\n" * 60
+    + "m = tf.keras.Sequential([tf.keras.layers.Flatten(), tf.keras.layers.Dense(3)])\n"
+    + "m.compile('sgd', 'mse')\nm.fit(p, p)\n",
     "many layers": "m = tf.keras.Sequential()\n"
     + "m.add(tf.keras.layers.Dense(8, activation='sigmoid'))\n" * 1000
     + "y = m(x)\n",

@@ -169,11 +169,15 @@ def error_of(loss: Value) -> list[Error] | None:
     """
     found: list[Error] = []
     todo: list[tuple[Value, int, tuple[Op, ...]]] = [(loss, 1, ())]
+    seen = set[tuple[int, int]]()
     while todo:
         value, sign, negations = todo.pop()
         op = value.op
         if op is None:
             return None
+        if (op.serial, sign) in seen:
+            continue
+        seen.add((op.serial, sign))
         parts = _parts(op)
         if parts is not None:
             found.append(Error(op, parts, sign, negations))
