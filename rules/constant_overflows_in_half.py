@@ -81,7 +81,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import as_written, library, monitored_only
+from tflint_nan.evidence import as_written, library
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
@@ -90,6 +90,7 @@ from tflint_nan.precision import blamed
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.shielding import monitored_only
 from tflint_nan.value import Op
 
 #: What scores go through on their way to a softmax.

@@ -47,12 +47,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.domains import DOMAINS, Domain, by_rounding
-from tflint_nan.evidence import is_counted, is_made_up, monitored_only, shielded, trails
+from tflint_nan.evidence import is_counted, is_made_up, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.shielding import monitored_only, shielded
 from tflint_nan.stable import bounds, spelled
 from tflint_nan.trace import explained
 from tflint_nan.value import Op

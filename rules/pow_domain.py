@@ -44,20 +44,12 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import (
-    Trail,
-    is_counted,
-    is_made_up,
-    monitored_only,
-    number,
-    shielded,
-    squasher,
-    trails,
-)
+from tflint_nan.evidence import Trail, is_counted, is_made_up, number, squasher, trails
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.ops.functions import power
 from tflint_nan.registry import rule
+from tflint_nan.shielding import monitored_only, shielded
 from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
 

@@ -76,12 +76,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import monitored_only
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.precision import added, are_shares, blamed, summed_together
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.shielding import monitored_only
 from tflint_nan.value import Op
 
 #: Numbers from here on are stored in float16 as infinite: half a step past the largest one.

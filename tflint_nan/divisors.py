@@ -13,18 +13,14 @@ from tflint_nan.evidence import (
     ancestors,
     at,
     guard,
-    is_asked_about,
     is_counted,
-    is_looked_at,
     is_made_up,
     is_settled,
     is_steady,
     is_trained,
     library,
-    monitored_only,
     number,
     same,
-    shielded,
     squasher,
     trails,
 )
@@ -33,6 +29,7 @@ from tflint_nan.graph import Graph
 from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare
 from tflint_nan.roots import infinite_roots
+from tflint_nan.shielding import is_asked_about, is_looked_at, monitored_only, shielded
 from tflint_nan.value import Const, Op, Tensor, Value, Witness
 
 #: Ops that divide by an operand.

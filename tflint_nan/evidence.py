@@ -15,7 +15,7 @@ from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, Interval, round_to
 from tflint_nan.ops.configuration import start
 from tflint_nan.ops.table import APIS, OPERATORS
-from tflint_nan.value import NONE, Const, Items, Op, Tensor, Value, Witness, sources
+from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness, sources
 
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
@@ -37,9 +37,6 @@ LIBRARIES = (
     ("np", "tensor."),
     ("pd", "pd."),
 )
-#: Reductions that leave NaN out.
-_LEAVING_OUT = ("np.nan", "keras.ops.nan", "tensor.fillna", "tensor.dropna")
-_TESTS_OF_NAN = frozenset({"is_nan", "is_finite", "is_inf"})
 #: Ops that hold weights.
 _WEIGHTS = frozenset({"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: Ops whose numbers the program itself gives.
@@ -53,8 +50,6 @@ BINARY = frozenset(
     {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"}
     | {"logical_and", "logical_or", "logical_not"}
 )
-#: Ops that hand numbers of a model to Python.
-_READ_OUT = frozenset({"predict", "stop_gradient"})
 #: What says how many of these numbers there are, and by whom they are drawn.
 _ABOUT = frozenset({"shape", "size", "seed", "dtype", "self", "initializer"})
 #: Ops that are 0 where all elements of a row are.
@@ -373,78 +368,6 @@ def onward(graph: Graph, op: Op, through: Callable[[Op], bool]) -> Iterator[Op]:
                 yield consumer
                 if through(consumer):
                     todo.append(consumer)
-
-
-def shielded(graph: Graph, trail: Trail) -> bool:
-    """Whether what the sink computes is replaced afterwards where it is not finite.
-
-    By a `where` that asks about the sink's operand or result, or chooses something else then, what ignores or
-    replaces NaN, a bound, or, where no gradient is, a test of each element for NaN.
-    """
-    through = PASSING | {"floor", "ceil", "round"}
-    for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
-        if consumer.name in ("multiply_no_nan", "nan_to_num") or consumer.api.startswith(_LEAVING_OUT):
-            return True
-        if consumer.name in _TESTS_OF_NAN and library(trail.sink) == "np" and _sorts_out(graph, consumer):
-            return True
-        bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
-        if any(number(value) is not None for value in bounds):
-            return True
-        asked = consumer.arg("condition").op if consumer.name == "where" else None
-        if asked is not None:
-            computed = {op.serial for op, leaf in ancestors(trail.sink) if not leaf}
-            if any(op.serial in computed for op, _ in ancestors(asked)):
-                return True
-            chosen = at(consumer, trail.witness)
-            if chosen is not None and math.isfinite(chosen):
-                return True
-    return False
-
-
-def _sorts_out(graph: Graph, test: Op) -> bool:
-    """Whether a test of elements chooses some of them: one answer for all (an assertion, a stop) does not."""
-    takers = graph.consumers(test)
-    return any(taker.name not in ("all", "any") or taker.arg("axis") is not NONE for taker in takers)
-
-
-def is_asked_about(graph: Graph, trail: Trail) -> bool:
-    """Whether a test around the sink is computed from what makes its operand: a guard, whatever it asks."""
-    source, tests = trail.sink.source, set[int]()
-    node, parent = trail.sink.node, trail.sink.source.parent(trail.sink.node)
-    while parent is not None and not isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
-        if isinstance(parent, (cst.If, cst.IfExp)) and node is not parent.test:
-            tests.add(id(parent.test))
-        node, parent = parent, source.parent(parent)
-    made = (trail.producer, *trail.steps) if tests else ()
-    # Of a difference, what it is between is asked about.
-    made += trail.producer.operands if tests and trail.producer.name == "sub" else ()
-    return any(_stands_in(asking, tests) for op in made for asking in onward(graph, op, lambda _: True))
-
-
-def _stands_in(op: Op, expressions: set[int]) -> bool:
-    node: cst.CSTNode | None = op.node
-    while isinstance(node, (cst.BaseExpression, cst.Arg)):
-        if id(node) in expressions:
-            return True
-        node = op.source.parent(node)
-    return False
-
-
-def monitored_only(graph: Graph, op: Op) -> bool:
-    """Whether the graph shows that training does not see `op`.
-
-    Arrays that nothing takes count as unknown: data takes ways into training that are not all followed.
-    """
-    taken = bool(graph.consumers(op)) or library(op) not in ("np", "pd")
-    return taken and graph.monitored_only(op)
-
-
-def is_looked_at(trail: Trail) -> bool:
-    """Whether Python computes with what a model gave: scores, plots, beam search, and no training sees it."""
-    if library(trail.sink) != "np":
-        return False
-    made = (op for op, _ in ancestors(trail.chain[0]))
-    return any(op.name in _READ_OUT for op in (*trail.chain, *made))
 
 
 def library(op: Op) -> str:

@@ -13,13 +13,10 @@ from tflint_nan.evidence import (
     guard,
     is_counted,
     is_epsilon,
-    is_looked_at,
     is_settled,
     library,
-    monitored_only,
     number,
     onward,
-    shielded,
     squasher,
     trails,
 )
@@ -28,6 +25,7 @@ from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
 from tflint_nan.merging import lost_epsilon
 from tflint_nan.ops.repeats import alike
+from tflint_nan.shielding import is_looked_at, monitored_only, shielded
 from tflint_nan.targets import swapped_logs
 from tflint_nan.value import Op, Value, Witness
 
