@@ -1,0 +1,17 @@
+HP = dict(
+    obs_dim=3,
+    act_dim=1,
+    act_limit=2.0,
+    hidden=64,
+    gamma=0.99,
+    tau=0.005,
+    lr=3e-4,
+    batch=64,
+    buffer=100000,
+    start_steps=500,
+    total_steps=20000,
+    log_std_min=-20.0,
+    log_std_max=2.0,
+    squash_eps=0.0,
+    target_entropy=-1.0,
+)
