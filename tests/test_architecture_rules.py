@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from architecture_replay import check_pair
 from lint import check, fix
+from tflint_nan.rules.double_activation import WRONG
 
 from tflint_nan.build import build
-from tflint_nan.rules.double_activation import WRONG
 from tflint_nan.source import Source
 from tflint_nan.starts import CUT, started
 
