@@ -61,12 +61,13 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.evidence import is_written_in
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import activate, replace_activation, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import OF_KERAS, Entropy, entropies, made_only_by, trained_output
+from tflint_nan.training import OF_KERAS, Entropy, compiled, entropies, made_only_by, trained_output
 from tflint_nan.value import NONE, Op, Value
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
@@ -110,7 +111,16 @@ def check(graph: Graph) -> Iterator[Report]:
             because=((scores, because),),
             witness=_witness_below_zero(op) if output.interval.hi < _ROUNDING else _witness(op, scores),
             fix=partial(_fix, graph, entropy, scores),
+            level=Level.STRICT if _is_for_all(graph, op) else Level.DEFAULT,
         )
+
+
+def _is_for_all(graph: Graph, op: Op) -> bool:
+    """Whether a setting names one loss for several outputs: who trains the others may set another."""
+    compile_ = compiled(graph, op)
+    if compile_ is None or is_written_in(compile_, "loss"):
+        return False
+    return sum(compiled(graph, other) is compile_ for other in graph.ops(op.name)) > 1
 
 
 def _signed(output: Value) -> Op | None:

@@ -42,6 +42,9 @@ TEXTS = {
     + "    " * 60
     + "return a0\n"
     + "y = h0(x)\n",
+    "a log behind what is used twice again and again": "def f(a, b):\n    z = tf.sigmoid(a)\n"
+    + rows(lambda _: "    z = z * z + z\n", 60)
+    + "    p = tf.reshape(tf.maximum(tf.sigmoid(b) - a, 0.0), tf.shape(z))\n    return tf.math.log(p + 1e-7) * z\n",
     "lambdas": "f = lambda a: a\n"
     + rows(lambda _: "f = (lambda g: lambda a: g(g(a)))(f)\n", 60)
     + "y = f(x)\n",

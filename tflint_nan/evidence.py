@@ -250,8 +250,8 @@ def takes(op: Op, name: str) -> bool:
 
 
 def is_written_in(op: Op, name: str) -> bool:
-    """Whether the number that an argument is stands in the call itself: in no constant, option or setting."""
-    return isinstance(op.nodes.get(name), (cst.Integer, cst.Float, cst.UnaryOperation))
+    """Whether the literal of an argument stands in the call itself: in no constant, option or setting."""
+    return isinstance(op.nodes.get(name), (cst.Integer, cst.Float, cst.UnaryOperation, cst.SimpleString))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import libcst as cst
 
-from tflint_nan.evidence import complement, number, onward, squasher
+from tflint_nan.evidence import ancestors, complement, number, onward, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.training import (
     LINEAR,
@@ -345,14 +345,10 @@ def inside(value: Value, holder: Op | None = None, name: str = "") -> tuple[Valu
         inner = inner if of is None else of
         if inner is value:
             return value, node
-        todo = [value]
-        while todo:
-            op = todo.pop().op
-            for key, operand in op.args.items() if op is not None else ():
-                if operand is inner and op is not None:
-                    node, todo = op.nodes.get(key), []
-                    break
-                todo.append(operand)
+        near = ancestors(made) if made is not None else ()
+        takers = ((op, key) for op, _ in near for key, operand in op.args.items() if operand is inner)
+        taker = next(takers, None)
+        node = node if taker is None else taker[0].nodes.get(taker[1])
         value = inner
 
 
