@@ -7,7 +7,7 @@ sum of these, or the output of a trained layer that nothing bounds.
 
 Weights whose training is not seen are for `--strict`, as are sums of all there is. How often something occurs
 in data (a count, a sum of tests or one-hot labels), and what else is doubtful and has to be 0 in all of a row
-or a batch, is reported when the code is selected.
+or a batch, is reported when the code is selected, as is a mask in log space, whose `-inf` is meant.
 
 ## Example
 ```python
@@ -48,7 +48,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.agreeing import ROLES, Agreeing, agreeing
-from tflint_nan.evidence import BINARY, Trail, is_made_up
+from tflint_nan.evidence import BINARY, Trail, is_made_up, onward
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
@@ -59,6 +59,9 @@ from tflint_nan.trace import explained
 
 #: Reach 0 only where the data does not vary, or has none of what is counted.
 _WEAK = frozenset({"std", "variance", "norm", "max", "min", "count", "count_nonzero", "sub"}) | ROLES
+#: What is 0 or 1.
+_INDICATORS = BINARY | {"eye", "mask"}
+_TERMS = frozenset({"add", "sub", "neg"})
 #: Positive, and 0 only by underflow.
 _POSITIVE = frozenset({"exp", "softplus"})
 _SUMS = frozenset({"sum", "mean"})
@@ -86,8 +89,17 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _level(graph: Graph, trail: Trail) -> Level:
     """One step down for each of: an author need not expect the number; everything there is has to be 0."""
+    if _is_mask(graph, trail):
+        return Level.OPTIONAL
     doubts = (not _is_strong(graph, trail)) + (agreeing(trail) is Agreeing.ALL)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[doubts]
+
+
+def _is_mask(graph: Graph, trail: Trail) -> bool:
+    """Whether this is a mask in log space, whose -inf is meant: what is 0 or 1, and its log no factor."""
+    indicator = trail.producer.name in _INDICATORS and all(step.flow == ("x",) for step in trail.steps)
+    takers = onward(graph, trail.sink, lambda op: op.name in _TERMS or bool(op.flow)) if indicator else ()
+    return indicator and not any(taker.name in ("mul", "matmul", "einsum") for taker in takers)
 
 
 def _is_strong(graph: Graph, trail: Trail) -> bool:

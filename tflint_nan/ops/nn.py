@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tflint_nan.interval import NON_NEGATIVE, Interval
 from tflint_nan.ops.functions import mul, softplus
 from tflint_nan.ops.points import (
+    aligned,
     broadcast,
     combined,
     corners,
@@ -78,7 +79,21 @@ def _einsum(op: Op) -> Facts:
         return Facts()
     if len(values) == 1 and is_unbounded(values[0]):
         return Facts(witnesses=values[0].witnesses, dtype=values[0].dtype)
-    return _product(op, values, None, None)
+    found = _product(op, values, None, None)
+    kept = found.interval.meet(NON_NEGATIVE) if _is_squared(op, values) else None
+    if kept is None:
+        return found
+    witnesses = tuple(witness for witness in found.witnesses if witness.value >= 0)
+    return Facts(kept, witnesses, found.dtype, found.shape)
+
+
+def _is_squared(op: Op, values: Sequence[Value]) -> bool:
+    """Whether each product is that of a number with itself: `ijk,ijk->ij` of one tensor."""
+    equation = op.arg("equation").literal
+    if not isinstance(equation, str) or len(values) != 2 or not aligned(*values):
+        return False
+    one, _, other = equation.partition("->")[0].replace(" ", "").partition(",")
+    return one == other
 
 
 def einsum(machine: Machine, call: Call) -> Value:
