@@ -27,6 +27,7 @@ def test_fit():
     model.fit({data})
 """
 RANDOM = HEAD + FIT.format(data="np.random.rand(8, 4), np.zeros((8, 10))")
+DRAWN = HEAD + FIT.format(data="tf.experimental.numpy.random.randn(8, 4), tf.nest.flatten(np.zeros((8, 10)))")
 ARGUMENT = HEAD + FIT.replace("test_fit()", "test_fit(x, y)").format(data="x, y")
 LOADED = HEAD + FIT.format(data='np.load("inputs.npy"), np.load("labels.npy")')
 SCRIPT = HEAD + FIT.replace("def test_fit():", "if True:").format(
@@ -58,11 +59,12 @@ ALL = {Level.DEFAULT, Level.STRICT, Level.OPTIONAL}
         (LOG, ALL, {Level.OPTIONAL}),
         (RATIO, {Level.STRICT, Level.OPTIONAL}, {Level.OPTIONAL}),
         (RANDOM, ALL, {Level.OPTIONAL}),
+        (DRAWN, ALL, {Level.OPTIONAL}),
         (ARGUMENT, ALL, {Level.OPTIONAL}),
         (LOADED, ALL, ALL),
         (SCRIPT, ALL, ALL),
     ],
-    ids=["log", "ratio", "random data", "argument", "loaded data", "script"],
+    ids=["log", "ratio", "random data", "drawn by another name", "argument", "loaded data", "script"],
 )
 def test_levels(text: str, in_programs: set[Level], in_tests: set[Level]) -> None:
     assert level("train.py", text) == in_programs
