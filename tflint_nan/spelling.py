@@ -33,7 +33,7 @@ class _Names:
     Attributes:
         bindings: name -> its bindings in order.
         holders: identity of a value -> the names that held it.
-        attributes: attribute and identity of its value -> the names that held an object with it.
+        attributes: identity of a value -> attribute that it was -> the names that held an object with it.
         symbols: the names that were a library's module, function or class.
     """
 
@@ -42,7 +42,7 @@ class _Names:
         for binding in scope.history:
             self.bindings.setdefault(binding.name, []).append(binding)
         self.holders: dict[int, dict[str, None]] = {}
-        self.attributes: dict[tuple[str, int], dict[str, None]] = {}
+        self.attributes: dict[int, dict[str, dict[str, None]]] = {}
         self.symbols: dict[str, None] = {}
         for name, bindings in self.bindings.items():
             for value in {id(binding.value): binding.value for binding in bindings}.values():
@@ -51,7 +51,7 @@ class _Names:
                     self.symbols[name] = None
                 if isinstance(value, Object):
                     for key, held in value.attrs.items():
-                        self.attributes.setdefault((key, id(held)), {})[name] = None
+                        self.attributes.setdefault(id(held), {}).setdefault(key, {})[name] = None
 
 
 class _Index:
@@ -238,7 +238,7 @@ class Spelling:
     def holder(self, attribute: str, value: Value) -> str | None:
         """A name that holds an object with `value` in this attribute."""
         for scope in self.scopes():
-            for name in self._index.names(scope).attributes.get((attribute, id(value)), ()):
+            for name in self._index.names(scope).attributes.get(id(value), {}).get(attribute, ()):
                 binding = self._binding(name)
                 held = None if binding is None else binding.value
                 if isinstance(held, Object) and held.attrs.get(attribute) is value:
@@ -252,9 +252,8 @@ class Spelling:
     def attributes_of(self, value: Value) -> Iterator[tuple[str, str]]:
         """The attributes that hold `value`, each with a name of their object."""
         for scope in self.scopes():
-            for attribute, held in self._index.names(scope).attributes:
-                holder = self.holder(attribute, value) if held == id(value) else None
-                if holder is not None:
+            for attribute in self._index.names(scope).attributes.get(id(value), ()):
+                if (holder := self.holder(attribute, value)) is not None:
                     yield holder, attribute
 
     def free_name(self, wanted: str, taken: set[str]) -> str:
