@@ -67,7 +67,15 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import activate, replace_activation, replace_loss
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.training import OF_KERAS, Entropy, compiled, entropies, made_only_by, trained_output
+from tflint_nan.training import (
+    OF_KERAS,
+    Entropy,
+    ancestors,
+    compiled,
+    entropies,
+    made_only_by,
+    trained_output,
+)
 from tflint_nan.value import NONE, Op, Value
 
 #: Keras's `epsilon()`: what probabilities are clipped to before their log.
@@ -120,7 +128,7 @@ def _is_for_all(graph: Graph, op: Op) -> bool:
     compile_ = compiled(graph, op)
     if compile_ is None or is_written_in(compile_, "loss"):
         return False
-    return sum(compiled(graph, other) is compile_ for other in graph.ops(op.name)) > 1
+    return sum(made.name == op.name for made in ancestors(compile_.arg("loss")).values()) > 1
 
 
 def _signed(output: Value) -> Op | None:
