@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -10,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lint import command, settings
 
 from tflint_nan import pool
-from tflint_nan.check import Surroundings, check_file
+from tflint_nan.check import Surroundings, check_file, check_source
 from tflint_nan.job import Job, Mode, Result
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked, with what is patched")
@@ -73,6 +75,34 @@ def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 
 def without_facts(results: Sequence[Result]) -> list[tuple[object, ...]]:
     return [(result.filename, result.findings, result.lines, result.rows) for result in results]
+
+
+def test_garbage_waits_until_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long file's graph is millions of objects, all of them needed: to go through them finds nothing."""
+    reading = [False]
+    looked_for: list[bool] = []
+
+    def read(*given: Any) -> Result:
+        reading[0] = True
+        try:
+            return check_source(*given)
+        finally:
+            reading[0] = False
+
+    def seen(phase: str, _: object) -> None:
+        looked_for.append(reading[0])
+
+    monkeypatch.setattr("tflint_nan.check.check_source", read)
+    before = gc.get_threshold()
+    gc.set_threshold(1000)
+    gc.callbacks.append(seen)
+    try:
+        here(project(tmp_path, 4))
+    finally:
+        gc.callbacks.remove(seen)
+        gc.set_threshold(*before)
+    assert looked_for, "between the files it is looked for"
+    assert True not in looked_for
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])

@@ -15,6 +15,7 @@ from tflint_nan.facts import Facts
 from tflint_nan.faults import START, UNREADABLE, crash, fault
 from tflint_nan.finding import Finding, Place, Rows, Span
 from tflint_nan.fix import fix_source, unified_diff
+from tflint_nan.garbage import collect_later
 from tflint_nan.job import Job, Mode, Result, Settings
 from tflint_nan.modules import Modules
 from tflint_nan.notebook import NEWLINE
@@ -42,6 +43,7 @@ class Surroundings:
         self.screen = Screen(self.project.modules)
 
 
+@collect_later()
 def check_file(job: Job, surroundings: Surroundings) -> Result:
     """The result for a file, see `check_source`; nothing is written."""
     path = Path(job.file)

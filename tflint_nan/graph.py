@@ -12,6 +12,7 @@ import libcst as cst
 
 from tflint_nan.finding import Fix, Level, Severity
 from tflint_nan.interval import INTEGERS
+from tflint_nan.ops.generations import is_v1_only
 from tflint_nan.ops.table import OPERATORS
 from tflint_nan.value import Op, Unknown, Value, sources
 
@@ -138,6 +139,14 @@ class Graph:
     def apis(self, source: Source) -> Set[str]:
         """The normalised names through which a file calls its ops."""
         return self._apis.get(source, frozenset())
+
+    @cached_property
+    def _for_v1(self) -> frozenset[Source]:
+        return frozenset(source for source, apis in self._apis.items() if any(map(is_v1_only, apis)))
+
+    def is_for_v1(self, source: Source) -> bool:
+        """Whether a file is written for TensorFlow 1: TensorFlow 2 does not have one of its functions."""
+        return source in self._for_v1
 
     @cached_property
     def _consumers(self) -> dict[int, list[Op]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from tflint_nan.evidence import Guard, is_epsilon, library, number
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
-from tflint_nan.ops.generations import is_for_v1
 from tflint_nan.value import Op
 
 
@@ -37,4 +36,4 @@ def may_run_as_written(graph: Graph, op: Op) -> bool:
     """
     taped = any(made.arg("taped").literal for made in graph.ops("gradients"))
     op_by_op = taped and not any(graph.ops("traced", "compile", "feed"))
-    return is_for_v1(graph.apis(op.source)) or op_by_op
+    return graph.is_for_v1(op.source) or op_by_op

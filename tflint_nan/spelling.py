@@ -12,7 +12,7 @@ import libcst as cst
 from tflint_nan.build.state import unrefined
 from tflint_nan.expression import within
 from tflint_nan.graph import Graph
-from tflint_nan.ops.generations import is_for_v1, is_v1_only, is_v2_only
+from tflint_nan.ops.generations import is_v1_only, is_v2_only
 from tflint_nan.ops.table import APIS
 from tflint_nan.source import Source
 from tflint_nan.value import NONE, Binding, Object, Op, Scope, Symbol, Value
@@ -311,7 +311,7 @@ class Spelling:
     @cached_property
     def is_v1(self) -> bool:
         """Whether the file is written for TensorFlow 1."""
-        return is_for_v1(self._graph.apis(self._source))
+        return self._graph.is_for_v1(self._source)
 
     def _exists(self, name: str) -> bool:
         """Whether the libraries that the file is written for have `name`."""

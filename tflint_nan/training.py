@@ -13,7 +13,6 @@ import libcst as cst
 
 from tflint_nan.evidence import number, quotient, squasher
 from tflint_nan.graph import Graph
-from tflint_nan.ops.generations import is_for_v1
 from tflint_nan.value import NONE, Const, Items, Op, Table, Value, sources
 
 #: Ops whose output is a weighted sum of their input: unbounded once the weights are trained.
@@ -295,7 +294,7 @@ def _has_no_order(graph: Graph, op: Op) -> bool:
     Before 1.0 `tf.nn` took the logits first, from then on names alone; 2.0 takes the labels first.
     """
     named = not isinstance(op.node, cst.Call) or not op.node.args or op.node.args[0].keyword is not None
-    early = is_for_v1(graph.apis(op.source))
+    early = graph.is_for_v1(op.source)
     return op.api.startswith("tf.nn.") and early and not named
 
 

@@ -8,7 +8,6 @@ with both.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 _V1_MODULES = (
     *("tf.app.", "tf.contrib.", "tf.distributions.", "tf.examples.", "tf.flags.", "tf.layers."),
@@ -98,11 +97,6 @@ _V2_START = ("tf.experimental.numpy.", "tf.image.stateless_")
 def is_v1_only(name: str) -> bool:
     """Whether TensorFlow 2 has `name` only under `tf.compat.v1`, or no more."""
     return name in _V1_NAMES or name.startswith(_V1_MODULES)
-
-
-def is_for_v1(names: Iterable[str]) -> bool:
-    """Whether a file that calls these is written for TensorFlow 1: TensorFlow 2 does not have one of them."""
-    return any(map(is_v1_only, names))
 
 
 def is_v2_only(name: str) -> bool:
