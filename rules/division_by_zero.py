@@ -8,15 +8,18 @@ trained variable that may have either sign passes through 0: adding an epsilon o
 How many elements have to agree for the 0, and whether it is sure to come, decides who is told of it:
 
 * Always: one element (a saturated sigmoid or `elu(x) + 1`, a relu), or one feature that is constant: its
-  standard deviation, its variance, its largest less its smallest value.
+  standard deviation, its variance, its largest less its smallest value. So is the target that an error is
+  relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and
+  Keras's own relative errors do not divide by less than 1e-7.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
   an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
   stands in a program that only predicts, variables whose training is not seen, one trained number that starts
   elsewhere (a temperature, the logit of a dropout rate), one statistic over another, and what a test around
   the division asks about.
-* Only when the code is selected: everything there is (a count, an energy or a norm over all axes, or over the
-  examples and others; a total variance; a histogram, which is 0 where nothing of the kind is there), masks
-  that are mixed with other numbers, and what has two doubts of the second kind.
+* Only when the code is selected: everything there is (a count, an energy or a norm over all axes, or over
+  the examples and others; the spread of all data, of which parts are divided; a total variance; a
+  histogram, which is 0 where nothing of the kind is there), masks that are mixed with other numbers, and
+  what has two doubts of the second kind.
 
 ## Example
 ```python
@@ -93,16 +96,20 @@ def check(graph: Graph) -> Iterator[Report]:
         lost = is_lost_in_half(tried, dtype)
         if tried is not None and lost:
             what = f"{what}: {written(tried.given)} is 0 in {dtype}"
+        about = f"the divisor, made by {_made(zero.trail.producer)}, {what}"
+        if zero.relative:
+            about = "this error is relative to its target, and infinite or NaN where the target is 0"
         report = explained(
             zero.trail,
             zero.quotient,
-            message=f"the divisor, made by {_made(zero.trail.producer)}, {what}",
+            message=about,
             help="use a larger epsilon, or compute this in float32"
             if lost
             else "use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
+            asked=zero.relative,
         )
         yield blamed(graph, report) if lost else report
 

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
-from tflint_nan.evidence import BINARY, PASSING, Trail, is_epsilon, is_trained, number, squasher
+from tflint_nan.evidence import BINARY, PASSING, Trail, ancestors, is_epsilon, is_trained, number, squasher
 from tflint_nan.ops.arithmetic import is_span
+from tflint_nan.ops.parts import takes_columns
+from tflint_nan.ops.points import bare
 from tflint_nan.ops.reductions import axes
 from tflint_nan.value import Op, Value
 
@@ -42,8 +44,9 @@ def agreeing(trail: Trail) -> Agreeing:
     """How many elements have to be 0, or equal, for the number at the end of a trail to be 0.
 
     One, or one row of them, where they are reduced; everything, where all axes are, or the examples with
-    others. So it is for spreads of everything there is, one step below: all of it need only be equal. What is
-    taken for 0 by its place in a loss may have to be so in a row, and a part of it may be of another kind.
+    others. So it is for spreads of everything there is, one step below where that is what is divided, since
+    it need only be equal. What is taken for 0 by its place in a loss may have to be so in a row, and a part
+    of it may be of another kind.
     """
     made = trail.producer
     found, reduced = Agreeing.ONE, list[Op]()
@@ -56,7 +59,7 @@ def agreeing(trail: Trail) -> Agreeing:
     if len(reduced) > 1 and any(_takes_examples(op) for op in reduced):
         return Agreeing.ALL
     if made.name in ROLES:
-        apart = any(step.name == "split" for step in trail.steps)
+        apart = any(step.name == "split" or takes_columns(step) for step in trail.steps)
         return Agreeing.ALL if found or apart else Agreeing.ONE
     return Agreeing.ALL if made.name in _TICKS | _COUNTS and _is_mixed(trail) else found
 
@@ -78,11 +81,13 @@ def _handing(trail: Trail) -> Iterator[Op]:
 
 def _reduced(op: Op, trail: Trail) -> Agreeing:
     x, over = measured(op), _over(op)
-    vector = x.shape is not None and len(x.shape) == 1
+    vector = x.shape is not None and len(x.shape) == 1 and not _is_flattened(x)
     whole = over is None or (x.shape is not None and len(over) == len(x.shape))
     if spreads(op):
         # A vector is one feature; the least and the largest are usual of each image or map as well.
         rows = op.name not in SPREADS and not _takes_examples(op) and over != (-2,)
+        if whole and not vector and not _is_divided(op, trail.sink):
+            return Agreeing.ALL
         return Agreeing.ROW if rows or (whole and not vector) else Agreeing.ONE
     if vector and x.shape != (None,):
         return Agreeing.ROW  # as long as it is, it holds no examples
@@ -91,6 +96,26 @@ def _reduced(op: Op, trail: Trail) -> Agreeing:
     # A unit that is off is off for all examples.
     unit = op.name == "mean" and squasher(trail.producer) == "sigmoid"
     return Agreeing.ONE if unit or (_is_short(x, over or ()) and is_of_relus(trail)) else Agreeing.ROW
+
+
+def _is_flattened(x: Value) -> bool:
+    """Whether a vector is all that an array of several axes holds; who calls `flatten` has such an array."""
+    made = x.op
+    while made is not None and made.name in ("cast", "identity", "stop_gradient"):
+        made = made.arg("x").op
+    if made is None or made.name != "reshape":
+        return False
+    before = made.arg("x").shape
+    return made.api.endswith(("flatten", "ravel")) if before is None else len(before) > 1
+
+
+def _is_divided(op: Op, sink: Op) -> bool:
+    """Whether what is measured is divided by it there: an example, say, not a part of all data."""
+    dividend = sink.arg("x").op if sink.name == "div" else None
+    made = bare(measured(op)).op
+    if dividend is None or made is None:
+        return True
+    return op.scope is sink.scope and any(source is made for source, _ in ancestors(dividend))
 
 
 def is_of_relus(trail: Trail) -> bool:

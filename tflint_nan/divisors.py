@@ -55,16 +55,18 @@ class ZeroDivisor:
         argument: the division's argument that it is.
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
+        relative: True where the divisor is the target that a trained error is relative to.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
             is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
-            with more, and where all there is has to.
+            with more, and where all there is has to. Of a relative error that is minimised, DEFAULT.
     """
 
     trail: Trail
     argument: str
     quotient: float | None
     crosses: bool
+    relative: bool
     level: Level
 
 
@@ -74,7 +76,9 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
     roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
     for sink in graph.ops(*DIVISIONS):
         name = "y" if sink.name == "div" else "x"
+        target = _target(graph, sink)
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
+        found = found or ([] if target is None else _of_zero(graph, target, sink))
         # The root of a negative number is NaN: NAN109's.
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
@@ -99,10 +103,42 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
-        level = _level(graph, trail)
+        relative = target is not None and trail.producer is target
+        level = Level.DEFAULT if relative else _level(graph, trail)
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        yield ZeroDivisor(trail, name, _quotient(trail), crosses, level)
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, relative, level)
+
+
+def _target(graph: Graph, sink: Op) -> Op | None:
+    """What an error is divided by, where that is the target itself and a loss is made of the quotient.
+
+    `(y - f(x)) / y`, for one. Keras's own relative errors keep the target off 0, as targets are seldom known
+    to be (https://keras.io/api/losses/regression_losses/#meanabsolutepercentageerror-class).
+    """
+    if sink.name != "div" or graph.differentiated(sink) is not True:
+        return None
+    error, target = _unsigned(sink.arg("x")).op, _unsigned(sink.arg("y"))
+    if error is None or error.name != "sub" or target.op is None or 0 not in target.interval:
+        return None
+    pair = (error.arg("x"), error.arg("y"))
+    others = [other.op for one, other in (pair, pair[::-1]) if same(bare(one), target)]
+    trained = any(other is not None and is_trained(other) for other in others)
+    return target.op if trained and not (is_trained(target.op) or is_made_up(target.op)) else None
+
+
+def _unsigned(value: Value) -> Value:
+    """What `value` is the size of."""
+    while (op := bare(value).op) is not None and op.name in ("abs", "square", "neg"):
+        value = op.arg("x")
+    return bare(value)
+
+
+def _of_zero(graph: Graph, target: Op, sink: Op) -> list[Trail]:
+    """The trail of a target that is 0."""
+    made = sink.arg("y").op
+    chain = () if made is None else (*graph.path(target, made), sink)
+    return [Trail(sink.arg("y"), Witness(0.0, ((target, 0.0),)), chain, target, chain[1:-1])]
 
 
 def _has_one(op: Op) -> bool:
@@ -131,7 +167,7 @@ def _laid_out(value: Value) -> Value:
 
 def _level(graph: Graph, trail: Trail) -> Level:
     doubts = max(agreeing(trail), not _is_sure(graph, trail)) + is_asked_about(graph, trail)
-    doubts += is_looked_at(trail) or graph.only_predicts
+    doubts += is_looked_at(trail) or graph.only_predicts or _is_kept(graph, trail)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
 
 
@@ -184,6 +220,13 @@ def _is_sure(graph: Graph, trail: Trail) -> bool:
     if spreads(made):
         return not _measures(trail)
     return made.name in _STRONG | _GRIDS or _is_logit(made) or _is_flat(trail) or is_of_relus(trail)
+
+
+def _is_kept(graph: Graph, trail: Trail) -> bool:
+    """Whether a variable keeps what was computed before, as far as is seen, and no training moves it."""
+    made = trail.producer
+    first = made.arg("initial_value").op if made.name == "variable" else None
+    return first is not None and not is_made_up(first) and not graph.differentiated(trail.sink)
 
 
 def _from_grid(graph: Graph, trail: Trail) -> Trail | None:

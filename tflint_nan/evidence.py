@@ -20,7 +20,7 @@ from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness, sources
 #: Ops that hand a bad number on (scaled, shifted, bounded), so that a guard may stand on either side of them.
 PASSING = frozenset(
     {"add", "sub", "mul", "div", "neg", "clip", "maximum", "minimum", "where", "refine"}
-    | {"sum", "mean", "max", "min", "prod", "sqrt", "expand_dims"}
+    | {"sum", "mean", "max", "min", "prod", "sqrt", "expand_dims", "complex"}
 )
 #: A constant that is added to stay off zero is no larger than this; `x + 1` means something else.
 LARGEST_EPSILON = 1e-2

@@ -23,7 +23,8 @@ def shielded(graph: Graph, trail: Trail) -> bool:
     By a `where` that asks about the sink's operand or result, or chooses something else then, what ignores or
     replaces NaN, a bound, or, where no gradient is, a test of each element for NaN.
     """
-    through = PASSING | {"floor", "ceil", "round"}
+    # What nobody knows may well be a cast.
+    through = PASSING | {"floor", "ceil", "round", "unknown_call"}
     for consumer in onward(graph, trail.sink, lambda op: op.name in through or bool(op.flow)):
         if consumer.name in ("multiply_no_nan", "nan_to_num") or consumer.api.startswith(_LEAVING_OUT):
             return True

@@ -170,7 +170,7 @@ def label(op: Op) -> str:
     """What a trace calls an op: by the program's name for what comes from outside, else by its operation."""
     if op.name == "parameter" or op.name in _OF_A_ROLE:
         return str(op.arg("name").literal)
-    if op.name in ("variable", "placeholder"):
+    if op.name in ("variable", "placeholder", "unknown_call"):
         return next(_targets(op), op.name)
     return squasher(op) or op.name
 

@@ -57,6 +57,16 @@ def takes_all(op: Op) -> bool:
     return all(end.literal in (None, Ellipsis) for each in ends for end in each)
 
 
+def takes_columns(op: Op) -> bool:
+    """Whether an index takes some elements along the last of several axes: `x[:, 1]`, `x[..., :4]`."""
+    index = op.args.get("index")
+    if not isinstance(index, Items) or index.kind == "slice" or len(index.items) < 2:
+        return False
+    last = index.items[-1]
+    ends = last.items if isinstance(last, Items) and last.kind == "slice" else (last,)
+    return any(end.literal not in (None, Ellipsis) for end in ends)
+
+
 def of_split(args: Args) -> Args:
     """One part of a split, or of an axis taken apart."""
     x, part, sizes = args.get("x"), args.get("part"), args.get("num")
