@@ -88,11 +88,15 @@ def check(graph: Graph) -> Iterator[Report]:
 
 
 def _level(graph: Graph, trail: Trail) -> Level:
-    """One step down for each of: an author need not expect the number; everything there is has to be 0."""
+    """One step down for each of: an author need not expect the number; everything there is has to be 0.
+
+    Two, where that would be a whole prediction that equals its labels.
+    """
     if _is_mask(graph, trail):
         return Level.OPTIONAL
-    doubts = (not _is_strong(graph, trail)) + (agreeing(trail) is Agreeing.ALL)
-    return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[doubts]
+    guessed = any(op.name in ROLES for op, _ in trail.witness.inputs)
+    doubts = (not _is_strong(graph, trail)) + (agreeing(trail) is Agreeing.ALL) * (1 + guessed)
+    return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
 
 
 def _is_mask(graph: Graph, trail: Trail) -> bool:
