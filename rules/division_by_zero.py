@@ -10,7 +10,8 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
 * Always: one element (a saturated sigmoid or `elu(x) + 1`, a relu), or one feature that is constant: its
   standard deviation, its variance, its largest less its smallest value. So is the target that an error is
   relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and
-  Keras's own relative errors do not divide by less than 1e-7.
+  Keras's own relative errors do not divide by less than 1e-7. So is the number of events by which a partial
+  likelihood of Cox is divided: a batch may have none.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
   an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
   stands in a program that only predicts, variables whose training is not seen, one trained number that starts
@@ -97,8 +98,8 @@ def check(graph: Graph) -> Iterator[Report]:
         if tried is not None and lost:
             what = f"{what}: {written(tried.given)} is 0 in {dtype}"
         about = f"the divisor, made by {_made(zero.trail.producer)}, {what}"
-        if zero.relative:
-            about = "this error is relative to its target, and infinite or NaN where the target is 0"
+        if zero.known is not None:
+            about = zero.known.message
         report = explained(
             zero.trail,
             zero.quotient,
@@ -109,7 +110,7 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
-            asked=zero.relative,
+            asked=zero.known is not None,
         )
         yield blamed(graph, report) if lost else report
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tflint_nan.agreeing import SPREADS, Agreeing, agreeing, is_of_relus, measured, spreads
+from tflint_nan.denominators import Denominator, denominator
 from tflint_nan.evidence import (
     BINARY,
     Trail,
@@ -55,18 +56,18 @@ class ZeroDivisor:
         argument: the division's argument that it is.
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
-        relative: True where the divisor is the target that a trained error is relative to.
+        known: what is known of a divisor that is data, by the part that it has in the loss.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
             is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
-            with more, and where all there is has to. Of a relative error that is minimised, DEFAULT.
+            with more, and where all there is has to. Of known data, as sure as that is.
     """
 
     trail: Trail
     argument: str
     quotient: float | None
     crosses: bool
-    relative: bool
+    known: Denominator | None
     level: Level
 
 
@@ -76,9 +77,9 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
     roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
     for sink in graph.ops(*DIVISIONS):
         name = "y" if sink.name == "div" else "x"
-        target = _target(graph, sink)
+        data = denominator(graph, sink)
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
-        found = found or ([] if target is None else _of_zero(graph, target, sink))
+        found = found or ([] if data is None else [data.trail])
         # The root of a negative number is NaN: NAN109's.
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
@@ -103,42 +104,11 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
-        relative = target is not None and trail.producer is target
-        level = Level.DEFAULT if relative else _level(graph, trail)
+        known = data if data is not None and trail.producer is data.trail.producer else None
+        level = known.level if known is not None else _level(graph, trail)
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        yield ZeroDivisor(trail, name, _quotient(trail), crosses, relative, level)
-
-
-def _target(graph: Graph, sink: Op) -> Op | None:
-    """What an error is divided by, where that is the target itself and a loss is made of the quotient.
-
-    `(y - f(x)) / y`, for one. Keras's own relative errors keep the target off 0, as targets are seldom known
-    to be (https://keras.io/api/losses/regression_losses/#meanabsolutepercentageerror-class).
-    """
-    if sink.name != "div" or graph.differentiated(sink) is not True:
-        return None
-    error, target = _unsigned(sink.arg("x")).op, _unsigned(sink.arg("y"))
-    if error is None or error.name != "sub" or target.op is None or 0 not in target.interval:
-        return None
-    pair = (error.arg("x"), error.arg("y"))
-    others = [other.op for one, other in (pair, pair[::-1]) if same(bare(one), target)]
-    trained = any(other is not None and is_trained(other) for other in others)
-    return target.op if trained and not (is_trained(target.op) or is_made_up(target.op)) else None
-
-
-def _unsigned(value: Value) -> Value:
-    """What `value` is the size of."""
-    while (op := bare(value).op) is not None and op.name in ("abs", "square", "neg"):
-        value = op.arg("x")
-    return bare(value)
-
-
-def _of_zero(graph: Graph, target: Op, sink: Op) -> list[Trail]:
-    """The trail of a target that is 0."""
-    made = sink.arg("y").op
-    chain = () if made is None else (*graph.path(target, made), sink)
-    return [Trail(sink.arg("y"), Witness(0.0, ((target, 0.0),)), chain, target, chain[1:-1])]
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, known, level)
 
 
 def _has_one(op: Op) -> bool:
