@@ -129,7 +129,8 @@ class _Attempt:
             return tf.nn.softmax(row)
         if op.name in SPREADS:
             operand = op.arg("x").op
-            row = self._row([1.0] * self._columns, dtype)
+            # Deviations from a mean are all 0.
+            row = self._row([self._choices.choose([1.0, 0.0])] * self._columns, dtype)
             if operand is not None:
                 row = self._made.setdefault(operand.serial, row)
             self.assumed.append(row)

@@ -137,7 +137,8 @@ def _laid_out(value: Value) -> Value:
 
 def _level(graph: Graph, trail: Trail) -> Level:
     doubts = max(agreeing(trail), not _is_sure(graph, trail)) + is_asked_about(graph, trail)
-    doubts += is_looked_at(trail) or graph.only_predicts or _is_kept(graph, trail)
+    looked_at = is_looked_at(trail) and not graph.in_loss(trail.sink)
+    doubts += looked_at or graph.only_predicts or _is_kept(graph, trail)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
 
 

@@ -37,4 +37,6 @@ class Arrays(State):
             return value
         if value.op.serial in self._arrays:
             return self._arrays[value.op.serial]
-        return Unknown() if any(op.serial in self._arrays for op in owners(value)) else value
+        # What was read after the last write, and returned, say, is what it was then.
+        written = [op for op in owners(value) if op.serial in self._arrays]
+        return value if all(self._arrays[op.serial].op in (value.op, op) for op in written) else Unknown()
