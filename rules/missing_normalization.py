@@ -8,6 +8,9 @@ exactly 0, its log -inf), gradients, which are proportional to the input, are as
 loss is NaN or does not move from log(n). Adam, whose steps do not grow with the gradient, often trains a relu
 network on pixels all the same; gradient descent does not.
 
+`tf.image.convert_image_dtype` scales integers and leaves floats as they are: behind a `tf.image.resize`, which
+gives floats from 0 to 255, it does nothing.
+
 Inputs in [0, 1] or [-1, 1], or standardised, are fine. So is a model that scales what it gets:
 `Rescaling`, `Normalization`, a batch normalisation first, a `preprocess_input`, a division in the model.
 What is not known is silent.
@@ -64,6 +67,7 @@ division is written where the arrays get their last name, for training and test 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from tflint_nan.finding import Applicability, Fix, Level, Severity
@@ -71,6 +75,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.inputs import LOADERS, SUMS, RawData, raw_data
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.value import Op
 
 #: loader -> what it gives, and how to scale that.
 KINDS = {
@@ -91,17 +96,45 @@ def check(graph: Graph) -> Iterator[Report]:
         what, advice = KINDS[data.producer.name]
         goal = "a placeholder" if data.sink.name == "feed" else data.sink.name
         role = f"reach {goal}" if data.used else "are kept beside the training data"
-        yield Report(
+        because = ((data.producer, f"{data.producer.name}: values in {interval}"),)
+        report = Report(
             op=data.sink,
             node=data.node,
             message=f"raw {what} from {interval.lo:g} to {interval.hi:g} {role}, unscaled: initial weights "
             "expect inputs near 1, so activations saturate and gradients are as many times too large",
             help=advice,
-            because=((data.producer, f"{data.producer.name}: values in {interval}"),),
+            because=because,
             fix=partial(_fix, data) if data.producer.name != "tabular" and data.bindings else None,
             level=Level.STRICT if data.normalised_later else Level.DEFAULT,
             severity=Severity.WARNING,
         )
+        yield report if data.meant is None else _left_as_they_are(graph, report, data.meant)
+
+
+def _left_as_they_are(graph: Graph, report: Report, meant: Op) -> Report:
+    """The report at the conversion that would have scaled bytes, and was given floats."""
+    name = meant.api.rpartition(".")[2]
+    before = meant.arg("x")
+    floats = [op for op in before.producers() if op.value.dtype == before.dtype]
+    return replace(
+        report,
+        op=meant,
+        node=None,
+        message=f"{name} scales integers only and is given {before.dtype} here, so {report.message}",
+        help="convert before anything makes floats of the pixels, or divide by 255 here",
+        because=(*report.because, (floats[-1], f"{floats[-1].api}: {before.dtype} from here on")),
+        fix=partial(_divide, graph, meant),
+    )
+
+
+def _divide(graph: Graph, meant: Op, r: Rewriter) -> Fix | None:
+    """Scale the floats, where the same expression converts nothing else, and no other format is asked for."""
+    others = (op for op in graph.ops("cast", "rescaling", "scaled") if op.node is meant.node)
+    alike = all(op.name == "cast" and op.arg("x").interval.hi > 1 for op in others)
+    if not alike or meant.arg("x").dtype != meant.value.dtype or "x" not in meant.nodes:
+        return None
+    r.replace(meant.node, "{x} / 255.0", x=meant.nodes["x"])
+    return r.fix(Applicability.UNSAFE, "Divide by 255")
 
 
 def _fix(data: RawData, r: Rewriter) -> Fix | None:

@@ -1177,6 +1177,29 @@ def test_convert_image_dtype_scales_as_tensorflow_does() -> None:
         assert value in interval
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_convert_image_dtype_leaves_floats_as_tensorflow_does(dtype: str) -> None:
+    import tensorflow as tf
+
+    graph = read(
+        f"x = tf.cast(tf.io.decode_png(f), tf.{dtype})\ny = tf.image.convert_image_dtype(x, tf.float32)"
+    )
+    found = next(op for op in graph.ops("cast") if op.api == "tf.image.convert_image_dtype")
+    real = tf.image.convert_image_dtype(tf.constant(200, dtype), tf.float32)
+    assert (float(real), real.dtype.name) == (200.0, found.value.dtype)
+    assert found.value.reaches(lambda v: v == 255) is not None
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+def test_resize_makes_floats_as_tensorflow_does(dtype: str) -> None:
+    import tensorflow as tf
+
+    graph = read(f"tf.image.resize(tf.cast(tf.io.decode_png(f), tf.{dtype}), [4, 4])")
+    real = tf.image.resize(tf.constant([[[200]]], dtype), [4, 4])
+    assert only(graph, "resize").value.dtype == real.dtype.name
+    assert float(tf.reduce_max(real)) == 200.0
+
+
 def test_a_pipeline_yields_its_elements() -> None:
     graph = read(
         "a = tf.nn.softmax(tf.placeholder(tf.float32, [8, 4]))\n"

@@ -52,6 +52,7 @@ class RawData:
         used: False for an array beside the one that is trained on.
         bindings: the names to scale, all given by one statement; empty where the data has no name.
         normalised_later: the first layer is followed by a batch normalisation.
+        meant: what would have scaled bytes, and was given floats.
     """
 
     producer: Op
@@ -60,6 +61,7 @@ class RawData:
     used: bool
     bindings: tuple[Binding, ...]
     normalised_later: bool
+    meant: Op | None
 
 
 def raw(value: Value) -> Op | None:
@@ -73,11 +75,27 @@ def raw(value: Value) -> Op | None:
         for op in made:
             if op.serial not in found:
                 found[op.serial] = op
-                todo += _mixed(op)
-    loaded = [op for op in found.values() if not _mixed(op)]
+                todo += _kept(op)
+    loaded = [op for op in found.values() if not _kept(op)]
     if any(op.name not in LOADERS for op in loaded):
         return None
     return next((op for op in loaded if op.value.reaches(lambda v: abs(v) > NORMAL)), None)
+
+
+def _kept(op: Op) -> tuple[Value, ...]:
+    """What an op that brings nothing near 1 is computed from. Empty for any other op, and for one that loads."""
+    return _mixed(op) or _moved(op)
+
+
+def _moved(op: Op) -> tuple[Value, ...]:
+    """What is moved by no more than 1, or multiplied by no less, as is done to numbers of that size."""
+    if op.name in ("add", "sub"):
+        pairs = _operands(op)
+        return next(((x,) for x, by in pairs if max(-by.interval.lo, by.interval.hi) <= 1.0), ())
+    if op.name == "mul":
+        return next(((x,) for x, by in _operands(op) if by.interval.lo >= 1.0 or by.interval.hi <= -1.0), ())
+    by = op.arg("y").interval
+    return (op.arg("x"),) if op.name == "div" and 0.0 < by.lo and by.hi <= 1.0 else ()
 
 
 def _mixed(op: Op) -> tuple[Value, ...]:
@@ -125,7 +143,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
             continue
         seen.add(place)
         later = all(_normalised(graph, op) for op in first)
-        yield RawData(producer, sink, node, True, bindings, later)
+        yield RawData(producer, sink, node, True, bindings, later, _meant_to_scale(value, producer))
         for group in _beside(graph, scope, name) if scope is not None and name is not None else ():
             other, statement = raw(group[0].value), group[0].statement
             if (
@@ -135,7 +153,16 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
                 and id(statement) not in seen
             ):
                 seen.add(id(statement))
-                yield RawData(other, sink, statement, False, group, later)
+                meant = _meant_to_scale(group[0].value, other)
+                yield RawData(other, sink, statement, False, group, later, meant)
+
+
+def _meant_to_scale(value: Value, producer: Op) -> Op | None:
+    """What on the way from a loader would have scaled bytes to numbers near 1, and hands its floats on."""
+    way = sorted(ancestors(value).items())
+    return next(
+        (op for serial, op in way if serial > producer.serial and number(op.arg("full_scale")) == 1), None
+    )
 
 
 @dataclass(frozen=True, slots=True)

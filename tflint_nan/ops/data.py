@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.interval import UNIT, Interval
+from tflint_nan.interval import FORMATS, UNIT, Interval
 from tflint_nan.ops.handlers import number, receiver, text, truth, unknown
 from tflint_nan.ops.points import dtype_named, fresh, integer
 from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
@@ -227,11 +227,14 @@ def img_to_array(machine: Machine, call: Call) -> Value:
 
 
 def convert_image_dtype(machine: Machine, call: Call) -> Value:
-    """`tf.image.convert_image_dtype(image, tf.float32)`: bytes become [0, 1]."""
+    """`tf.image.convert_image_dtype(image, tf.float32)`: bytes become [0, 1], floats stay what they are."""
     x, dtype = call.arg("x"), dtype_named(call.arg("dtype"))
+    if x.dtype in FORMATS and dtype in FORMATS:
+        args = {"x": x, "dtype": Const(dtype), "full_scale": Const(1.0)}
+        return machine.emit("cast", args, call=call)
     if x.dtype == dtype and dtype is not None:
         return x
-    if x.dtype == "uint8" and dtype in ("float16", "bfloat16", "float32", "float64"):
+    if x.dtype == "uint8" and dtype in FORMATS:
         args = {"x": x, "scale": Const(1.0 / 255.0), "dtype": Const(dtype)}
         return machine.emit("rescaling", args, call=call)
     return machine.emit("scaled", {"x": x}, call=call)

@@ -173,7 +173,7 @@ def resized(machine: Machine, call: Call) -> Value:
     if method in ("nearest", 1):
         return machine.emit("resize", call.args, call=call)
     means = not is_given(call.arg("method")) or method in ("bilinear", "area", 0, 3)
-    if call.arg("x").dtype in INTEGERS and means:
+    if call.arg("x").dtype != "float32" and means:
         floats = machine.emit("cast", {"x": call.arg("x"), "dtype": Const("float32")}, call=call)
         return machine.emit("resize", {**call.args, "x": floats}, call=call)
     return machine.emit("resize" if means else "interpolated", call.args, call=call)
