@@ -209,13 +209,21 @@ probe(2, keras.layers.Dense(3)(after(x)))
         (
             "if name:\n    keras.config.set_dtype_policy('mixed_float16')\n"
             "else:\n    keras.config.set_dtype_policy('float32')",
+            "float16",
+        ),
+        ("keras.config.set_dtype_policy('float32' if name else 'mixed_float16')", "float16"),
+        ("p = 'mixed_bfloat16' if name else 'float32'\nkeras.config.set_dtype_policy(p)", "bfloat16"),
+        (
+            "if name:\n    keras.config.set_dtype_policy('mixed_float16')\n"
+            "else:\n    keras.config.set_dtype_policy('mixed_bfloat16')",
             None,
         ),
+        ("keras.config.set_dtype_policy('mixed_float16' if name else 'mixed_bfloat16')", None),
         ("def half():\n    keras.config.set_dtype_policy('mixed_float16')", None),
     ],
 )
 def test_a_policy_that_is_not_known(setting: str, expected: str | None) -> None:
-    """One mode of a program is enough, several that differ are not known; what nobody calls says nothing."""
+    """One mode beside the default is enough, several that differ are not known; what nobody calls says nothing."""
     text = f"""
 from settings import name
 {setting}
