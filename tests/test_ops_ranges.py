@@ -11,6 +11,16 @@ from tflint_nan.source import Source
 
 HEAD = "import tensorflow as tf\nw = tf.Variable([[1.0]])\np = tf.compat.v1.placeholder(tf.float32)\n"
 INF = math.inf
+ANY = (-INF, INF)
+#: Rows of length 1 above each other.
+STACKED = "tf.concat([tf.nn.l2_normalize(w, -1), tf.nn.l2_normalize(p, -1)], 0)"
+
+
+def by_hand(name: str) -> str:
+    """Rows over their lengths."""
+    return f"({name} * tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square({name}), -1, keepdims=True), 1e-12)))"
+
+
 #: Expression -> range over all float32 operands, from the function's definition.
 RANGES = {
     "tf.nn.relu(w)": (0, INF),
@@ -50,6 +60,20 @@ RANGES = {
     "tf.linalg.norm(tf.sigmoid(tf.ones([4])) + 1.0)": (1.731059, 4 * 1.731059),
     "tf.matmul(tf.nn.l2_normalize(w, -1), tf.nn.l2_normalize(p, -1), transpose_b=True)": (-1.01, 1.01),
     "tf.reduce_sum(tf.nn.l2_normalize(w, -1) * tf.nn.l2_normalize(p, -1), -1)": (-1.01, 1.01),
+    f"tf.matmul({STACKED}, {STACKED}, transpose_b=True)": (-1.01, 1.01),
+    f"tf.einsum('id,jd->ij', {STACKED}, tf.nn.l2_normalize(p, -1)[:5])": (-1.01, 1.01),
+    "tf.einsum('...d,...d->...', tf.nn.l2_normalize(w, -1), tf.nn.l2_normalize(p, -1))": (-1.01, 1.01),
+    f"tf.matmul({by_hand('w')}, {by_hand('p')}, transpose_b=True)": (-1.01, 1.01),
+    f"tf.reduce_sum({by_hand('w')} * tf.nn.l2_normalize(p, -1), [-1])": (-1.01, 1.01),
+    # No rows of length 1: put together along themselves, cut, measured along another axis, of any length.
+    "tf.matmul(tf.concat([tf.nn.l2_normalize(p, -1)] * 2, -1), tf.nn.l2_normalize(w), transpose_b=True)": ANY,
+    "tf.matmul(tf.concat([tf.nn.l2_normalize(p, 0)] * 2, 0), tf.nn.l2_normalize(w), transpose_a=True)": ANY,
+    "tf.matmul(tf.nn.l2_normalize(p, 0), tf.nn.l2_normalize(p, 0), transpose_b=True)": ANY,
+    "tf.reduce_sum(tf.concat([tf.nn.l2_normalize(p, -1)] * 2, 0) * tf.nn.l2_normalize(p, -1), -1)": ANY,
+    "tf.einsum('id,jd->d', tf.nn.l2_normalize(w, -1), tf.nn.l2_normalize(p, -1))": ANY,
+    "tf.matmul(p / tf.norm(p), tf.nn.l2_normalize(p, -1), transpose_b=True)": ANY,
+    "tf.matmul(p / tf.norm(p, axis=-1, keepdims=True), tf.nn.l2_normalize(w), transpose_b=True)": ANY,
+    "tf.matmul(p / (tf.norm(p, axis=-1) + 1e-6), tf.nn.l2_normalize(p, -1), transpose_b=True)": ANY,
     "tf.reduce_max(p, 0) - tf.reduce_min(p, 0)": (0, INF),
     "tf.random.gamma([3], 2.0)": (2.0**-126, INF),
     "tf.random.poisson([3], 2.0)": (0, INF),

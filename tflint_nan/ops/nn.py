@@ -19,8 +19,9 @@ from tflint_nan.ops.points import (
     real_dtype,
     unbounded,
 )
-from tflint_nan.ops.reductions import product_of_units, sum_range
+from tflint_nan.ops.reductions import sum_range
 from tflint_nan.ops.table import Call, Facts, Machine, operator
+from tflint_nan.ops.units import cosine
 from tflint_nan.value import Const, Items, Op, Shape, Value
 
 _INF = math.inf
@@ -62,8 +63,23 @@ def _matmul(op: Op) -> Facts:
         batch = broadcast(x.shape[:-2], y.shape[:-2])
         shape = None if batch is None else (*batch, x.shape[outer], y.shape[last])
     made = _product(op, [x, y], length, shape)
-    cosine = product_of_units((x, Const(inner)), (y, Const(other)), length, made.dtype)
-    return made if cosine is None else facts(cosine, made.witnesses, made.dtype, made.shape)
+    least = 2 if op.api.startswith("tf.") else 1
+    return _as_cosine(op, made, (x, Const(inner)), (y, Const(other)), length, least)
+
+
+def _as_cosine(
+    op: Op,
+    made: Facts,
+    first: tuple[Value, Value],
+    second: tuple[Value, Value],
+    length: int | None,
+    least: int,
+) -> Facts:
+    """What is known of a product besides if its rows all have the length 1."""
+    related, reached = cosine(op, first, second, length, made.dtype, least)
+    if related is None and not reached:
+        return made
+    return facts(related or made.interval, (*made.witnesses, *reached), made.dtype, made.shape)
 
 
 @operator("tensordot")
@@ -80,6 +96,10 @@ def _einsum(op: Op) -> Facts:
     if len(values) == 1 and is_unbounded(values[0]):
         return Facts(witnesses=values[0].witnesses, dtype=values[0].dtype)
     found = _product(op, values, None, None)
+    along = _contracted(op.arg("equation").literal)
+    if along is not None and len(values) == 2:
+        first, second, least = along
+        found = _as_cosine(op, found, (values[0], Const(first)), (values[1], Const(second)), None, least)
     kept = found.interval.meet(NON_NEGATIVE) if _is_squared(op, values) else None
     if kept is None:
         return found
@@ -94,6 +114,25 @@ def _is_squared(op: Op, values: Sequence[Value]) -> bool:
         return False
     one, _, other = equation.partition("->")[0].replace(" ", "").partition(",")
     return one == other
+
+
+def _contracted(equation: object) -> tuple[int, int, int] | None:
+    """The one axis of each of two operands that is summed over, from the end, and their fewest axes."""
+    sides = equation.replace(" ", "").split("->") if isinstance(equation, str) else []
+    terms = sides[0].split(",") if len(sides) == 2 else []
+    if len(terms) != 2:
+        return None
+    summed = [
+        letter for letter in dict.fromkeys("".join(terms)) if letter.isalpha() and letter not in sides[1]
+    ]
+    if len(summed) != 1 or any(term.count(summed[0]) != 1 for term in terms):
+        return None
+    # An ellipsis stands for axes in front of those that are named after it.
+    named = [term.rpartition("...")[2] for term in terms]
+    if any(summed[0] not in names for names in named):
+        return None
+    first, second = (names.index(summed[0]) - len(names) for names in named)
+    return first, second, min(len(term.replace("...", "")) for term in terms)
 
 
 def einsum(machine: Machine, call: Call) -> Value:

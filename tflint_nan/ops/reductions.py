@@ -30,7 +30,8 @@ from tflint_nan.ops.points import (
     unbounded,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
+from tflint_nan.ops.units import cosine, single
+from tflint_nan.value import Items, Op, Shape, Value, Witness
 
 _INF = math.inf
 _MANY = 2**24  # elements, where their number is not known
@@ -118,10 +119,13 @@ def _sum(op: Op) -> Facts:
     bounds = x.interval.stored(dtype)
     n = count(op, x)
     interval = sum_range(bounds, n, dtype)
-    related = _related_sum(op, x, dtype)
+    related, reached = _related_sum(op, x, dtype), tuple[Witness, ...]()
+    if related is None and is_given(op.arg("axis")) and x.op is not None and x.op.name == "mul":
+        axis = single(op.arg("axis"))
+        related, reached = cosine(op, (x.op.arg("x"), axis), (x.op.arg("y"), axis), n, dtype, 1)
     if related is not None:
         interval = interval.meet(related) or related
-    return facts(interval, _sum_witnesses(x, n, dtype), dtype, reduced_shape(op, x))
+    return facts(interval, (*_sum_witnesses(x, n, dtype), *reached), dtype, reduced_shape(op, x))
 
 
 def _summing_dtype(op: Op, x: Value) -> str | None:
@@ -206,54 +210,7 @@ def _related_sum(op: Op, x: Value, dtype: str | None) -> Interval | None:
             finite = made.arg("x").interval.hi * _MANY < largest(dtype)
             exact = made.arg("y").made_by("sum") is whole
             return Interval(total.lo if finite and exact else 0.0, total.hi)
-    if made is not None and made.name == "mul" and axes(op, x) is not None:
-        axis = op.arg("axis")
-        return product_of_units((made.arg("x"), axis), (made.arg("y"), axis), count(op, x), dtype)
     return None
-
-
-# ---- rows of length 1
-
-
-def product_of_units(
-    first: tuple[Value, Value], second: tuple[Value, Value], n: int | None, dtype: str | None
-) -> Interval | None:
-    """The cosine of two rows of length 1, past 1 by rounding; None where they are not known to be such.
-
-    Each value comes with the axis that its rows lie along; `n` is how long they are, where that is known.
-    """
-    if not all(_is_unit(value, axis) for value, axis in (first, second)):
-        return None
-    slack = _TOTALS.get(dtype, _TOTAL).hi - 1.0
-    if n is not None:
-        slack = min(slack, (n + 16) * epsilon(dtype))
-    low = 0.0 if all(value.interval.lo >= 0.0 for value, _ in (first, second)) else -1.0 - slack
-    return Interval(low, 1.0 + slack)
-
-
-def _is_unit(value: Value, axis: Value) -> bool:
-    """True for what `l2_normalize` made along that axis, also where it was transposed afterwards."""
-    made = value.op
-    while made is not None and made.name in ("identity", "stop_gradient", "refine"):
-        value = made.arg("x")
-        made = value.op
-    if made is None:
-        return False
-    if axis.literal == -2 and _transposes(made):
-        return _is_unit(made.arg("x"), Const(-1))
-    own = made.arg("axis") if is_given(made.arg("axis")) else Const(-1)
-    over = named_axes(own, value)
-    known = over is not None and None not in over and over == named_axes(axis, value)
-    return made.name == "l2_normalize" and (known or own is axis)
-
-
-def _transposes(op: Op) -> bool:
-    """True where the op exchanges the last two axes."""
-    if op.name == "swap":
-        return op.api.endswith((".matrix_transpose", ".adjoint"))
-    if op.name != "transpose" or rank(op.arg("x")) != 2:
-        return False
-    return not is_given(op.arg("perm")) or integers(op.arg("perm")) == (1, 0)
 
 
 # ---- means, products, extremes
