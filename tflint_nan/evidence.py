@@ -217,8 +217,12 @@ def plus_one(value: Value) -> Op | None:
 
 
 def same(a: Value, b: Value) -> bool:
-    """Whether two values are known to be the same numbers."""
-    return a is b or (a.op is not None and a.op is b.op) or (number(a) is not None and number(a) == number(b))
+    """Whether two values are known to be the same numbers.
+
+    Parts of what is not known come from the same op, and may be different ones.
+    """
+    made = isinstance(a, Tensor) and isinstance(b, Tensor) and a.op is b.op
+    return a is b or made or (number(a) is not None and number(a) == number(b))
 
 
 def complement(value: Value) -> Value | None:
