@@ -45,8 +45,8 @@ Measured on 2048 generated rows of 20 features: the squared error after 320 step
 
 Unsafe: training starts elsewhere. The initializer is dropped where the library has a random one of its
 own (Glorot's, for Keras, `tf.layers` and `tf.get_variable`); a `tf.Variable` of zeros or ones gets
-samples of a normal distribution with the standard deviation sqrt(2 / fan-in) (He's), 0.1 where the fan-in
-is not known.
+samples of a normal distribution with the standard deviation sqrt(2 / fan-in) (He's; of the largest, where one
+line makes several kernels), 0.1 where the fan-in is not known.
 
 ## References
 
@@ -85,13 +85,14 @@ def check(graph: Graph) -> Iterator[Report]:
         if not next_ones or shown is False or bias is None:
             continue
         outcome = _consequence(graph, op, start.mean == 0 and bias <= 0, next_ones)
+        made, following = kernel(op), (next_ones[0], f"{next_ones[0].name}: the layer behind it")
         yield Report(
-            op=op,
-            message=f"the kernel of this hidden {op.name} layer is {start.mean:g} everywhere, so its units "
-            f"start as copies of each other{outcome}",
+            op=made or op,
+            message=f"the kernel of {'a' if made else 'this'} hidden {op.name} layer is {start.mean:g} "
+            f"everywhere, so its units start as copies of each other{outcome}",
             help="leave the initializer out, or use a random one",
-            because=((next_ones[0], f"{next_ones[0].name}: the layer behind it"),),
-            fix=partial(_fix, op),
+            because=((op, f"{op.name}: the hidden layer"), following) if made else (following,),
+            fix=partial(_fix, network, op),
             level=Level.DEFAULT if shown else Level.STRICT,
         )
 
@@ -106,24 +107,30 @@ def _consequence(graph: Graph, op: Op, dead: bool, next_ones: list[Op]) -> str:
     return ""
 
 
-def _fix(op: Op, r: Rewriter) -> Fix | None:
+def _fix(network: Network, op: Op, r: Rewriter) -> Fix | None:
     made = kernel(op)
     given = "initial_value" if made is not None else next(name for name in INITIALIZERS if name in op.nodes)
     if made is None:
         r.remove_argument(op.node, given)
     elif made.api != "tf.Variable":
         r.remove_argument(made.node, "initializer", position=3 if made.api == "tf.get_variable" else None)
-    elif not _samples(op, made.arg("initial_value").op, r):
+    elif not _samples(_inputs(network, made), made.arg("initial_value").op, r):
         return None
     return r.fix(Applicability.UNSAFE, "Start from random weights")
 
 
-def _samples(op: Op, filled: Op | None, r: Rewriter) -> bool:
+def _inputs(network: Network, made: Op) -> int | None:
+    """The largest fan-in of the layers whose kernels are made where `made` is; None where one is unknown."""
+    here = [layer for layer in network.layers if (own := kernel(layer)) is not None and own.node is made.node]
+    known = [inputs for layer in here if (inputs := fan_in(layer)) is not None]
+    return max(known) if len(known) == len(here) else None
+
+
+def _samples(inputs: int | None, filled: Op | None, r: Rewriter) -> bool:
     """Write samples of a normal distribution in the place of a tensor that is filled with one number."""
     normal = r.api("tf.random.normal", "tf.random_normal")
     if filled is None or "shape" not in filled.nodes or filled.api.startswith("np.") or normal is None:
         return False
-    inputs = fan_in(op)
     deviation = 0.1 if inputs is None else math.sqrt(2 / inputs)
     parts: dict[str, str | cst.CSTNode] = {
         "f": normal,
