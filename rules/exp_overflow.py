@@ -57,6 +57,7 @@ from tflint_nan.evidence import Trail, is_trained, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
+from tflint_nan.ops.points import is_unbounded
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import ExpForm, axis_of, exp_form, spelled
@@ -65,6 +66,11 @@ from tflint_nan.value import Op, Witness
 
 #: What the forms are where the exp is infinite; what has the right value is 1 / inf.
 _RESULTS = {"inf / inf": math.nan, "infinite": math.inf}
+#: What to do where there is no form, by whether the program itself scales the operand.
+_HELP = {
+    False: "bound the operand",
+    True: "scale the operand less, or subtract its largest element first, as softmax and logsumexp do",
+}
 #: Outputs that training moves as far as it likes.
 _FREE = ("dense", "conv", "matmul", "variable", "add")
 
@@ -79,21 +85,43 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         form = exp_form(graph, exp)
         found = trails(graph, exp, "x", lambda v, limit=limit: v > limit)  # type: ignore[misc]
-        if form is None and not (found and _is_free(graph, exp)):
+        scaled = next((trail for trail in found if _is_scaled(trail)), None) if is_trained(exp) else None
+        if form is None and scaled is None and not (found and _is_free(graph, exp)):
             continue
         # A parameter itself: anyone calls this with any logits. Distances and energies are derived.
         general = form is not None and form.stable != "sigmoid" and operand.made_by("parameter") is not None
+        reach = (
+            _reach(operand.interval.hi)
+            if scaled is None
+            else f"its operand reaches {scaled.witness.value:.4g}"
+        )
         yield explained(
-            found[0] if found else _assumed(exp, limit),
+            scaled or (found[0] if found else _assumed(exp, limit)),
             math.inf,
             message=f"exp overflows {dtype} from {limit:.4g} on, and {_reach(operand.interval.hi)}"
             + (f": this {form.stable} is {form.result}" if form else ""),
-            help=f"use {form.stable}, which does not overflow" if form else "bound the operand",
+            help=f"use {form.stable}, which does not overflow" if form else _HELP[scaled is not None],
             fix=partial(_fix, exp, form) if form else None,
             beyond=_beyond(graph, exp, form) if form else (),
-            gradient=form is not None and form.result not in _RESULTS,
-            level=_level(exp, found=form is not None and bool(found or general)),
+            gradient=math.nan if form is not None and form.result not in _RESULTS else None,
+            level=_level(exp, found=form is not None and bool(found or general))
+            if scaled is None
+            else Level.DEFAULT
+            if graph.differentiated(exp)
+            else Level.STRICT,
         )
+
+
+def _is_scaled(trail: Trail) -> bool:
+    """Whether the operand is a number that something bounded reaches, times what the program gives.
+
+    That of a cosine over its temperature, say. What a clip bounds need not get there.
+    """
+    if math.isinf(trail.witness.value) or not trail.witness.inputs:
+        return False
+    if not any(is_unbounded(op.value) for op, _ in trail.witness.inputs):
+        return True
+    return math.isfinite(trail.value.interval.hi) and math.isfinite(trail.producer.value.interval.hi)
 
 
 def _level(exp: Op, *, found: bool) -> Level:
