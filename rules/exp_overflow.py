@@ -6,6 +6,9 @@
 although their values are near `z`; the gradient of `1 / (1 + exp(-z))` is NaN. Each has a form that does
 not overflow.
 
+A bounded number that the program scales gets there for sure: a cosine is 1 on the diagonal, and over a
+temperature of 0.01 it is 100.
+
 With `--strict`, the bare `exp` of a layer's output or a trained variable is reported too, and such a form of
 what is computed from weights and not known to get large. Of other numbers (distances, energies, the taps of a
 filter) a form is reported only when the code is selected.
@@ -90,25 +93,21 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         # A parameter itself: anyone calls this with any logits. Distances and energies are derived.
         general = form is not None and form.stable != "sigmoid" and operand.made_by("parameter") is not None
-        reach = (
-            _reach(operand.interval.hi)
-            if scaled is None
-            else f"its operand reaches {scaled.witness.value:.4g}"
-        )
+        reach = _reach(operand.interval.hi, scaled)
         yield explained(
             scaled or (found[0] if found else _assumed(exp, limit)),
             math.inf,
-            message=f"exp overflows {dtype} from {limit:.4g} on, and {_reach(operand.interval.hi)}"
+            message=f"exp overflows {dtype} from {limit:.4g} on, and {reach}"
             + (f": this {form.stable} is {form.result}" if form else ""),
             help=f"use {form.stable}, which does not overflow" if form else _HELP[scaled is not None],
             fix=partial(_fix, exp, form) if form else None,
             beyond=_beyond(graph, exp, form) if form else (),
             gradient=math.nan if form is not None and form.result not in _RESULTS else None,
-            level=_level(exp, found=form is not None and bool(found or general))
-            if scaled is None
-            else Level.DEFAULT
-            if graph.differentiated(exp)
-            else Level.STRICT,
+            level=_level(
+                exp,
+                found=(form is not None and bool(found or general))
+                or (scaled is not None and graph.differentiated(exp) is True),
+            ),
         )
 
 
@@ -139,7 +138,9 @@ def _assumed(exp: Op, limit: float) -> Trail:
     return Trail(operand, Witness(large, ((made, large),)), (made, exp), made, ())
 
 
-def _reach(highest: float) -> str:
+def _reach(highest: float, scaled: Trail | None) -> str:
+    if scaled is not None:
+        return f"its operand reaches {scaled.witness.value:.4g}"
     return "nothing bounds its operand" if math.isinf(highest) else f"its operand goes up to {highest:.4g}"
 
 
