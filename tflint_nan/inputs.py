@@ -95,7 +95,7 @@ def _moved(op: Op) -> tuple[Value, ...]:
     if op.name == "mul":
         return next(((x,) for x, by in _operands(op) if by.interval.lo >= 1.0 or by.interval.hi <= -1.0), ())
     by = op.arg("y").interval
-    return (op.arg("x"),) if op.name == "div" and 0.0 < by.lo and by.hi <= 1.0 else ()
+    return (op.arg("x"),) if op.name == "div" and by.lo > 0.0 and by.hi <= 1.0 else ()
 
 
 def _mixed(op: Op) -> tuple[Value, ...]:
