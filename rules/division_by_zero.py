@@ -78,12 +78,9 @@ from tflint_nan.ops.arithmetic import is_span
 from tflint_nan.precision import blamed, is_lost_in_half
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import bounds, spelled, written
+from tflint_nan.stable import bounds, divisor_bound, spelled, written
 from tflint_nan.trace import explained
 from tflint_nan.value import Op
-
-#: dtype -> what is added to a divisor where `bounds` is too little: the gradient, 1 / low ** 2, has to fit.
-_ADDENDS = {"float16": "1e-2"}
 
 
 @rule("NAN105", "division-by-zero", needs=[DIVISIONS])
@@ -146,7 +143,7 @@ def _fix(zero: ZeroDivisor, r: Rewriter) -> Fix | None:
         one = "1.0" if divisor.dtype in FORMATS else "1"
         r.replace(node, "{f}({x}, {one})", f=bound, x=node, one=one)
     elif not counted and divisor.interval.lo >= 0:
-        r.replace(node, "{x} + {low}", x=node, low=_ADDENDS.get(trail.value.dtype or "", low))
+        r.replace(node, "{x} + {low}", x=node, low=divisor_bound(trail.value))
     elif not counted and divisor.interval.hi <= 0:
         r.replace(node, "{x} - {low}", x=node, low=low)
     elif safe is not None and any(api.startswith(("tf.", "keras.ops.")) for api in r.graph.apis(sink.source)):

@@ -1,4 +1,4 @@
-"""NAN104 ineffective-guard: a guard before a log that does not guard in the dtype of the tensor.
+"""NAN104 ineffective-guard: a guard before a log, a divisor or an atanh that does not guard in its dtype.
 
 ## Why is this bad?
 Guards are written over the real numbers and run in floats. In float32 `1e-10 + 1` is 1, so
@@ -6,6 +6,10 @@ Guards are written over the real numbers and run in floats. In float32 `1e-10 + 
 `1e-46` in float32. An epsilon that is added to something of either sign moves the place where the log is
 undefined and does not remove it; one that is added to the log itself comes too late. The code looks safe,
 and nobody looks there when the loss is NaN.
+
+So it is with whatever is infinite at an edge, or has an infinite slope there: with `a = clip(x, -1, 1 - 1e-8)`
+`atanh(a)` is infinite, and so are `1 / (1 - a)`, `log1p(-a)` and the slopes of `acos(a)`, `asin(a)` and
+`sqrt(1 - a)`. The guard itself says which number is expected, so nothing else has to be known of `x`.
 
 Even `1 - p + 1e-10`, which is right as it is written, is not what runs in a graph: under `tf.function`, in
 `fit`, in a session and with XLA, TensorFlow 2 adds the two constants first and computes `(1 + 1e-10) - p`.
@@ -51,54 +55,76 @@ sign becomes a `maximum`, an epsilon goes into the log, or the result of a clip 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from tflint_nan.finding import Level
+from tflint_nan.evidence import Guard, Trail
+from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
-from tflint_nan.guarding import mended
+from tflint_nan.guarding import held, mended
 from tflint_nan.interval import DEFAULT_FORMAT
-from tflint_nan.logs import LOGS, BadLog, bad_logs
+from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.merging import may_run_as_written
 from tflint_nan.precision import blamed, is_lost_in_half
 from tflint_nan.registry import rule
+from tflint_nan.rewrite import Rewriter
+from tflint_nan.rounded import EDGED, lost_guards
 from tflint_nan.stable import written
 from tflint_nan.trace import explained
 
 
-@rule("NAN104", "ineffective-guard", needs=[LOGS, ("add", "sub", "clip", "maximum", "minimum")])
+@rule("NAN104", "ineffective-guard", needs=[EDGED, ("add", "sub", "clip", "maximum", "minimum")])
 def check(graph: Graph) -> Iterator[Report]:
-    """Logs that reach their edge although a guard was tried."""
+    """Functions that reach their edge although a guard was tried."""
     for bad in bad_logs(graph):
-        if bad.cause != "guard":
-            continue
-        sink = bad.trail.sink
-        report = explained(
-            bad.trail,
-            None if _is_merged(bad) else float(bad.result),
-            message=f"{_why(bad)}, so this {sink.name} is still {bad.result}",
-            help="keep the operand above 0 with maximum or clip, inside the log",
-            fix=partial(mended, bad),
-        )
-        # Whatever is guarded: that it gets there is what the guard says.
-        if bad.guard is not None and bad.guard.given != 0:
-            kept = _is_merged(bad) and may_run_as_written(graph, sink)
-            report = replace(report, level=Level.STRICT if kept else Level.DEFAULT)
-        if is_lost_in_half(bad.guard, bad.trail.value.dtype):
-            report = blamed(graph, report)
-        yield report
+        if bad.cause == "guard":
+            yield _report(graph, bad.trail, bad.guard, _why(bad), float(bad.result), partial(mended, bad))
+    for lost in lost_guards(graph):
+        trail, guard = lost.trail, lost.guards[0]
+        fix = partial(held, trail, lost.guards)
+        yield _report(graph, trail, guard, _failing(guard, trail), lost.result, fix)
 
 
-def _is_merged(bad: BadLog) -> bool:
-    return bad.guard is not None and bad.guard.kind == "merged"
+def _report(
+    graph: Graph,
+    trail: Trail,
+    guard: Guard | None,
+    why: str,
+    result: float | None,
+    fix: Callable[[Rewriter], Fix | None],
+) -> Report:
+    sink, merged = trail.sink, guard is not None and guard.kind == "merged"
+    what = "division" if sink.name == "div" else sink.name
+    slope = result is not None and math.isfinite(result)
+    still = "infinite or NaN" if result is None else f"{result:g}"
+    report = explained(
+        trail,
+        None if merged else result,
+        message=f"{why}, so {'the gradient of ' if slope else ''}this {what} is still "
+        f"{'infinite' if slope else still}",
+        help=f"keep the operand above 0 with maximum or clip, inside the {what}"
+        if 0.0 in EDGED[sink.name].edges or sink.name == "log1p"
+        else "keep the operand off the edge with a bound that its format has",
+        fix=fix,
+        gradient=math.inf if slope else None,
+    )
+    # Whatever is guarded: that it gets there is what the guard says.
+    if guard is not None and guard.given != 0:
+        kept = merged and may_run_as_written(graph, sink)
+        report = replace(report, level=Level.STRICT if kept else Level.DEFAULT)
+    return blamed(graph, report) if is_lost_in_half(guard, trail.value.dtype) else report
 
 
 def _why(bad: BadLog) -> str:
-    guard = bad.guard
-    if guard is None:
+    if bad.guard is None:
         return "the epsilon is added outside, too late" if bad.outside else "a clip's result is thrown away"
-    dtype = bad.trail.value.dtype or DEFAULT_FORMAT
+    return _failing(bad.guard, bad.trail)
+
+
+def _failing(guard: Guard, trail: Trail) -> str:
+    dtype = trail.value.dtype or DEFAULT_FORMAT
     if guard.kind == "merged":
         return f"{written(guard.given)} is lost in a graph, where TensorFlow adds the constants first"
     if guard.kind == "swallowed":
@@ -109,4 +135,4 @@ def _why(bad: BadLog) -> str:
         return f"the operand goes below 0, past the added {written(guard.given)}"
     if guard.stored != guard.given:
         return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
-    return f"the bound {written(guard.given)} lets {bad.trail.witness.value + 0.0:g} through to the log"
+    return f"the bound {written(guard.given)} lets {trail.witness.value + 0.0:g} through to the log"

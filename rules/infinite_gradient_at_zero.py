@@ -92,7 +92,7 @@ def check(graph: Graph) -> Iterator[Report]:
             message=f"the operand of this {sink.name} reaches 0 ({root.why}), where its gradient is NaN",
             help="add an epsilon inside of the root; outside of it, it does not help the gradient",
             fix=partial(_fix, graph, sink),
-            gradient=True,
+            gradient=math.nan,
             known=root.known,
             level=root.level,
             shown_by=root.shown_by,
@@ -117,7 +117,7 @@ def _roots_of_exp(graph: Graph) -> Iterator[Report]:
             message=f"below {low:.4g} the exp is 0 and the gradient of its root NaN",
             help="use exp(x / 2), which is the same number",
             fix=partial(_half, sink, power),
-            gradient=True,
+            gradient=math.nan,
             level=Level.DEFAULT if taken else Level.STRICT,
         )
 

@@ -86,7 +86,7 @@ def check(graph: Graph) -> Iterator[Report]:
             help="make the argument safe before the function sees it: where around it as well",
             fix=partial(_fix, found),
             beyond=instead,
-            gradient=bool(instead),
+            gradient=math.nan if instead else None,
             level=Level.DEFAULT if found.shown else Level.STRICT,
             known=dict.fromkeys(found.trail.chain, found.edge) if math.isnan(found.edge) else None,
             asked=True,

@@ -282,7 +282,7 @@ def replay(trace: Trace, sink: Op | None = None, *, in_graph: bool = False) -> N
         if in_graph:
             rows[chain[-1].serial] = attempt.in_graph(chain[-1])
         if _shows(trace, chain[-1], rows, said) and (
-            not trace.gradient or _gradient_is_nan(attempt, rows[chain[-1].serial])
+            trace.gradient is None or _has_gradient(attempt, rows[chain[-1].serial], trace.gradient)
         ):
             return
         following = choices.following()
@@ -317,7 +317,7 @@ def _shows(trace: Trace, last: Op, rows: dict[int, Any], said: list[tuple[str, s
     arrays = np.broadcast_arrays(*(numbers_of(rows[op.serial]) for op in ops))
     for place in np.ndindex(arrays[0].shape):
         computed = {op.serial: float(array[place]) for op, array in zip(ops, arrays, strict=True)}
-        ends_badly = trace.gradient or not math.isfinite(computed[last.serial])
+        ends_badly = trace.gradient is not None or not math.isfinite(computed[last.serial])
         if ends_badly and _said_in_order(trace, computed, rows, list(said)):
             return True
     return False
@@ -339,7 +339,7 @@ def _said_in_order(
             if not said:
                 return False
             said.pop(0)
-    return said == ([("its gradient", "nan")] if trace.gradient else [])
+    return said == ([] if trace.gradient is None else [("its gradient", f"{trace.gradient:g}")])
 
 
 def _expected(op: Op, trace: Trace, number: float) -> Iterator[tuple[str, Any]]:
@@ -369,6 +369,8 @@ def _equal(text: str, number: Any, row: Any) -> bool:
     return abs(shown - number) <= slack
 
 
-def _gradient_is_nan(attempt: _Attempt, last: Any) -> bool:
+def _has_gradient(attempt: _Attempt, last: Any, bad: float) -> bool:
+    """Whether some gradient of what is assumed is NaN, or infinite."""
     gradients = attempt.tape.gradient(last, attempt.assumed)
-    return any(g is not None and np.any(np.isnan(numbers_of(g))) for g in gradients)
+    test = np.isnan if math.isnan(bad) else np.isinf
+    return any(g is not None and np.any(test(numbers_of(g))) for g in gradients)

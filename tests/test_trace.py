@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from lint import check
 from tensorflow_replay import Wrong, replay
@@ -224,7 +226,7 @@ def unsaid_input(trace: Trace) -> Trace:
 
 
 def false_gradient(trace: Trace) -> Trace:
-    return Trace(trace.inputs, trace.steps[:-1], gradient=True)
+    return Trace(trace.inputs, trace.steps[:-1], gradient=math.nan)
 
 
 @pytest.mark.parametrize(

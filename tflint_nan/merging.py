@@ -9,13 +9,13 @@ from __future__ import annotations
 from tflint_nan.evidence import Guard, is_epsilon, library, number
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
-from tflint_nan.value import Op
+from tflint_nan.value import Op, Value
 
 
-def lost_epsilon(graph: Graph, sink: Op) -> Guard | None:
-    """The epsilon of the sink's operand that another constant swallows when the two are added first."""
-    op, dtype = sink.arg("x").op, sink.arg("x").dtype
-    if sink.name != "log" or op is None or op.name not in ("add", "sub") or library(op) == "np":
+def lost_epsilon(graph: Graph, value: Value) -> Guard | None:
+    """The epsilon in a value that another constant swallows when the two are added first."""
+    op, dtype = value.op, value.dtype
+    if op is None or op.name not in ("add", "sub") or library(op) == "np":
         return None
     for name, other in (("y", "x"), ("x", "y")):
         given, inner = number(op.arg(name)), op.arg(other).op

@@ -46,6 +46,8 @@ NAMES: dict[str, dict[str, str]] = {
 #: dtype -> a lower bound that is not 0 there, and a distance from 1 that is not lost there (IEEE 754-2008).
 BOUNDS = {"float16": ("1e-4", "1e-3"), "bfloat16": ("1e-7", "1e-2")}
 _DEFAULT_BOUNDS = ("1e-7", "1e-7")
+#: dtype -> what keeps a divisor off 0 where `bounds` is too little: the gradient, 1 / low ** 2, has to fit.
+_DIVISOR_BOUNDS = {"float16": "1e-2"}
 
 
 def written(number: float) -> str:
@@ -56,6 +58,11 @@ def written(number: float) -> str:
 def bounds(value: Value) -> tuple[str, str]:
     """See `BOUNDS`; 1e-7 is Keras's `epsilon()`."""
     return BOUNDS.get(value.dtype or "", _DEFAULT_BOUNDS)
+
+
+def divisor_bound(value: Value) -> str:
+    """A lower bound of a divisor, such that the gradient of the quotient is finite."""
+    return _DIVISOR_BOUNDS.get(value.dtype or "", bounds(value)[0])
 
 
 def spelled(r: Rewriter, op: Op, form: str) -> str | None:

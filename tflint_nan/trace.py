@@ -39,12 +39,12 @@ class Trace:
         inputs: the ops whose outputs are assumed, each with the number that one element of it takes.
         steps: the ops on the way that are written in the program, the one that breaks last, with the number
             of that element, rounded as the op's format does it.
-        gradient: the last op's number is right, and its gradient NaN.
+        gradient: NaN or an infinity where the last op's number is right, and its gradient is that.
     """
 
     inputs: tuple[tuple[Op, float], ...]
     steps: tuple[tuple[Op, float], ...]
-    gradient: bool = False
+    gradient: float | None = None
 
     def __str__(self) -> str:
         return ARROW.join(_ends(self.words(), ["..."]))
@@ -61,8 +61,8 @@ class Trace:
                 words += [f"logits = [{gap(op.value)}., 0.]", "softmax = [1., 0.]"]
             else:
                 words.append(f"{label(op)} = {number + 0.0:g}")
-        if self.gradient:
-            words[-1] += ", its gradient = nan"
+        if self.gradient is not None:
+            words[-1] += f", its gradient = {self.gradient:g}"
         return words
 
     def _entering(self) -> dict[Op, list[tuple[Op, float]]]:
@@ -114,7 +114,7 @@ def explained(
     fix: Callable[[Rewriter], Fix | None] | None,
     level: Level = Level.DEFAULT,
     beyond: Sequence[tuple[Op, float]] = (),
-    gradient: bool = False,
+    gradient: float | None = None,
     known: Mapping[Op, float] | None = None,
     asked: bool = False,
     shown_by: Op | None = None,
