@@ -7,7 +7,7 @@ Guards are written over the real numbers and run in floats. In float32 `1e-10 + 
 undefined and does not remove it; one that is added to the log itself comes too late. The code looks safe,
 and nobody looks there when the loss is NaN.
 
-So it is with whatever is infinite at an edge, or has an infinite slope there: with `a = clip(x, -1, 1 - 1e-8)`
+So it is with whatever is infinite at an edge, or has an infinite slope there: of `a = clip(x, -1, 1 - 1e-8)`
 `atanh(a)` is infinite, and so are `1 / (1 - a)`, `log1p(-a)` and the slopes of `acos(a)`, `asin(a)` and
 `sqrt(1 - a)`. The guard itself says which number is expected, so nothing else has to be known of `x`.
 
