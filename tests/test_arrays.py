@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,19 @@ KEPT = {
 }
 
 
+#: Parts of an array that comes from outside: different ones are different numbers.
+PARTS = {
+    "difference of columns": "probe(given[:, 0] - given[:, 1])",
+    "quotient of rows": "probe(given[0] / given[1])",
+    "product of columns": "probe(given[:, 0] * given[:, 1])",
+    "of names": "a, b = given[0], given[1]\nprobe(a - b, a * b)",
+    "unpacked": "a, b = given\nprobe(a - b, a / b)",
+    "of attributes": "class A:\n    pass\na = A()\na.x, a.y = given[0], given[1]\nprobe(a.x - a.y)",
+    "in a loop": "for row in given:\n    probe(row[0] - row[1])",
+    "from the largest": "probe(given[0] - np.max(given[1]))",
+}
+
+
 def read(text: str) -> list[list[Value]]:
     """What the walk gives to each probe."""
     ops = build(Source("program.py", HEAD + text), {}).ops("unknown_call")
@@ -87,7 +101,9 @@ def read(text: str) -> list[list[Value]]:
 def run(text: str) -> list[list[Any]]:
     """What NumPy gives to each probe."""
     seen: list[list[Any]] = []
-    exec(text, {"np": np, "probe": lambda *values: seen.append([np.array(value) for value in values])})
+    given = np.array([[1.0, -3.0, 0.5], [2.0, 5.0, -4.0]])
+    probe = lambda *values: seen.append([np.array(value) for value in values])  # noqa: E731
+    exec(text, {"np": np, "given": given, "probe": probe})
     return seen
 
 
@@ -106,6 +122,17 @@ def test_what_is_written_is_in_the_range(text: str) -> None:
             assert array.max() <= value.interval.hi
             if value.shape is not None:
                 assert all(n in (None, m) for n, m in zip(value.shape, array.shape, strict=True))
+
+
+@pytest.mark.parametrize("text", cases(PARTS))
+def test_parts_of_what_is_not_known_are_different_numbers(text: str) -> None:
+    given, computed = read("def f(given):\n" + textwrap.indent(text, "    ")), run(text)
+    assert given
+    for values in given:
+        for place, value in enumerate(values):
+            numbers = [arrays[place] for arrays in computed]
+            assert value.interval.lo <= min(array.min() for array in numbers)
+            assert max(array.max() for array in numbers) <= value.interval.hi
 
 
 @pytest.mark.parametrize("text", cases(WRITTEN))

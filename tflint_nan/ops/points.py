@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tflint_nan.interval import EVERYTHING, FORMATS, INTEGERS, Interval, round_to
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.record import record
-from tflint_nan.value import Const, Items, Length, Op, Shape, Symbol, Value, Witness
+from tflint_nan.value import Const, Items, Length, Op, Shape, Symbol, Tensor, Value, Witness
 
 #: How many witnesses a value keeps.
 LIMIT = 8
@@ -348,16 +348,18 @@ def bare(value: Value, through: frozenset[str] = _IN_PLACE) -> Value:
 
 def same(a: Value, b: Value) -> bool:
     """True where both are shown to hold the same numbers (the same op's output)."""
-    a, b = bare(a), bare(b)
-    if a is b:
-        return a.op is not None
-    return a.op is not None and a.op is b.op
+    return _is_one(bare(a), bare(b))
 
 
 def aligned(a: Value, b: Value) -> bool:
     """True where both hold the same number at every place; of `x[:, None]` and `x[None]` the diagonals do."""
-    a, b = bare(a, _UNMOVED), bare(b, _UNMOVED)
-    return a.op is not None and a.op is b.op
+    return _is_one(bare(a, _UNMOVED), bare(b, _UNMOVED))
+
+
+def _is_one(a: Value, b: Value) -> bool:
+    """True for the output of one op. Parts of what is not known come from its op, and may be different ones."""
+    tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
+    return a.op is not None and (a is b or (tensors and a.op is b.op))
 
 
 # ---- factories
