@@ -88,7 +88,7 @@ def check(graph: Graph) -> Iterator[Report]:
             beyond=instead,
             gradient=math.nan if instead else None,
             level=Level.DEFAULT if found.shown else Level.STRICT,
-            known=dict.fromkeys(found.trail.chain, found.edge) if math.isnan(found.edge) else None,
+            known=dict.fromkeys(found.trail.chain, found.edge) if math.isnan(found.edge) else found.known,
             asked=True,
         )
 

@@ -50,6 +50,7 @@ OTHERS = {
 MASKS = {
     "tf.eye(4)": 1,
     "1.0 - tf.eye(4)": 0,
+    "tf.eye(4) < 0.5": 0,
     "tf.logical_not(tf.cast(tf.eye(4), tf.bool))": 0,
     "tf.equal(y[:, None], y[None, :])": 1,
     "tf.not_equal(tf.expand_dims(y, 0), tf.expand_dims(y, 1))": 0,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tflint_nan.evidence import Trail, number
 from tflint_nan.graph import Graph
@@ -13,6 +13,8 @@ from tflint_nan.ops.choices import MIRRORED, OPPOSITE, TESTS, implied
 from tflint_nan.ops.points import bare, same
 from tflint_nan.ops.table import OPERATORS
 from tflint_nan.value import Op, Value, Witness, sources
+from tflint_nan.vectors import on_diagonal
+from tflint_nan.zeros import DIAGONAL, Zeros
 
 #: Ops that are 0 where their `x` is.
 _KEEPING = frozenset({"square", "abs", "sqrt", "sum", "neg", "norm", "div", "mul"})
@@ -81,6 +83,7 @@ class Unchosen:
 
     `name` is the function's argument, `choice` the `where`, which takes the function's side if its condition
     comes out as `outcome`. `shown` is False where nothing trains the loss: it takes what Keras gives to one.
+    `known` are the numbers of ops on the way, where their witnesses do not tell them.
     """
 
     trail: Trail
@@ -89,6 +92,7 @@ class Unchosen:
     outcome: bool
     edge: float
     shown: bool
+    known: Mapping[Op, float] = field(default_factory=dict)
 
     @property
     def other(self) -> Value:
@@ -99,19 +103,35 @@ class Unchosen:
 def unchosen(graph: Graph) -> Iterator[Unchosen]:
     """Every function whose gradient is shown to be taken at an edge that a `where` keeps from its value."""
     told: set[int] = set()
+    zeros = Zeros(graph)
     for choice in graph.ops("where"):
         shown = graph.differentiated(choice) is True
         if not _is_trained(graph, choice):
             continue
         for name, outcome in (("x", True), ("y", False)):
-            tests = list(_tests(choice.arg("condition"), outcome)) if shown else []
-            missing = list(_missing(graph, choice.arg("condition"), outcome))
-            for sink in _inside(choice.arg(name)) if tests or missing else ():
-                if sink.serial not in told and _is_trained(graph, sink):
-                    for found in (*_at_edge(graph, sink, tests), *_at_nan(graph, sink, missing)):
-                        told.add(sink.serial)
-                        yield Unchosen(found[0], found[1], choice, outcome, found[2], shown)
-                        break
+            condition = choice.arg("condition")
+            tests = list(_tests(condition, outcome)) if shown else []
+            missing = list(_missing(graph, condition, outcome))
+            # What the mask of pairs is for each one with itself.
+            masked = shown and on_diagonal(condition) == float(not outcome)
+            for sink in _inside(choice.arg(name)) if tests or missing or masked else ():
+                if sink.serial in told or not _is_trained(graph, sink):
+                    continue
+                ways = (*_at_edge(graph, sink, tests), *_at_nan(graph, sink, missing))
+                for found in ways or (_of_itself(zeros, sink) if masked else ()):
+                    told.add(sink.serial)
+                    yield Unchosen(found.trail, found.name, choice, outcome, found.edge, shown, found.known)
+                    break
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a function gets to its edge; see `Unchosen`."""
+
+    trail: Trail
+    name: str
+    edge: float
+    known: Mapping[Op, float] = field(default_factory=dict)
 
 
 def _is_trained(graph: Graph, op: Op) -> bool:
@@ -163,7 +183,7 @@ def _inside(side: Value) -> Iterator[Op]:
                 todo.append(source)
 
 
-def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[tuple[Trail, str, float]]:
+def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[_Way]:
     name, edges = _edges(sink)
     value = sink.arg(name)
     for test in tests:
@@ -179,7 +199,18 @@ def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[tuple[Trail,
                 continue  # nothing shows that it gets so far
             chain = (*graph.path(start, made), sink)
             witness = Witness(edge, ((start, found.number),))
-            yield Trail(value, witness, chain, start, chain[1:-1]), name, found.number
+            yield _Way(Trail(value, witness, chain, start, chain[1:-1]), name, found.number)
+
+
+def _of_itself(zeros: Zeros, sink: Op) -> Iterator[_Way]:
+    """A function of the distance of each one from itself, which is 0: on the diagonal of all pairs."""
+    name, edges = _edges(sink)
+    found = zeros.of(sink.arg(name), folded=True) if 0.0 in edges else None
+    if found is not None and found.why == DIAGONAL:
+        first = found.chain[0]
+        witness = Witness(0.0, found.inputs or ((first, 0.0),))
+        trail = Trail(sink.arg(name), witness, (*found.chain, sink), first, found.chain[1:])
+        yield _Way(trail, name, 0.0, found.known)
 
 
 def _missing(graph: Graph, condition: Value, outcome: bool) -> Iterator[Op]:
@@ -193,7 +224,7 @@ def _missing(graph: Graph, condition: Value, outcome: bool) -> Iterator[Op]:
             yield op
 
 
-def _at_nan(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[Trail, str, float]]:
+def _at_nan(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[_Way]:
     """A function of what is trained, whose gradient an operand multiplies that is NaN where data are.
 
     The first one on the way: where its operand is made safe, all behind it are.
@@ -202,7 +233,8 @@ def _at_nan(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[Trail, 
         if not any(True for step in way for _ in _nan_factors(graph, step, missing)):
             witness = Witness(math.nan, ((way[0], math.nan),))
             chain = (*way, sink)
-            yield Trail(sink.arg(factor), witness, chain, way[0], chain[1:-1]), factor, math.nan
+            trail = Trail(sink.arg(factor), witness, chain, way[0], chain[1:-1])
+            yield _Way(trail, factor, math.nan)
 
 
 def _nan_factors(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[str, tuple[Op, ...]]]:
