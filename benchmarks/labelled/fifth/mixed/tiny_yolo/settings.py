@@ -1,0 +1,19 @@
+"""Grid detector for parking lot cameras (YOLO v1 like, one box per cell)."""
+
+GRID = 7
+NUM_CLASSES = 3
+IMAGE_SIZE = 112
+MAX_BOXES = 12
+
+LAMBDA_COORD = 5.0
+LAMBDA_NOOBJ = 0.5
+LABEL_SMOOTHING = 0.02
+IOU_EPS = 1e-6
+
+BATCH_SIZE = 16
+EPOCHS = 80
+BASE_LR = 5e-4
+MOMENTUM = 0.9
+CLIP_NORM = 5.0
+SCORE_THRESHOLD = 0.4
+NMS_IOU = 0.5
