@@ -8,8 +8,9 @@ exactly 0, its log -inf), gradients, which are proportional to the input, are as
 loss is NaN or does not move from log(n). Adam, whose steps do not grow with the gradient, often trains a relu
 network on pixels all the same; gradient descent does not.
 
-`tf.image.convert_image_dtype` scales integers and leaves floats as they are: behind a `tf.image.resize`, which
-gives floats from 0 to 255, it does nothing.
+`tf.image.convert_image_dtype` scales integers and leaves floats as they are: behind a `tf.image.resize`,
+which gives floats from 0 to 255, it does nothing. An array of a file may hold anything; where the program
+divides it by 255 for one model, it is told where another model is trained on it as it is.
 
 Inputs in [0, 1] or [-1, 1], or standardised, are fine. So is a model that scales what it gets:
 `Rescaling`, `Normalization`, a batch normalisation first, a `preprocess_input`, a division in the model.
@@ -75,6 +76,7 @@ from tflint_nan.graph import Graph, Report
 from tflint_nan.inputs import LOADERS, SUMS, RawData, raw_data
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.undivided import undivided
 from tflint_nan.value import Op
 
 #: loader -> what it gives, and how to scale that.
@@ -88,7 +90,7 @@ KINDS = {
 }
 
 
-@rule("NAN301", "missing-normalization", needs=[LOADERS, SUMS])
+@rule("NAN301", "missing-normalization", needs=[(*LOADERS, "div", "mul"), SUMS])
 def check(graph: Graph) -> Iterator[Report]:
     """Raw arrays that a model is trained on, and the arrays beside them."""
     for data in raw_data(graph):
@@ -109,6 +111,18 @@ def check(graph: Graph) -> Iterator[Report]:
             severity=Severity.WARNING,
         )
         yield report if data.meant is None else _left_as_they_are(graph, report, data.meant)
+    for found in undivided(graph):
+        goal = "a placeholder" if found.sink.name == "feed" else found.sink.name
+        yield Report(
+            op=found.sink,
+            node=found.node,
+            message=f"what the program divides by {found.by:g} elsewhere, as pixels from 0 to "
+            f"255 are, reaches {goal} as it is: initial weights expect inputs near 1",
+            help="divide it here as well",
+            because=((found.division, "the same array is scaled here"),),
+            level=Level.STRICT if found.normalised_later else Level.DEFAULT,
+            severity=Severity.WARNING,
+        )
 
 
 def _left_as_they_are(graph: Graph, report: Report, meant: Op) -> Report:

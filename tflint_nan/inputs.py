@@ -132,7 +132,7 @@ def _sum_to_one(a: Value, b: Value) -> bool:
 def raw_data(graph: Graph) -> Iterator[RawData]:
     """Raw data that models are trained on, once for each place where it would have to be scaled."""
     seen: set[int] = set()
-    for sink, node, value, first in _entries(graph):
+    for sink, node, value, first in trained_on(graph):
         producer = raw(value)
         if producer is None or not first or any(op.name not in SUMS for op in first):
             continue
@@ -142,7 +142,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
         if place in seen:
             continue
         seen.add(place)
-        later = all(_normalised(graph, op) for op in first)
+        later = all(is_normalised(graph, op) for op in first)
         yield RawData(producer, sink, node, True, bindings, later, _meant_to_scale(value, producer))
         for group in _beside(graph, scope, name) if scope is not None and name is not None else ():
             other, statement = raw(group[0].value), group[0].statement
@@ -246,7 +246,7 @@ def scaled_pixels(value: Value) -> Op | None:
     return made[0]
 
 
-def _entries(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op]]]:
+def trained_on(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op]]]:
     """Where data enters a model that is trained: (op, place, data, the first ops that compute with it)."""
     for fit in graph.ops("fit"):
         start = entrance(graph, fit.arg("model"))
@@ -301,7 +301,7 @@ def first_ops(graph: Graph, start: Op, within: frozenset[int] | None) -> list[Op
     ]
 
 
-def _normalised(graph: Graph, op: Op) -> bool:
+def is_normalised(graph: Graph, op: Op) -> bool:
     """True where a linear layer's output goes straight into a batch normalisation, which undoes any scale."""
     after = onward(graph, op, lambda step: bool(step.flow) or step.name == "add")
     return any(step.name == "batch_norm" for step in after)
