@@ -166,6 +166,7 @@ PROOFS = {
     "NAN213": error(Steps(features(8, plane), 3000, "prediction", squared_error)),
     "NAN214": right(Steps(THREE, 1500, "p", accuracy, alone=True)),
     "NAN215": Proof("the squared error", Whole(unlike), (0.05, 0.01)),
+    "NAN216": right(Fit(HALVES, 8, by_sign)),
     "NAN301": right(Whole(on("test"))),
     "NAN302": right(Whole(on("train")), 0.2, 0.05),
     "NAN303": Proof("the loss on test data", Whole(lambda names: names["loss"]), (5.0, 0.2)),

@@ -16,6 +16,7 @@ from architecture_replay import ARCHITECTURE
 from cases_reader import case_files
 from lint import check, settings
 from optimisation_replay import OPTIMISATION
+from stops_replay import stopped
 from tensorflow_replay import printed, replay
 from tensorflow_run import execute, is_tensorflow_1, read_inputs
 from test_examples import EXAMPLES
@@ -400,6 +401,7 @@ LOSSES: dict[str, Callable[[Report], None]] = {
     "NAN213": all_pairs,
     "NAN214": along_the_batch,
     "NAN215": beyond_one,
+    "NAN216": stopped,
     "NAN301": raw_data,
     "NAN401": large_rate,
     **ARCHITECTURE,

@@ -28,10 +28,10 @@ DIFFERENTIATING = ("minimize", "gradients", "compile", "add_loss")
 _ASIDE = frozenset(
     {"condition", "axis", "index", "indices", "mask", "shape", "perm", "begin", "size", "num", "multiples"}
     | {"paddings", "depth", "test", "bound", "initial_value", "layer", "optimizer", "variables", "trainable"}
-    | {"computed", "data"}
+    | {"computed", "data", "tape"}
 )
 #: Ops that hold weights, or compute with weights of their own.
-_WEIGHTS = frozenset(
+WEIGHTS = frozenset(
     {"variable", "dense", "conv", "embedding", "lstm", "gru", "rnn", "batch_norm", "layer_norm"}
 )
 #: Ops through which numbers go into training without a gradient.
@@ -201,15 +201,21 @@ class Graph:
 
     @cached_property
     def _in_loss(self) -> frozenset[int]:
-        return self._back(self._losses, _carriers)
+        return self._back(self._losses, carriers)
 
     @cached_property
     def _shown(self) -> frozenset[int]:
-        return self._back(self._losses, lambda op: () if op.name == "unknown_call" else _carriers(op))
+        return self._back(self._losses, lambda op: () if op.name == "unknown_call" else carriers(op))
 
     @cached_property
     def _possible(self) -> frozenset[int]:
-        return self._back((*self._losses, *self._away), _carriers)
+        return self._back((*self._losses, *self._away), carriers)
+
+    @cached_property
+    def differentiated_by(self) -> frozenset[int]:
+        """The serials of what the program differentiates by, beside the weights of its layers."""
+        by = {op.serial for step in self.ops("gradients") for op in sources(step.arg("variables"))}
+        return frozenset(by | {op.serial for step in self.ops("watch") for op in sources(step.arg("x"))})
 
     @cached_property
     def _weighted(self) -> dict[int, bool]:
@@ -217,15 +223,13 @@ class Graph:
 
         Serials grow along the data, so one pass is enough.
         """
-        asked = {op.serial for step in self.ops("gradients") for op in sources(step.arg("variables"))}
-        asked |= {op.serial for step in self.ops("watch") for op in sources(step.arg("x"))}
         found: dict[int, bool] = {}
         for op in self._ops:
-            inner = _carriers(op)
+            inner = carriers(op)
             if inner is None:
                 continue
             ways = [found[source.serial] for source in inner if source.serial in found]
-            if op.name in _WEIGHTS or op.serial in asked or True in ways:
+            if op.name in WEIGHTS or op.serial in self.differentiated_by or True in ways:
                 found[op.serial] = True
             elif ways or op.name in ("unknown_call", "parameter") or any(map(is_lost, op.args.values())):
                 found[op.serial] = False
@@ -259,10 +263,10 @@ class Graph:
             todo = list(sources(step.arg("loss")))
             while todo:
                 op = todo.pop()
-                carriers = None if op.serial in table or op.name == "unknown_call" else _carriers(op)
-                if carriers is not None:
+                inner = None if op.serial in table or op.name == "unknown_call" else carriers(op)
+                if inner is not None:
                     table[op.serial] = step
-                    todo.extend(carriers)
+                    todo.extend(inner)
         return table
 
     def differentiating(self, op: Op) -> Op | None:
@@ -370,7 +374,7 @@ def _with_respect_to_data(op: Op) -> bool:
     todo = list(sources(op.arg("variables")))
     seen = {source.serial for source in todo}
     for source in todo:
-        if source.name in _WEIGHTS or source.name == "unknown_call":
+        if source.name in WEIGHTS or source.name == "unknown_call":
             return False
         new = {operand.serial: operand for operand in source.operands if operand.serial not in seen}
         todo += new.values()
@@ -378,7 +382,7 @@ def _with_respect_to_data(op: Op) -> bool:
     return bool(todo)
 
 
-def _carriers(op: Op) -> Sequence[Op] | None:
+def carriers(op: Op) -> Sequence[Op] | None:
     """The operands that a gradient which reaches `op` is handed on to; None where none reaches it.
 
     Numbers that are no real ones have no gradient, and NumPy computes where nothing is recorded.

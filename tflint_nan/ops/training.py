@@ -99,7 +99,7 @@ def itself(machine: Machine, call: Call) -> Value:
 
 def gradients(machine: Machine, call: Call) -> Value:
     """`tf.gradients(loss, variables)`, `tape.gradient(loss, variables)`: one for each variable."""
-    args = {name: value for name, value in call.args.items() if name != "self"}
+    args = {"tape" if name == "self" else name: value for name, value in call.args.items()}
     value = machine.emit("gradients", args, call=call)
     variables = call.arg("variables")
     if isinstance(variables, Items):

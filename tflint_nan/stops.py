@@ -1,0 +1,184 @@
+"""Where gradients stop: the terms of a loss that depend on weights, and hand no gradient on to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tflint_nan.graph import DIFFERENTIATING, WEIGHTS, Graph, carriers, is_lost
+from tflint_nan.interval import INTEGERS
+from tflint_nan.ops.table import OPERATORS
+from tflint_nan.value import Op, sources
+
+#: Functions whose gradient is 0 wherever there is one.
+FLAT = frozenset({"sign", "round", "floor", "ceil", "trunc", "floordiv", "truncatediv", "heaviside"})
+#: Tests of numbers.
+TESTS = frozenset({"equal", "not_equal", "greater", "greater_equal", "less", "less_equal"})
+#: Ops that compute with numbers, and hand no gradient on to them.
+STOPS = (
+    *FLAT,
+    *TESTS,
+    *("logical_and", "logical_or", "logical_not", "logical_xor", "any", "all", "count_nonzero", "fraction"),
+    *("argmax", "argmin", "argsort", "one_hot", "categorical", "edit_distance", "metric", "cast"),
+)
+#: How programs leave TensorFlow for NumPy or Python, where nothing is recorded.
+_READ_OUT = ("tensor.numpy", "tensor.item", "np.")
+#: Ops whose numbers are not those of their operands.
+_NEW = frozenset(
+    {"zeros", "ones", "eye", "range", "linspace", "random_normal", "random_uniform", "random_positive"}
+    | {"random_counts", "random_real", "random_integers", "shape", "size"}
+)
+#: Ops behind which a sum is still the sum of what is before them, and the arguments that are its terms.
+_ADDING = {
+    **dict.fromkeys(("add", "sub"), ("x", "y")),
+    **dict.fromkeys(("neg", "mean", "sum", "reshape", "squeeze", "expand_dims", "transpose"), ("x",)),
+    **dict.fromkeys(("cast", "identity", "refine", "broadcast_to"), ("x",)),
+    **dict.fromkeys(("stack", "concat"), ("values",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of a loss that depends on weights, and from which no gradient comes back to one.
+
+    Attributes:
+        op: what computes it.
+        step: what differentiates the loss.
+        whole: whether it is all of the loss.
+        stops: the ops at which the gradient stops, those that take what has one, in order of evaluation.
+    """
+
+    op: Op
+    step: Op
+    whole: bool
+    stops: tuple[Op, ...]
+
+
+class Ways:
+    """The ways from the numbers of a program back to its weights: those of gradients, and all."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        #: Of each op that a way leads from to a weight: infinity; where it leads to what is not known, which
+        #: may be computed from weights, the highest serial of such an op. Nothing of data.
+        self._gradients: dict[int, float] = {}
+        self._numbers: dict[int, float] = {}
+        for op in graph.ops():
+            own = self._own(op)
+            inner = carriers(op)
+            if inner is not None:
+                _note(self._gradients, op, inner, own)
+            if op.name not in _NEW and (is_stop(op) or _is_differentiable(op)):
+                _note(self._numbers, op, op.operands, own)
+
+    def _own(self, op: Op) -> float:
+        """Infinity for a weight, the serial of what may be computed from weights, -1 for everything else."""
+        if op.name == "variable":
+            still = op.arg("trainable").literal is False or self._graph.is_state(op)
+            return float(op.serial) if still else math.inf
+        if op.name in WEIGHTS or op.name == "prediction" or op.serial in self._graph.differentiated_by:
+            return math.inf
+        unknown = op.name in ("unknown_call", "parameter", "predict") or any(map(is_lost, op.args.values()))
+        return float(op.serial) if unknown else -1.0
+
+    def is_blocked(self, op: Op, opened: int) -> bool:
+        """Whether it is shown that no gradient comes from `op` to a weight, in what a tape has recorded.
+
+        What is not known is none of it where it was there before the tape was `opened` (a serial number).
+        """
+        return self._gradients.get(op.serial, -1.0) < opened
+
+    def is_moved(self, op: Op, since: float = math.inf) -> bool:
+        """Whether the numbers of `op` depend on weights, or, from the serial `since` on, may do so."""
+        return self._numbers.get(op.serial, -1.0) >= since
+
+    def stops(self, term: Op, opened: int) -> tuple[Op, ...]:
+        """The ops before `term` that take what has a gradient, and hand none on, in order of evaluation."""
+        found: list[Op] = []
+        todo, seen = [term], {term.serial}
+        while todo:
+            op = todo.pop()
+            if is_stop(op) and any(not self.is_blocked(source, opened) for source in op.operands):
+                found.append(op)
+                continue
+            inner = [source for source in op.operands if source.serial not in seen]
+            seen |= {source.serial for source in inner}
+            todo += [source for source in inner if source.serial in self._numbers]
+        return tuple(sorted(found, key=lambda op: op.serial))
+
+
+def _note(ways: dict[int, float], op: Op, inner: Iterable[Op], own: float) -> None:
+    best = max((ways.get(source.serial, -1.0) for source in inner), default=-1.0)
+    if (best := max(best, own)) >= 0:
+        ways[op.serial] = best
+
+
+def _is_differentiable(op: Op) -> bool:
+    """Whether a function has a gradient, whatever numbers it is given here."""
+    operator = OPERATORS.get(op.name)
+    return operator is None or operator.differentiable
+
+
+def is_stop(op: Op) -> bool:
+    """Whether `op` computes with numbers and hands no gradient on, without being there for that."""
+    if is_read_out(op):
+        return op.name not in _NEW
+    return op.value.dtype in INTEGERS if op.name == "cast" else op.name in STOPS
+
+
+def is_read_out(op: Op) -> bool:
+    """Whether `op` gives numbers outside of TensorFlow."""
+    return op.api.startswith(_READ_OUT)
+
+
+def blocked_terms(graph: Graph) -> Iterator[Term]:
+    """The terms of the losses from which no gradient comes back to the weights that they depend on.
+
+    A loss is left out in which something is added whose gradient is stopped on purpose: there numbers are
+    exchanged for others that have one.
+    """
+    ways = Ways(graph)
+    for step in graph.ops(*DIFFERENTIATING):
+        if step.name == "gradients" and graph.monitored_only(step):
+            continue
+        opened = max((made.serial for made in sources(step.arg("tape"))), default=0)
+        for loss in sources(step.arg("loss")):
+            terms = list(_terms(ways, loss, opened))
+            if any(op.name == "stop_gradient" and not is_read_out(op) for op in terms):
+                continue
+            for op in terms:
+                whole = op is loss
+                if not ways.is_moved(op, opened if whole else math.inf):
+                    continue
+                stops = ways.stops(op, opened)
+                # In a graph, arrays of tensors are sums of tensors, or an error.
+                if stops and (opened or not any(map(is_read_out, stops))):
+                    yield Term(op, step, whole, stops)
+
+
+def _terms(ways: Ways, loss: Op, opened: int) -> Iterator[Op]:
+    """The largest parts of a sum from which no gradient comes back."""
+    todo, seen = [loss], {loss.serial}
+    while todo:
+        op = todo.pop()
+        if ways.is_blocked(op, opened):
+            yield op
+            continue
+        if op.name == "join":
+            # Another branch may be there to be trained, and this one to be looked at.
+            parts = [source for source in op.operands if not ways.is_blocked(source, opened)]
+        elif op.name in ("mul", "div"):
+            parts = _scaled(ways, op, opened)
+        else:
+            parts = [source for name in _ADDING.get(op.name, ()) for source in sources(op.arg(name))]
+        todo += [part for part in parts if part.serial not in seen]
+        seen |= {part.serial for part in parts}
+
+
+def _scaled(ways: Ways, op: Op, opened: int) -> list[Op]:
+    """What a product multiplies with data."""
+    for one, other in (("x", "y"), ("y", "x")) if op.name == "mul" else (("x", "y"),):
+        if all(ways.is_blocked(source, opened) for source in sources(op.arg(other))):
+            return list(sources(op.arg(one)))
+    return []
