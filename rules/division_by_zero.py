@@ -11,7 +11,7 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
   standard deviation, its variance, its largest less its smallest value. So is the target that an error is
   relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and
   Keras's own relative errors do not divide by less than 1e-7. So is the number of events by which a partial
-  likelihood of Cox is divided: a batch may have none.
+  likelihood of Cox is divided: a batch may have none. So is a setting of the command line that is 0 by default.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
   an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
   stands in a program that only predicts, variables whose training is not seen, one trained number that starts
@@ -64,6 +64,7 @@ function, and there such a divisor is left to you.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import libcst as cst
@@ -95,20 +96,26 @@ def check(graph: Graph) -> Iterator[Report]:
         if tried is not None and lost:
             what = f"{what}: {written(tried.given)} is 0 in {dtype}"
         about = f"the divisor, made by {_made(zero.trail.producer)}, {what}"
+        help = "use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0"
+        if lost:
+            help = "use a larger epsilon, or compute this in float32"
         if zero.known is not None:
             about = zero.known.message
+        if zero.option is not None:
+            about = "the divisor is a setting that is 0 by default, so this division is infinite or NaN"
+            help = "give the setting a default above 0, or keep the divisor at 1 or more with maximum"
         report = explained(
             zero.trail,
             zero.quotient,
             message=about,
-            help="use a larger epsilon, or compute this in float32"
-            if lost
-            else "use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0",
+            help=help,
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
             asked=zero.known is not None,
         )
+        if zero.option is not None:
+            report = replace(report, because=((zero.option, "0 by default"), *report.because))
         yield blamed(graph, report) if lost else report
 
 
@@ -120,6 +127,9 @@ def _fix(zero: ZeroDivisor, r: Rewriter) -> Fix | None:
     trail, name = zero.trail, zero.argument
     sink, producer, node = trail.sink, trail.producer, trail.sink.nodes.get(name)
     if node is None:
+        return None
+    if zero.option is not None:
+        r.decline("what to do without the setting is not known")
         return None
     low = bounds(trail.value)[0]
     # The root of a variance has no gradient at 0, whatever is done afterwards.

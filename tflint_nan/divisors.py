@@ -31,6 +31,7 @@ from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare
 from tflint_nan.roots import infinite_roots
 from tflint_nan.shielding import is_asked_about, is_looked_at, monitored_only, shielded
+from tflint_nan.unset import unset
 from tflint_nan.value import Const, Op, Tensor, Value, Witness
 
 #: Ops that divide by an operand.
@@ -57,10 +58,11 @@ class ZeroDivisor:
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
         known: what is known of a divisor that is data, by the part that it has in the loss.
+        option: the declaration of the setting that it is, where that is 0 by default.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
             is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
-            with more, and where all there is has to. Of known data, as sure as that is.
+            with more, and where all there is has to. Of known data, as sure as that is; of a setting DEFAULT.
     """
 
     trail: Trail
@@ -69,6 +71,7 @@ class ZeroDivisor:
     crosses: bool
     known: Denominator | None
     level: Level
+    option: Op | None = None
 
 
 def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
@@ -77,6 +80,12 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
     roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
     for sink in graph.ops(*DIVISIONS):
         name = "y" if sink.name == "div" else "x"
+        setting = unset(graph, sink, name)
+        if setting is not None:
+            yield ZeroDivisor(
+                setting.trail, name, setting.quotient, False, None, Level.DEFAULT, setting.option
+            )
+            continue
         data = denominator(graph, sink)
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
         found = found or ([] if data is None else [data.trail])

@@ -17,11 +17,12 @@ _TESTS_OF_NAN = frozenset({"is_nan", "is_finite", "is_inf"})
 _READ_OUT = frozenset({"predict", "stop_gradient"})
 
 
-def shielded(graph: Graph, trail: Trail) -> bool:
+def shielded(graph: Graph, trail: Trail, *, nan: bool = False) -> bool:
     """Whether what the sink computes is replaced afterwards where it is not finite.
 
     By a `where` that asks about the sink's operand or result, or chooses something else then, what ignores or
-    replaces NaN, a bound, or, where no gradient is, a test of each element for NaN.
+    replaces NaN, a bound, or, where no gradient is, a test of each element for NaN. What is known to be `nan`
+    passes a bound.
     """
     # What nobody knows may well be a cast.
     through = PASSING | {"floor", "ceil", "round", "unknown_call"}
@@ -31,7 +32,7 @@ def shielded(graph: Graph, trail: Trail) -> bool:
         if consumer.name in _TESTS_OF_NAN and library(trail.sink) == "np" and _sorts_out(graph, consumer):
             return True
         bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
-        if any(number(value) is not None for value in bounds):
+        if not nan and any(number(value) is not None for value in bounds):
             return True
         asked = consumer.arg("condition").op if consumer.name == "where" else None
         if asked is not None:

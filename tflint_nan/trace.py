@@ -147,7 +147,7 @@ def explained(
         gradient,
     )
     written = [step for step in trail.steps if step.name not in _UNWRITTEN]
-    passed = _ends([trail.producer, *written])
+    passed = _ends([op for op in (trail.producer, *written) if op is not sink])
     # The one that the trail starts from last: there the chain begins.
     assumed = sorted((op for op, _ in witness.inputs), key=lambda op: op is trail.chain[0])
     return Report(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from tflint_nan.interval import Interval
+from tflint_nan.interval import INTEGERS, Interval
 from tflint_nan.ops.handlers import harmless, nothing, number
 from tflint_nan.ops.table import APIS, BASES, Call, Facts, Machine, api, operator
 from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Object, Op, Value, Witness
@@ -21,8 +21,18 @@ _RATES = ("learning_rate", "end_learning_rate", "warmup_target", "values")
 
 
 def make(machine: Machine, call: Call) -> Value:
-    """An optimizer."""
+    """An optimizer; a schedule that the project defines is called with the step, as Keras does."""
+    rate = call.arg("learning_rate")
+    if isinstance(rate, Object) and rate.kind == "schedule" and rate.cls is not None:
+        step = machine.emit("iterations", {}, call=call)
+        call = dataclasses.replace(call, args={**call.args, "scheduled": machine.call(rate, [step], {})})
     return machine.new("optimizer", call)
+
+
+@operator("iterations", differentiable=False)
+def _iterations(op: Op) -> Facts:
+    """How many steps of training are done: from 0 on."""
+    return Facts(Interval(0.0, float(INTEGERS["int64"][1])), (), "int64", ())
 
 
 def named(machine: Machine, name: str, place: Call) -> Value:
