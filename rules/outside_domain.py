@@ -4,7 +4,7 @@
 `acos`, `asin` and `sqrt` are NaN outside of their domain, and their gradients are infinite at its edge;
 `atanh`, `erfinv`, `ndtri`, `lgamma` and `digamma` are infinite at the edge itself. Two ways lead there: the
 raw output of a layer, which nothing bounds, and rounding. The cosine of two vectors that are the same is 1 on
-paper and 1.0000001 in float32; `1 - cos ** 2`, `mean(x ** 2) - mean(x) ** 2` and squared distances by inner
+paper and 1.0000001 in float32, as is `(trace(R.T @ S) - 1) / 2` of two rotations; `1 - cos ** 2`, `mean(x ** 2) - mean(x) ** 2` and squared distances by inner
 products, as `sum(a ** 2) - 2 * a @ b + sum(b ** 2)`, are 0 on paper and `-6e-8` in float32.
 
 ## Example
@@ -73,10 +73,12 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         domain = DOMAINS[sink.name]
         rounded = by_rounding(sink, domain)
-        if rounded is not None and graph.differentiated(sink) is False:
+        trained = graph.differentiated(sink)
+        if rounded is not None and (trained is False or not (trained or rounded.bounded)):
             continue
         if rounded is not None:
-            (trail, why), strong = rounded, bool(graph.differentiated(sink))
+            trail, why = rounded.trail, rounded.what
+            strong = rounded.bounded and bool(trained)
         else:
             found, why = next(iter(trails(graph, sink, "x", domain.leaves)), None), ""
             if found is None:

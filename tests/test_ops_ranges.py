@@ -74,6 +74,8 @@ RANGES = {
     "tf.matmul(p / tf.norm(p), tf.nn.l2_normalize(p, -1), transpose_b=True)": ANY,
     "tf.matmul(p / tf.norm(p, axis=-1, keepdims=True), tf.nn.l2_normalize(w), transpose_b=True)": ANY,
     "tf.matmul(p / (tf.norm(p, axis=-1) + 1e-6), tf.nn.l2_normalize(p, -1), transpose_b=True)": ANY,
+    "tf.matmul(p * tf.transpose(tf.math.rsqrt(tf.reduce_sum(p * p, -1, keepdims=True) + 1e-6)), "
+    "tf.nn.l2_normalize(p, -1), transpose_b=True)": ANY,
     "tf.reduce_max(p, 0) - tf.reduce_min(p, 0)": (0, INF),
     "tf.random.gamma([3], 2.0)": (2.0**-126, INF),
     "tf.random.poisson([3], 2.0)": (0, INF),

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tflint_nan.evidence import Trail, is_epsilon, number, same
+from tflint_nan.evidence import Trail, is_epsilon, is_trained, number, same
 from tflint_nan.interval import above
 from tflint_nan.ops import functions, special_functions
-from tflint_nan.value import Op, Value, Witness
-from tflint_nan.vectors import apart, is_unit, length, same_numbers, squared, unit_vector
+from tflint_nan.ops.points import integers
+from tflint_nan.value import Items, Op, Value, Witness
+from tflint_nan.vectors import apart, is_unit, length, made, same_numbers, squared, terms, unit_vector
 
 #: Sums of products: what rounds the cosine of two unit vectors past 1.
-_PRODUCTS = frozenset({"sum", "matmul", "einsum", "tensordot", "mean"})
+_PRODUCTS = frozenset({"sum", "matmul", "einsum", "tensordot"})
+#: The places of the diagonal of a rotation.
+_DIAGONAL = {(0, 0), (1, 1), (2, 2)}
+#: Arithmetic that the cosine of an angle is computed by.
+_ARITHMETIC: dict[str, Callable[..., float]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "neg": operator.neg,
+    "abs": abs,
+    "square": lambda x: x * x,
+    "pow": functions.power,
+}
+#: How many ops it is looked for in.
+_MANY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +64,120 @@ DOMAINS = {
 }
 
 
-def by_rounding(sink: Op, domain: Domain) -> tuple[Trail, str] | None:
-    """The operand where it is inside of the domain on paper and past its edge in floats, and what it is."""
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """An operand that is at the edge of the domain on paper, and past it in floats.
+
+    Attributes:
+        trail: from the operand, with a number past the edge.
+        what: what the operand is.
+        bounded: whether it is inside of the domain on paper, so that rounding alone takes it out.
+    """
+
+    trail: Trail
+    what: str
+    bounded: bool = True
+
+
+def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
+    """How the operand of `sink` gets past the edge of the domain by rounding, or nothing keeps it inside."""
     value = sink.arg("x")
-    made = next((op for op in value.producers() if not op.flow), None)
-    if made is None:
+    source = made(value)
+    if source is None:
         return None
-    dtype = value.dtype
-    if domain.hi == 1.0 and _is_cosine(made) and value.interval.hi > 1.0:
-        past, why = above(1.0, dtype), "a cosine,"
-    elif domain.lo == 0.0 and _is_sine(made) and value.interval.lo < 0.0:
-        past, why = 1.0 - above(1.0, dtype), "one minus the square of a cosine,"
-    elif domain.lo == 0.0 and _is_mean_difference(made) and value.interval.lo < 0.0:
-        past, why = 1.0 - above(1.0, dtype), "the mean of squares less the square of the mean,"
-    elif domain.lo == 0.0 and made.name in ("add", "sub") and value.interval.lo < 0.0 and apart(made):
-        past, why = 1.0 - above(1.0, dtype), "a squared distance by inner products,"
+    bounded = True
+    past = 1.0 - above(1.0, value.dtype)
+    if domain.hi == 1.0 and value.interval.hi > 1.0:
+        past = above(1.0, value.dtype)
+        what = _described(value, source, poles=domain.poles)
+        bounded = what != _ANY
+    elif domain.lo == 0.0 and value.interval.lo < 0.0:
+        what = _difference(source)
     else:
         return None
-    return Trail(value, Witness(past, ((made, past),)), (made, sink), made, ()), why
+    if what is None:
+        return None
+    return Rounded(Trail(value, Witness(past, ((source, past),)), (source, sink), source, ()), what, bounded)
+
+
+#: A product of vectors of unknown lengths, of which an angle is taken.
+_ANY = "an inner product of vectors of any length,"
+
+
+def _described(value: Value, source: Op, *, poles: bool) -> str | None:
+    """What is 1 for vectors that are alike; None for what is not.
+
+    Who takes an angle (there are no poles) means a cosine, so that one of the vectors may be data.
+    """
+    if _is_cosine(source):
+        return "a cosine,"
+    if poles:
+        return None
+    if _alike(value, {}) == 1.0:
+        return "a cosine," if _is_product(source) else "the cosine of an angle,"
+    return _ANY if _is_product(source) and is_trained(source) else None
+
+
+def _difference(source: Op) -> str | None:
+    """What is 0 for vectors or numbers that are alike; None for what is not."""
+    if _is_sine(source):
+        return "one minus the square of a cosine,"
+    if _is_mean_difference(source):
+        return "the mean of squares less the square of the mean,"
+    is_distance = source.name in ("add", "sub") and apart(source)
+    return "a squared distance by inner products," if is_distance else None
+
+
+def _alike(value: Value, known: dict[int, float | None]) -> float | None:
+    """What `value` is where the vectors, or the rotations, that it compares are the same.
+
+    None where it compares none. A cosine is 1, the trace of a product of rotations, `R^T R`, 3.
+    """
+    op = made(value)
+    if op is None or len(known) > _MANY:
+        return None
+    if op.serial not in known:
+        known[op.serial] = None
+        if _is_cosine(op) or (_is_product(op) and any(map(is_unit, _factors(op)))):
+            known[op.serial] = 1.0
+        elif _is_trace(op):
+            known[op.serial] = 3.0
+        else:
+            known[op.serial] = _computed(op, known)
+    return known[op.serial]
+
+
+def _computed(op: Op, known: dict[int, float | None]) -> float | None:
+    """What an arithmetic op makes of them and of constants."""
+    operands = [op.args[name] for name in ("x", "y") if name in op.args]
+    given = [number(operand) for operand in operands]
+    if op.name not in _ARITHMETIC or None not in given:
+        return None
+    numbers = [_alike(arg, known) if n is None else n for arg, n in zip(operands, given, strict=True)]
+    exact = [n for n in numbers if n is not None]
+    if len(exact) < len(numbers) or (op.name == "div" and exact[1] == 0.0):
+        return None
+    return _ARITHMETIC[op.name](*exact)
+
+
+def _is_trace(op: Op) -> bool:
+    """Whether `op` adds up the diagonal of a matrix, or the products of two matrices element by element."""
+    if op.name == "einsum":
+        left, _, right = str(op.arg("equation").literal).replace(" ", "").replace("...", "").partition("->")
+        one, _, other = left.partition(",")
+        return one == other and len(one) - len(right) == 2
+    if op.name == "add":
+        return {_picked(term) for _, term in terms(op.value)} == _DIAGONAL
+    inside = op.arg("x").op if op.name == "sum" else None
+    if inside is None:
+        return False
+    return inside.name == "diag_part" or (inside.name == "mul" and len(integers(op.arg("axis")) or ()) == 2)
+
+
+def _picked(term: Value) -> tuple[object, ...]:
+    """The place in a matrix that an element is taken from."""
+    index = term.op.arg("index") if term.op is not None and term.op.name == "slice" else None
+    return tuple(item.literal for item in index.items[-2:]) if isinstance(index, Items) else ()
 
 
 def _is_cosine(op: Op) -> bool:
@@ -72,7 +185,7 @@ def _is_cosine(op: Op) -> bool:
     if op.name == "cosine_similarity":
         return True
     if op.name in _PRODUCTS:
-        return all(is_unit(value) for value in _factors(op))
+        return _is_product(op) and all(map(is_unit, _factors(op)))
     if op.name != "div":
         return False
     product, lengths = op.arg("x").op, op.arg("y").op
@@ -88,7 +201,7 @@ def _is_cosine(op: Op) -> bool:
         return False
     roots = [length(part) for part in parts]
     vectors = [unit_vector(root) for root in roots if root is not None]
-    factors = list(_factors(product))
+    factors = _factors(product)
     return len(factors) == len(vectors) == 2 and all(
         any(vector is not None and same_numbers(factor, vector) for vector in vectors) for factor in factors
     )
@@ -98,13 +211,16 @@ def _is_small(value: Value) -> bool:
     return is_epsilon(number(value) or 0.0)
 
 
-def _factors(op: Op) -> Iterator[Value]:
-    """What an inner product multiplies; something that is no unit vector where it is none."""
-    product = op.arg("x").op if op.name in ("sum", "mean") else op
-    if product is None or (op.name == "mean") or (product is not op and product.name != "mul"):
-        yield op.arg("x")
-        return
-    yield from (value for name, value in product.args.items() if name in ("x", "y", "kernel"))
+def _factors(op: Op) -> tuple[Value, ...]:
+    """What an inner product multiplies; nothing where it is none."""
+    product = op.arg("x").op if op.name == "sum" else op
+    if op.name not in _PRODUCTS or product is None or (product is not op and product.name != "mul"):
+        return ()
+    return tuple(value for name, value in product.args.items() if name in ("x", "y", "0", "1"))
+
+
+def _is_product(op: Op) -> bool:
+    return len(_factors(op)) == 2
 
 
 def _is_sine(op: Op) -> bool:
@@ -112,8 +228,8 @@ def _is_sine(op: Op) -> bool:
     if op.name != "sub" or number(op.arg("x")) != 1:
         return False
     cosine = squared(op.arg("y"))
-    made = None if cosine is None else next((op for op in cosine.producers() if not op.flow), None)
-    return made is not None and _is_cosine(made)
+    source = None if cosine is None else made(cosine)
+    return source is not None and _is_cosine(source)
 
 
 def _is_mean_difference(op: Op) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from tflint_nan.evidence import is_epsilon, number, same
 from tflint_nan.ops.choices import MIRRORED, TESTS
+from tflint_nan.ops.units import normalised
 from tflint_nan.value import Op, Value
 
 #: Products of the vectors of two tensors.
@@ -69,21 +70,7 @@ def length(value: Value) -> Op | None:
 def is_unit(value: Value) -> bool:
     """Whether a vector has been divided by its length."""
     op = made(value)
-    if op is None:
-        return False
-    if op.name == "l2_normalize":
-        return True
-    if op.name == "div":
-        root = length(op.arg("y"))
-        vector = None if root is None else unit_vector(root)
-        return vector is not None and same_numbers(op.arg("x"), vector)
-    if op.name == "mul":
-        for one, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
-            inverse = one.made_by("rsqrt")
-            vector = None if inverse is None else unit_vector(inverse)
-            if vector is not None and same_numbers(other, vector):
-                return True
-    return False
+    return op is not None and normalised(op) is not None
 
 
 def made(value: Value) -> Op | None:

@@ -10,6 +10,17 @@ from tflint_nan.value import Const, Items, Op, Value, Witness
 
 #: Ops after which every number is where it was.
 _UNMOVED = frozenset({"identity", "stop_gradient", "refine"})
+#: Ops after which a length is the same number, if not at the same place.
+_MOVED = _UNMOVED | {
+    "cast",
+    "reshape",
+    "expand_dims",
+    "squeeze",
+    "slice",
+    "tile",
+    "broadcast_to",
+    "transpose",
+}
 #: A guard of this many smallest numbers is larger than what the squares under them lose.
 _HELD = 2.0**20
 #: What rounding adds to a sum of any number of products that would be 1: half formats stop counting at 2.
@@ -48,10 +59,11 @@ def normalised(op: Op) -> Unit | None:
         return _over(x, _length(y))
     if op.name == "mul":
         for vector, inverse in ((x, y), (y, x)):
-            found = bare(inverse).op
+            plain = bare(inverse, _MOVED)
+            found = plain.op
             if found is not None and found.name in ("rsqrt", "reciprocal"):
-                inside = found.arg("x")
-                return _over(vector, _squares(inside) if found.name == "rsqrt" else _length(inside))
+                length = (_squares if found.name == "rsqrt" else _length)(found.arg("x"))
+                return _over(vector, length, beside=aligned(plain, inverse))
     return None
 
 
@@ -68,10 +80,10 @@ class _Length:
     beside: bool
 
 
-def _over(vector: Value, length: _Length | None) -> Unit | None:
+def _over(vector: Value, length: _Length | None, *, beside: bool = True) -> Unit | None:
     if length is None or not same(vector, length.vector):
         return None
-    beside = length.beside and aligned(vector, length.vector)
+    beside = beside and length.beside and aligned(vector, length.vector)
     return Unit(vector, length.over, beside and _holds(length.guard, vector.dtype))
 
 
@@ -108,13 +120,13 @@ def _guarded(value: Value) -> tuple[Value, float, bool]:
     """`value` before a positive number is added to it, or it is kept from being less; that number, and
     whether nothing has rearranged it.
     """
-    inside, guard = bare(value), 0.0
+    inside, guard = bare(value, _MOVED), 0.0
     beside = aligned(inside, value)
     op = inside.op
     if op is not None and op.name in ("add", "maximum"):
         for one, other in ((op.arg("x"), op.arg("y")), (op.arg("y"), op.arg("x"))):
             if other.interval.is_point and other.interval.lo > 0.0:
-                inside, guard = bare(one), other.interval.lo
+                inside, guard = bare(one, _MOVED), other.interval.lo
                 return inside, guard, beside and aligned(inside, one)
     return inside, guard, beside
 
