@@ -4,8 +4,9 @@
 `acos`, `asin` and `sqrt` are NaN outside of their domain, and their gradients are infinite at its edge;
 `atanh`, `erfinv`, `ndtri`, `lgamma` and `digamma` are infinite at the edge itself. Two ways lead there: the
 raw output of a layer, which nothing bounds, and rounding. The cosine of two vectors that are the same is 1 on
-paper and 1.0000001 in float32, as is `(trace(R.T @ S) - 1) / 2` of two rotations; `1 - cos ** 2`, `mean(x ** 2) - mean(x) ** 2` and squared distances by inner
-products, as `sum(a ** 2) - 2 * a @ b + sum(b ** 2)`, are 0 on paper and `-6e-8` in float32.
+paper and 1.0000001 in float32, as is `(trace(R.T @ S) - 1) / 2` of two rotations; `1 - cos ** 2`,
+`mean(x ** 2) - mean(x) ** 2` and squared distances by inner products, as `sum(a ** 2) - 2 * a @ b +
+sum(b ** 2)`, are 0 on paper and `-6e-8` in float32.
 
 ## Example
 ```python
