@@ -9,6 +9,7 @@ import libcst as cst
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lint import check
 
 from tflint_nan.build import Project, build
 from tflint_nan.expression import within
@@ -16,6 +17,7 @@ from tflint_nan.outline import Outline
 from tflint_nan.parse import SyntaxFault, parse
 from tflint_nan.source import Source
 
+_WHOLE = Path(__file__).with_name("whole")
 _STDLIB = Path(sysconfig.get_paths()["stdlib"])
 #: Modules of Python's own library with all that layouts can do: decorators, nesting, strings over many lines.
 _MODULES = (
@@ -30,6 +32,11 @@ _MODULES = (
     ),
     *("functools.py", "inspect.py", "tarfile.py", "typing.py", "unittest/mock.py"),
 )
+
+
+def _has_bodies(path: Path) -> bool:
+    text = path.read_text()
+    return Outline(text).size < len(text)
 
 
 def assert_same(text: str, earlier: Outline | None = None) -> None:
@@ -150,6 +157,34 @@ def test_a_change_parses_the_function_around_it(monkeypatch: pytest.MonkeyPatch)
     assert [part for part in read if "return b" in part] == [
         "def _():\n    a = x\n    b = a - 7\n    return b\n"
     ]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(_WHOLE.glob("*.py")) if _has_bodies(path)])
+def test_a_long_text_is_read_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is found, where, and the fixes are the same."""
+    text = (_WHOLE / f"{name}.py").read_text()
+    parsed: list[int] = []
+
+    def counted(piece: str) -> cst.Module:
+        parsed.append(len(piece))
+        return parse(piece)
+
+    monkeypatch.setattr("tflint_nan.outline.parse", counted)
+    known = check(text)
+    assert not parsed
+    monkeypatch.setattr("tflint_nan.reading.LONG", 0)
+    assert check(text) == known
+    assert parsed
+    assert max(parsed) < len(text)
+
+
+def test_a_long_text_that_is_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of a shell are left out; what nobody can read is said as it is of a short text."""
+    monkeypatch.setattr("tflint_nan.reading.LONG", 0)
+    function = "def f(z):\n    a = 1\n    b = 2\n    return tf.math.log(tf.nn.softmax(z))\n"
+    found = check(f"import tensorflow as tf\n!nvidia-smi\n{function}")
+    assert [(finding.code, finding.span.start.row) for finding in found] == [("NAN101", 6)]
+    assert [finding.code for finding in check(f"import tensorflow as tf\nif:\n{function}")] == ["NAN900"]
 
 
 def test_what_stood_for_a_body_stays() -> None:

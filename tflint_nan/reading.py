@@ -19,6 +19,10 @@ from tflint_nan.places import Places, Written
 #: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 
+#: Of a longer text, functions are read one by one: LibCST's parser takes half a kilobyte for each character while
+#: it reads, ten times what the tree keeps, and the system does not get that back.
+LONG = 50_000
+
 
 class Reading:
     """A text and the tree that is read of it, each part when it is asked for first.
@@ -79,10 +83,12 @@ class Reading:
     @cached_property
     def _parsed(self) -> tuple[str, cst.Module, tuple[int, ...]]:
         """The text that the parser took, its tree, and the numbers of the cells that are no Python."""
-        clean, partly = self._clean, self.__dict__.get("_partly")
+        clean = self._clean
+        partly = self._partly if len(clean) > LONG else self.__dict__.get("_partly")
         try:
             return clean, parse(clean) if partly is None else partly.whole(), ()
         except SyntaxFault as fault:
+            self.__dict__["_partly"] = None
             clean, broken = self._masked(clean, fault)
         return clean, parse(clean), broken
 
