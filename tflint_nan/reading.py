@@ -19,8 +19,8 @@ from tflint_nan.places import Places, Written
 #: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 
-#: Of a longer text, functions are read one by one: LibCST's parser takes half a kilobyte for each character while
-#: it reads, ten times what the tree keeps, and the system does not get that back.
+#: Of a longer text, functions are read one by one: LibCST's parser takes half a kilobyte for each character
+#: while it reads, ten times what the tree keeps, and the system does not get that back.
 LONG = 50_000
 
 
