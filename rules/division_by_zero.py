@@ -11,7 +11,8 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
   standard deviation, its variance, its largest less its smallest value. So is the target that an error is
   relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and
   Keras's own relative errors do not divide by less than 1e-7. So is the number of events by which a partial
-  likelihood of Cox is divided: a batch may have none. So is a setting of the command line that is 0 by default.
+  likelihood of Cox is divided: a batch may have none. So is a setting of the command line that is 0 by
+  default; and sums of masked numbers of a row to which a number is added that the program sets to 0.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
   an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
   stands in a program that only predicts, variables whose training is not seen, one trained number that starts
@@ -101,6 +102,8 @@ def check(graph: Graph) -> Iterator[Report]:
             help = "use a larger epsilon, or compute this in float32"
         if zero.known is not None:
             about = zero.known.message
+        if zero.off:
+            about = f"{about}: the number that is added to it is 0"
         if zero.option is not None:
             about = "the divisor is a setting that is 0 by default, so this division is infinite or NaN"
             help = "give the setting a default above 0, or keep the divisor at 1 or more with maximum"
@@ -112,7 +115,7 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
-            asked=zero.known is not None,
+            asked=zero.known is not None or zero.off,
         )
         if zero.option is not None:
             report = replace(report, because=((zero.option, "0 by default"), *report.because))

@@ -19,6 +19,7 @@ from tflint_nan.evidence import (
     is_settled,
     is_steady,
     is_trained,
+    is_written_in,
     library,
     number,
     same,
@@ -59,6 +60,7 @@ class ZeroDivisor:
         crosses: True where an epsilon is added to what has either sign.
         known: what is known of a divisor that is data, by the part that it has in the loss.
         option: the declaration of the setting that it is, where that is 0 by default.
+        off: True where a number is added that the program sets to 0, and masks or labels make the rest 0.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
             is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
@@ -72,6 +74,7 @@ class ZeroDivisor:
     known: Denominator | None
     level: Level
     option: Op | None = None
+    off: bool = False
 
 
 def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
@@ -115,9 +118,13 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
             continue
         known = data if data is not None and trail.producer is data.trail.producer else None
         level = known.level if known is not None else _level(graph, trail)
+        # Who adds a number expects a 0 without it.
+        off = _is_off(graph, trail)
+        if off:
+            level = Level.STRICT if level is Level.OPTIONAL else Level.DEFAULT
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        yield ZeroDivisor(trail, name, _quotient(trail), crosses, known, level)
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, known, level, None, off)
 
 
 def _has_one(op: Op) -> bool:
@@ -200,6 +207,28 @@ def _is_sure(graph: Graph, trail: Trail) -> bool:
     if spreads(made):
         return not _measures(trail)
     return made.name in _STRONG | _GRIDS or _is_logit(made) or _is_flat(trail) or is_of_relus(trail)
+
+
+def _is_off(graph: Graph, trail: Trail) -> bool:
+    """Whether a number is added that is 0 as the program sets it, and labels and masks make the rest 0."""
+    added = [
+        (op, name)
+        for op in trail.steps
+        for name in ("x", "y")
+        if op.name == "add" and number(op.arg(name)) == 0 and not is_written_in(op, name)
+    ]
+    made = trail.value.op
+    if not added or made is None:
+        return False
+    return all(_is_masked(graph.path(source, made)) for source, _ in trail.witness.inputs)
+
+
+def _is_masked(path: tuple[Op, ...]) -> bool:
+    """Whether a path starts at labels or a test, or what it squashes is multiplied with a test afterwards."""
+    place = max((place for place, op in enumerate(path) if squasher(op) is not None), default=0)
+    factors = (op.arg(name) for op in path[place:] if op.name == "mul" for name in ("x", "y"))
+    masked = any(made.name in BINARY for factor in factors for made in factor.producers())
+    return masked or (bool(path) and (path[0].name == "labels" or path[0].name in BINARY))
 
 
 def _is_kept(graph: Graph, trail: Trail) -> bool:
