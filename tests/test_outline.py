@@ -7,7 +7,7 @@ from pathlib import Path
 
 import libcst as cst
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lint import check
 
@@ -124,6 +124,7 @@ def test_layouts(text: str) -> None:
 
 
 @given(st.lists(texts(), min_size=2, max_size=3))
+@example(["def f(a):\n    x = 1\n"] * 2 + ["def f(a):\n  for a in b:\n    y = 2\n    # end\n    \n"])
 def test_what_stands_in_an_earlier_state_is_taken_over(parts: list[str]) -> None:
     """Functions come, go and change their places, and what is not Python in between changes nothing."""
     try:

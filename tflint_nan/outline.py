@@ -154,7 +154,7 @@ def _end(lines: Sequence[str], row: int, indent: str) -> int:
     end = row
     while row < len(lines) and (not lines[row].strip() or lines[row].lstrip(" \t").startswith("#")):
         row += 1
-        if lines[row - 1].startswith(indent) and lines[row - 1].strip():
+        if lines[row - 1].startswith(indent):
             end = row
     return end
 
