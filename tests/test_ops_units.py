@@ -39,6 +39,13 @@ BOUNDED = [
     *(product.format(UNIT.format("w"), UNIT.format("p")) for product in PRODUCTS),
     *(PRODUCTS[0].format(rows.format("w"), rows.format("p")) for rows in GUARDED),
 ]
+#: The inner product over both lengths, which nothing bounds: those of short vectors are 0.
+QUOTIENTS = [
+    "tf.reduce_sum(w * p, -1) / (tf.norm(w, axis=-1) * tf.norm(p, axis=-1))",
+    "tf.matmul(w, p, transpose_b=True) / (tf.norm(w, axis=1)[:, None] * tf.norm(p, axis=1) + 1e-8)",
+    "tf.einsum('id,jd->ij', w, p) / tf.norm(w, axis=1, keepdims=True) / tf.norm(p, axis=1)[tf.newaxis, :]",
+    "tf.reduce_sum(p * w, 1) / (tf.sqrt(tf.reduce_sum(w**2, 1)) * tf.sqrt(tf.reduce_sum(p * p, 1)))",
+]
 
 
 def known(expression: str) -> Value:
@@ -60,7 +67,7 @@ def test_their_products_stay_within_the_bounds(expression: str) -> None:
         assert value.interval.lo <= found.min() <= found.max() <= value.interval.hi
 
 
-@pytest.mark.parametrize("expression", BOUNDED)
+@pytest.mark.parametrize("expression", [*BOUNDED, *QUOTIENTS])
 def test_the_same_vectors_reach_1(expression: str) -> None:
     assert 1.0 in [witness.value for witness in known(expression).witnesses]
     w = np.random.default_rng(1).normal(size=(1, 4)).astype(np.float32).repeat(6, 0)
@@ -87,6 +94,9 @@ def test_each_row_is_multiplied_with_itself(rows: str) -> None:
         "tf.reduce_sum(tf.concat([tf.math.l2_normalize(w, 0)] * 2, 0) * w, 0)",
         # Columns of length 1, multiplied along rows.
         "tf.matmul(tf.math.l2_normalize(w, 0), tf.math.l2_normalize(w, 0), transpose_b=True)",
+        # Over the length of another vector, over its square.
+        "tf.reduce_sum(w * p, -1) / (tf.norm(w, axis=-1) * tf.norm(q, axis=-1))",
+        "tf.reduce_sum(w * p, -1) / (tf.norm(w, axis=-1) * tf.reduce_sum(p * p, axis=-1))",
         # All rows over one length.
         "tf.matmul(w / tf.norm(w), w / tf.norm(w), transpose_b=True)",
     ],

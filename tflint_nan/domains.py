@@ -7,15 +7,14 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tflint_nan.evidence import Trail, is_epsilon, is_trained, number, same
+from tflint_nan.evidence import Trail, is_trained, number, same
 from tflint_nan.interval import above
 from tflint_nan.ops import functions, special_functions
 from tflint_nan.ops.points import integers
+from tflint_nan.ops.units import factors, over_lengths
 from tflint_nan.value import Items, Op, Value, Witness
-from tflint_nan.vectors import apart, is_unit, length, made, same_numbers, squared, terms, unit_vector
+from tflint_nan.vectors import apart, is_unit, made, squared, terms
 
-#: Sums of products: what rounds the cosine of two unit vectors past 1.
-_PRODUCTS = frozenset({"sum", "matmul", "einsum", "tensordot"})
 #: The places of the diagonal of a rotation.
 _DIAGONAL = {(0, 0), (1, 1), (2, 2)}
 #: Arithmetic that the cosine of an angle is computed by.
@@ -114,8 +113,8 @@ def _described(value: Value, source: Op, *, poles: bool) -> str | None:
     if poles:
         return None
     if _alike(value, {}) == 1.0:
-        return "a cosine," if _is_product(source) else "the cosine of an angle,"
-    return _ANY if _is_product(source) and is_trained(source) else None
+        return "a cosine," if factors(source) else "the cosine of an angle,"
+    return _ANY if factors(source) and is_trained(source) else None
 
 
 def _difference(source: Op) -> str | None:
@@ -138,7 +137,7 @@ def _alike(value: Value, known: dict[int, float | None]) -> float | None:
         return None
     if op.serial not in known:
         known[op.serial] = None
-        if _is_cosine(op) or (_is_product(op) and any(map(is_unit, _factors(op)))):
+        if _is_cosine(op) or any(map(is_unit, factors(op) or ())):
             known[op.serial] = 1.0
         elif _is_trace(op):
             known[op.serial] = 3.0
@@ -182,45 +181,10 @@ def _picked(term: Value) -> tuple[object, ...]:
 
 def _is_cosine(op: Op) -> bool:
     """Whether `op` is the inner product of vectors of length 1: normalised before, or divided afterwards."""
-    if op.name == "cosine_similarity":
-        return True
-    if op.name in _PRODUCTS:
-        return _is_product(op) and all(map(is_unit, _factors(op)))
-    if op.name != "div":
-        return False
-    product, lengths = op.arg("x").op, op.arg("y").op
-    if product is not None and product.name == "div":  # one norm after the other
-        parts = [product.arg("y"), op.arg("y")]
-        product = product.arg("x").op
-    elif lengths is not None and lengths.name == "add" and any(map(_is_small, lengths.args.values())):
-        inner = next((v.op for v in lengths.args.values() if v.op is not None), None)
-        parts = [inner.arg("x"), inner.arg("y")] if inner is not None and inner.name == "mul" else []
-    else:
-        parts = [lengths.arg("x"), lengths.arg("y")] if lengths is not None and lengths.name == "mul" else []
-    if product is None or product.name not in _PRODUCTS or len(parts) != 2:
-        return False
-    roots = [length(part) for part in parts]
-    vectors = [unit_vector(root) for root in roots if root is not None]
-    factors = _factors(product)
-    return len(factors) == len(vectors) == 2 and all(
-        any(vector is not None and same_numbers(factor, vector) for vector in vectors) for factor in factors
-    )
-
-
-def _is_small(value: Value) -> bool:
-    return is_epsilon(number(value) or 0.0)
-
-
-def _factors(op: Op) -> tuple[Value, ...]:
-    """What an inner product multiplies; nothing where it is none."""
-    product = op.arg("x").op if op.name == "sum" else op
-    if op.name not in _PRODUCTS or product is None or (product is not op and product.name != "mul"):
-        return ()
-    return tuple(value for name, value in product.args.items() if name in ("x", "y", "0", "1"))
-
-
-def _is_product(op: Op) -> bool:
-    return len(_factors(op)) == 2
+    pair = factors(op)
+    if pair is not None:
+        return all(map(is_unit, pair))
+    return op.name == "cosine_similarity" or over_lengths(op) is not None
 
 
 def _is_sine(op: Op) -> bool:

@@ -53,20 +53,6 @@ def squared(value: Value) -> Value | None:
     return op.arg("x") if twice or even or op.name == "square" else None
 
 
-def same_numbers(a: Value, b: Value) -> bool:
-    """Whether both are one value, reshaped or not."""
-    made = {op.serial for op in a.producers()}
-    return same(a, b) or any(op.serial in made for op in b.producers())
-
-
-def length(value: Value) -> Op | None:
-    """The norm that `value` is, kept away from 0 or not."""
-    op = value.op
-    if op is not None and op.name in ("add", "maximum"):
-        return next((root for v in (op.arg("x"), op.arg("y")) if (root := v.made_by("norm", "sqrt"))), None)
-    return value.made_by("norm", "sqrt")
-
-
 def is_unit(value: Value) -> bool:
     """Whether a vector has been divided by its length."""
     op = made(value)

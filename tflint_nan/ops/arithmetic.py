@@ -49,6 +49,7 @@ from tflint_nan.ops.points import (
     same,
 )
 from tflint_nan.ops.table import Facts, operator
+from tflint_nan.ops.units import reached
 from tflint_nan.value import Const, Op, Value, Witness
 
 _INF = math.inf
@@ -192,7 +193,7 @@ def _div(op: Op) -> Facts:
     interval = Interval(1.0, 1.0) if aligned(x, y) else quotient(a, b).stored(dtype)
     if a.lo >= 0.0 and part_of(y, x) is not None:
         interval = interval.meet(UNIT) or UNIT
-    return facts(interval, combined(div, (x, y), dtype), dtype, broadcast(x.shape, y.shape))
+    return facts(interval, (*reached(op), *combined(div, (x, y), dtype)), dtype, broadcast(x.shape, y.shape))
 
 
 def part_of(y: Value, x: Value) -> Op | None:

@@ -28,6 +28,8 @@ _SLACK = 0.01
 _SLACKS: dict[str | None, float] = dict.fromkeys(("float16", "bfloat16"), 1.0)
 #: How many ops a row is followed back.
 _STEPS = 16
+#: Products of the vectors of two tensors.
+_PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
 #: The guard of `l2_normalize` where none is given (TensorFlow and Keras).
 _GUARD = 1e-12
 
@@ -65,6 +67,36 @@ def normalised(op: Op) -> Unit | None:
                 length = (_squares if found.name == "rsqrt" else _length)(found.arg("x"))
                 return _over(vector, length, beside=aligned(plain, inverse))
     return None
+
+
+def over_lengths(op: Op) -> tuple[Value, Value] | None:
+    """The vectors whose inner product `op` divides by the lengths of both; None where it does not."""
+    if op.name != "div":
+        return None
+    first = bare(op.arg("x"), _MOVED).op
+    lengths: tuple[Value, ...] = ()
+    if first is not None and first.name == "div":  # one length after the other
+        product, lengths = bare(first.arg("x"), _MOVED).op, (first.arg("y"), op.arg("y"))
+    else:
+        product, both = first, _guarded(op.arg("y"))[0].op
+        if both is not None and both.name == "mul":
+            lengths = both.arg("x"), both.arg("y")
+    pair = None if product is None else factors(product)
+    measured = [_length(length) for length in lengths]
+    if pair is None or len(measured) != 2:
+        return None
+    vectors = [bare(found.vector, _MOVED).op for found in measured if found is not None]
+    multiplied = [bare(vector, _MOVED).op for vector in pair]
+    return pair if multiplied in (vectors, vectors[::-1]) and None not in vectors else None
+
+
+def factors(op: Op) -> tuple[Value, Value] | None:
+    """The vectors of which `op` is the inner product."""
+    product = op.arg("x").op if op.name == "sum" else op if op.name in _PRODUCTS else None
+    if product is None or (product is not op and product.name != "mul"):
+        return None
+    pair = [value for name, value in product.args.items() if name in ("x", "y", "0", "1")]
+    return (pair[0], pair[1]) if len(pair) == 2 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,14 +308,20 @@ def cosine(
         return None, ()
     own = bare(first[0], _TURNING).op is bare(second[0], _TURNING).op
     moves = own or any(_is_moved(unit.vector) for unit in (*one.units, *other.units))
-    reached = fresh(op, 1.0) if moves else ()
+    found = fresh(op, 1.0) if moves else ()
     if not (one.certain and other.certain):
-        return None, reached
+        return None, found
     slack = _SLACKS.get(dtype, _SLACK)
     if n is not None:
         slack = min(slack, (n + 16) * epsilon(dtype))
     low = 0.0 if all(value.interval.lo >= 0.0 for value, _ in (first, second)) else -1.0 - slack
-    return Interval(low, 1.0 + slack), reached
+    return Interval(low, 1.0 + slack), found
+
+
+def reached(op: Op) -> tuple[Witness, ...]:
+    """The 1 that an inner product over both lengths reaches, of vectors that training moves."""
+    pair = over_lengths(op)
+    return fresh(op, 1.0) if pair is not None and any(map(_is_moved, pair)) else ()
 
 
 #: Ops that hand on all rows of a matrix.
