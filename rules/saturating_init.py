@@ -9,6 +9,10 @@ numbers on that grow by as much from layer to layer. Such a layer stays as it wa
 still gives the next enough to go by, a narrow one does not. Usual scales keep the sum near 1: He's
 sqrt(2 / n) for relu, Glorot's sqrt(2 / (n + m)) for tanh, LeCun's sqrt(1 / n) for sigmoid and softmax.
 
+Layers of relus multiply this: each whose weights have the standard deviation s makes what it gets
+s * sqrt(n / 2) times as large. Behind two of them, s = 1 and n = 256, a sigmoid gets numbers near 128; what
+bounds it by a clip, or takes a squared error, then gets no gradient from nearly all examples.
+
 The same happens to a single neuron: a sigmoid that starts from w = 2, b = 2 with the input 1 gets 4,
 where its slope is 0.018; with the squared error it hardly moves for 150 steps.
 
@@ -52,16 +56,19 @@ Measured on 2048 generated digits: the accuracy after 300 steps is 0.66 for the 
 | `initial-scale` | 1 | by default, weights past the ratio that are spread further than this |
 | `initial-scale-ratio` | 5 | with `--strict`, weights spread more times further than is usual |
 | `initial-slope` | 0.1 | a sigmoid or tanh that starts at a smaller share of its largest slope |
+| `initial-sums` | 100 | a sigmoid that starts further from 0, behind layers each of which spreads further |
 
 The spread is the root mean square. Weights whose fan-in is not known are silent, and so are layers that a
 normalisation follows, embeddings, frozen weights, and what sines and cosines are taken of (Fourier
-features). Without `stddev`, `tf.random_normal` has 1: that is 28 times too far for 784 inputs and stands
-in so many tutorials, which train all the same, that only `--strict` says so. Three tanhs in a row, all of
-whose weights are past the ratio, are reported by default: each tears neighbours further apart. With
-weights of 1 for 256 inputs, what differs by a tenth differs by more than two thirds behind the third
-(with usual weights by a tenth still), and what is learned of one input says little of the next. Constants
-count where a sigmoid or tanh is known to start flat for every input that is fed, and the loss is not one
-whose gradient makes up for it (the cross entropy of that sigmoid).
+features). Without `stddev`, `tf.random_normal` has 1: that is 28 times too far for 784 inputs and stands in
+so many tutorials, which train all the same, that only `--strict` says so. Three tanhs in a row, all of
+whose weights are past the ratio, are reported by default: each tears neighbours further apart. With weights
+of 1 for 256 inputs, what differs by a tenth differs by more than two thirds behind the third (with usual
+weights by a tenth still), and what is learned of one input says little of the next. A sigmoid behind layers
+that multiply is reported where the gradient of its loss goes through its slope or through a clip; of the
+inputs of the first layer one is taken to be near 1. Constants count where a sigmoid or tanh is known to
+start flat for every input that is fed, and the loss is not one whose gradient makes up for it (the cross
+entropy of that sigmoid).
 
 ## Fix safety
 
@@ -84,17 +91,19 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.architecture import LAYERS, Network
+from tflint_nan.architecture import LAYERS, Network, is_linear_step, layer_before
 from tflint_nan.evidence import onward
 from tflint_nan.finding import Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import redraw
-from tflint_nan.starts import Beginning, Spread, spread
+from tflint_nan.starts import Beginning, Spread, drawn_in_a_row, spread
 from tflint_nan.value import Op
 
 #: So many layers of tanhs in a row that all start flat are too many.
 ROW = 3
+#: Steps past whose bounds no gradient comes back.
+_CUTTING = ("clip", "maximum", "minimum")
 #: Losses whose gradient does not shrink with the slope of the sigmoid that they are given.
 _BY_LOG = ("log", "log1p", "binary_crossentropy", "binary_focal_crossentropy")
 
@@ -102,7 +111,12 @@ _BY_LOG = ("log", "log1p", "binary_crossentropy", "binary_focal_crossentropy")
 @rule(
     "NAN502",
     "saturating-init",
-    thresholds={"initial-scale": 1.0, "initial-scale-ratio": 5.0, "initial-slope": 0.1},
+    thresholds={
+        "initial-scale": 1.0,
+        "initial-scale-ratio": 5.0,
+        "initial-slope": 0.1,
+        "initial-sums": 100.0,
+    },
     needs=[(*LAYERS, "sigmoid", "tanh")],
 )
 def check(graph: Graph) -> Iterator[Report]:
@@ -117,6 +131,29 @@ def check(graph: Graph) -> Iterator[Report]:
             sure = known.start.spread > limit or known.reader.serial in rows
             yield _report(graph, known, Level.DEFAULT if sure else Level.STRICT)
     yield from _flat(graph)
+    yield from _grown(graph)
+
+
+def _grown(graph: Graph) -> Iterator[Report]:
+    """Sigmoids behind layers each of which makes what it gets several times as large."""
+    for op in graph.ops("sigmoid"):
+        layer, steps = layer_before(op.arg("x"))
+        row = drawn_in_a_row(layer) if layer is not None and all(map(is_linear_step, steps)) else []
+        if len(row) < 2 or row[-1].size <= graph.threshold("initial-sums") or not graph.differentiated(op):
+            continue
+        if any(reader.name in _BY_LOG for reader in onward(graph, op, _keeps_all)):
+            continue
+        grown = tuple(
+            (one.layer, f"weights of {one.start.deviation:.3g} for {one.inputs}: sums near {one.size:.3g}")
+            for one in row
+        )
+        yield Report(
+            op=op,
+            message=f"{op.name} starts near {row[-1].size:.3g} from 0, where it is flat, for inputs near 1: "
+            f"the weights of {len(row)} layers in a row are drawn so wide that sums grow from each to next",
+            help="draw with a standard deviation of sqrt(2 / inputs), or leave the initializers out",
+            because=grown,
+        )
 
 
 def _in_rows(network: Network, readers: set[int]) -> set[int]:
@@ -155,6 +192,10 @@ def _slope(name: str, z: float) -> float:
 
 def _keeps(step: Op) -> bool:
     return bool(step.flow) or step.name in ("add", "sub", "clip", "maximum", "minimum", "neg")
+
+
+def _keeps_all(step: Op) -> bool:
+    return step.name in ("add", "sub", "neg") or (bool(step.flow) and step.name not in _CUTTING)
 
 
 def _report(graph: Graph, known: Spread, level: Level) -> Report:

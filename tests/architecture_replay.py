@@ -41,12 +41,33 @@ def far_start(report: Report) -> None:
         spread, inputs, near = map(float, sums[0])
         assert np.sqrt(inputs) * spread == pytest.approx(near, rel=1e-2)
         return
+    if report.because:
+        grown_sums(report)
+        return
     name, start, share = re.findall(r"^(\w+) starts at (\S+) .* slope is (\S+) of", report.message)[0]
     z = tf.Variable([float(start), 0.0])
     with tf.GradientTape() as tape:
         y = getattr(tf.nn, name)(z)
     slope, largest = tape.gradient(y, z).numpy()
     assert slope / largest == pytest.approx(float(share), rel=0.05)
+
+
+def grown_sums(report: Report) -> None:
+    """How large the sums of each layer are that gets what relus leave of those before, with drawn weights."""
+    said = [
+        re.findall(r"weights of (\S+) for (\d+): sums near (\S+)", words)[0] for _, words in report.because
+    ]
+    given = tf.ones([4000, int(said[0][1])])
+    for spread, inputs, near in said:
+        given = given[:, : int(inputs)]
+        sums = given @ tf.random.normal([given.shape[1], 4000], stddev=float(spread), seed=1)
+        assert float(tf.math.sqrt(tf.reduce_mean(sums**2))) == pytest.approx(float(near), rel=0.1)
+        given = tf.nn.relu(tf.random.normal([4000, 1024], stddev=float(near), seed=2))
+    (start,) = map(float, re.findall(r"starts near (\S+) from 0", report.message))
+    z = tf.Variable(tf.random.normal([4000], stddev=start, seed=3))
+    with tf.GradientTape() as tape:
+        y = tf.sigmoid(z)
+    assert float(tf.reduce_mean(tf.cast(tape.gradient(y, z) < 1e-6, tf.float32))) > 0.8
 
 
 def slopes_of_a_row(report: Report) -> None:

@@ -95,8 +95,16 @@ def units(op: Op) -> int | None:
     if given is not None:
         return given
     made = kernel(op)
-    shape = made.value.shape if made is not None and op.name == "conv" else op.value.shape
+    shape = op.value.shape
+    if made is not None and (op.name == "conv" or (shape is None and _gives_columns(op, made))):
+        shape = made.value.shape
     return shape[-1] if shape else None
+
+
+def _gives_columns(op: Op, made: Op) -> bool:
+    """Whether a product has the columns of its kernel, however many axes the data has."""
+    turned = (op.arg(name) for name in ("transpose_b", "adjoint_b"))
+    return op.arg("y") is made.value and all(given is NONE for given in turned)
 
 
 def width(op: Op) -> int | None:
@@ -105,9 +113,16 @@ def width(op: Op) -> int | None:
     if shape and shape[-1] is not None:
         return shape[-1]
     made = kernel(op)
-    if made is None or made.value.shape is None or len(made.value.shape) < 2:
-        return None
-    return made.value.shape[-2]
+    if made is not None and made.value.shape is not None and len(made.value.shape) > 1:
+        inputs = made.value.shape[-2]
+        if inputs is not None:
+            return inputs
+    before, steps = layer_before(data(op))
+    return units(before) if before is not None and all(_keeps_width(step) for step in steps) else None
+
+
+def _keeps_width(step: Op) -> bool:
+    return is_bias(step) or step.name in ACTIVATIONS or step.name in ("identity", "cast", "dropout")
 
 
 def fan_in(op: Op) -> int | None:
@@ -181,6 +196,22 @@ def activation(graph: Graph, op: Op) -> Op | None:
     """The activation of a layer, where nothing else reads its output."""
     found = readers(graph, op)
     return found[0] if len(found) == 1 and found[0].name in ACTIVATIONS else None
+
+
+def layer_before(value: Value) -> tuple[Op | None, list[Op]]:
+    """The layer whose output `value` is, and the steps of one chain between, the last one first."""
+    steps: list[Op] = []
+    while (op := value.op) is not None and not is_layer(op) and is_step(op):
+        given = [
+            arg
+            for name, arg in op.args.items()
+            if name != "layer" and arg.op is not None and _trained(arg) is None
+        ]
+        if len(given) != 1:
+            return None, []
+        steps.append(op)
+        value = given[0]
+    return (op, steps) if op is not None and is_layer(op) else (None, [])
 
 
 def behind(graph: Graph, op: Op) -> list[Op]:

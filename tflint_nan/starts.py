@@ -8,7 +8,18 @@ import math
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from tflint_nan.architecture import biases, fan_in, is_trained, kernel, readers, setting, units
+from tflint_nan.architecture import (
+    biases,
+    data,
+    fan_in,
+    is_bias,
+    is_trained,
+    kernel,
+    layer_before,
+    readers,
+    setting,
+    units,
+)
 from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.interval import EVERYTHING, Interval
@@ -30,6 +41,10 @@ _SQUASHED = (
     *("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"),
 )
 
+#: Activations that leave half of the squares of numbers around 0, or more.
+_HALVING = frozenset(RELUS) - {"relu6"}
+#: Steps between two layers that leave the squares of numbers as they are.
+_AS_IT_IS = frozenset({"identity", "cast", "dropout", "reshape", "flatten", "squeeze", "expand_dims"})
 #: Through how many operations a start is followed.
 _DEPTH = 20
 
@@ -100,6 +115,49 @@ def spread(graph: Graph, op: Op) -> Spread | None:
     if any(reader.name not in (*RELUS, *_SQUASHED) for reader in found) or not found:
         return None
     return Spread(start, start.drawn, inputs, found[0], usual_deviation(found[0], inputs, units(op)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """How far from 0 what a layer gives is expected to be at the start, where its inputs are near 1.
+
+    Attributes:
+        layer: the layer.
+        start: where its kernel starts.
+        inputs: how many numbers each unit sums up, at least.
+        size: the root mean square of the sums.
+    """
+
+    layer: Op
+    start: Start
+    inputs: int
+    size: float
+
+
+def drawn_in_a_row(layer: Op) -> list[Sums]:
+    """A layer and those before it, the first one first, as far back as all kernels are drawn around 0.
+
+    With n inputs whose root mean square is r, the sums have the standard deviation s * r * sqrt(n); of them a
+    relu leaves half of the squares (K. He et al., ICCV 2015, section 2.2). Of the inputs of the first layer
+    one at least is taken to be near 1.
+    """
+    row: list[tuple[Op, Start, bool]] = []
+    before: Op | None = layer
+    while before is not None and len(row) < _DEPTH:
+        start, op = kernel_start(before), before
+        if start is None or start.drawn is None or start.mean or not is_trained(op):
+            break
+        before, steps = layer_before(data(op))
+        bends = [step.name for step in steps if not is_bias(step) and step.name not in _AS_IT_IS]
+        row.append((op, start, bool(bends)))
+        if len(bends) > 1 or any(name not in _HALVING for name in bends):
+            break
+    found: list[Sums] = []
+    for op, start, bent in reversed(row):
+        given = found[-1].size * (math.sqrt(0.5) if bent else 1.0) if found else 1.0
+        inputs = (fan_in(op) or 1) if found else 1
+        found.append(Sums(op, start, inputs, start.deviation * given * math.sqrt(inputs)))
+    return found
 
 
 def bias_start(graph: Graph, op: Op) -> float | None:
