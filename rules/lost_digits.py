@@ -7,6 +7,7 @@ at 1e-5; `log(1 + x)` forgets x in the same way, and `1 - cos(x)` is 0 below 2e-
 `E[x²] - E[x]²` subtracts two numbers as large as the squared mean: with a mean of 1000 and a deviation of 0.1
 nothing is left, and what comes out may be negative, NaN under the root. Each has a form that keeps them.
 
+Every run tells of the log of `exp(x) - 1` in a loss, for an x that weights compute: there it is `-inf`.
 `--strict` reports such variances, what a root, log or divisor is made of, and what goes to 0 over 0, as in
 `(exp(x) - 1) / x`; elsewhere, where a sum may have larger terms, only when the code is selected.
 
@@ -15,10 +16,11 @@ nothing is left, and what comes out may be negative, NaN under the root. Each ha
 ```python
 import tensorflow as tf
 
-x = tf.placeholder(tf.float32, [None])
-mean = tf.reduce_mean(x)
-variance = tf.reduce_mean(tf.square(x)) - tf.square(mean)
-loss = tf.log(variance + 1e-6)
+time = tf.placeholder(tf.float32, [None])
+scale = tf.Variable(tf.ones([1]))
+hazards = tf.pow((time + 1) / tf.exp(scale), 1.5) - tf.pow(time / tf.exp(scale), 1.5)
+loss = -tf.reduce_mean(tf.log(tf.exp(hazards) - 1))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Use instead
@@ -26,9 +28,11 @@ loss = tf.log(variance + 1e-6)
 ```python
 import tensorflow as tf
 
-x = tf.placeholder(tf.float32, [None])
-variance = tf.math.reduce_variance(x)
-loss = tf.log(variance + 1e-6)
+time = tf.placeholder(tf.float32, [None])
+scale = tf.Variable(tf.ones([1]))
+hazards = tf.pow((time + 1) / tf.exp(scale), 1.5) - tf.pow(time / tf.exp(scale), 1.5)
+loss = -tf.reduce_mean(tf.log(tf.math.expm1(hazards)))
+train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
@@ -46,22 +50,24 @@ to the digits that were lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.cancellation import Form, is_magnified, lost_in
+from tflint_nan.cancellation import Form, is_magnified, lost_in, vanishing
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import epsilon
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import spelled
+from tflint_nan.stable import spelled, written
+from tflint_nan.trace import explained
 from tflint_nan.value import Op, Value
 
 
 @rule(
     "NAN111",
     "lost-digits",
-    level=Level.STRICT,
     needs=[("sub", "log"), ("add", "sub"), ("exp", "cos", "mean", "log")],
 )
 def check(graph: Graph) -> Iterator[Report]:
@@ -71,6 +77,17 @@ def check(graph: Graph) -> Iterator[Report]:
         if found is None or graph.monitored_only(op):
             continue
         form, x = found
+        trail = vanishing(graph, op, x)
+        if trail is not None:
+            least = epsilon(op.value.dtype) / 2
+            yield explained(
+                trail,
+                -math.inf,
+                message=f"{form.written} is 0 for an x below {written(least)}, so this log is -inf",
+                help=f"use {form.stable[0]}, which is x there",
+                fix=partial(_fix, op, form, x),
+            )
+            continue
         missed = "variance" in form.stable or is_magnified(graph, op, x)
         if "sin" in form.stable and not missed and not graph.escapes(op):
             continue  # a window, a schedule

@@ -214,7 +214,7 @@ def test_every_comment_is_a_finding_that_names_its_codes() -> None:
 
 def test_only_rules_that_ran_are_judged(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
-    path.write_text(f"{HEAD}y = 1  # noqa: NAN101\nz = 1  # noqa: NAN111\nw = 1  # noqa: NAN999\n")
+    path.write_text(f"{HEAD}y = 1  # noqa: NAN101\nz = 1  # noqa: NAN112\nw = 1  # noqa: NAN999\n")
 
     def said(*options: str) -> list[str]:
         found = check_files(path, options=options).findings
@@ -224,8 +224,8 @@ def test_only_rules_that_ran_are_judged(tmp_path: Path) -> None:
     assert said("--select", "ALL") == []
     assert said("--extend-select", "NAN902") == ["NAN101", "there"]
     assert said("--extend-select", "NAN902", "--ignore", "NAN101") == ["there"]
-    assert said("--extend-select", "NAN902", "--strict") == ["NAN101", "NAN111", "there"]
-    assert said("--extend-select", "NAN902,NAN111") == ["NAN101", "NAN111", "there"]
+    assert said("--extend-select", "NAN902", "--strict") == ["NAN101", "NAN112", "there"]
+    assert said("--extend-select", "NAN902,NAN112") == ["NAN101", "NAN112", "there"]
     assert said("--select", "NAN902") == ["there"]
     assert said("--select", "NAN902,NAN101") == ["NAN101", "there"]
     ignored = 'per-file-ignores = { "*.py" = ["NAN101"] }'

@@ -59,14 +59,14 @@ def reports(text: str) -> list[tuple[Rule, Report]]:
 
 
 ALL = list(programs())
-#: Rules about values that show no chain: digits and gradients are lost, and `inputs` fences execute that.
+#: Rules about values that show no chain, or seldom: digits and gradients are lost, and `inputs` fences execute that.
 EXECUTED_ONLY = ("NAN111", "NAN112")
 
 
 @pytest.mark.parametrize("program", ALL, ids=lambda program: program.id)
 def test_tensorflow_computes_the_witness(program: Program) -> None:
     for rule, report in reports(program.text):
-        if rule.code in EXECUTED_ONLY:
+        if rule.code in EXECUTED_ONLY and report.witness is None:
             continue
         # A rule about values shows numbers, from what is assumed to what breaks.
         assert isinstance(report.witness, Trace) == (rule.code.startswith("NAN1") and rule.code not in LOSSES)
@@ -415,6 +415,7 @@ ROUNDED = "what is assumed is rounding, which inputs do not choose"
 #: Fence -> why the inputs of some witness of it cannot be written down.
 DEEPER = {
     "log-of-sigmoid:52": "what is assumed is a product with what a hidden layer computes",
+    "lost-digits:example": "what is assumed is a difference of powers",
     "outside-domain:example": ROUNDED,
     "outside-domain:56": ROUNDED,
     "outside-domain:148": ROUNDED,

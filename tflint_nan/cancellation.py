@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tflint_nan.evidence import ancestors, number, onward, same, squasher
+from tflint_nan.evidence import Trail, ancestors, is_trained, number, onward, same, squasher
 from tflint_nan.graph import Graph
-from tflint_nan.interval import INTEGERS
-from tflint_nan.value import Op, Value, sources
+from tflint_nan.interval import INTEGERS, epsilon
+from tflint_nan.value import Op, Value, Witness, sources
 from tflint_nan.vectors import squared
 
 #: Beyond this distance from 0 at most two of seven digits are lost.
@@ -68,6 +68,22 @@ def is_magnified(graph: Graph, op: Op, x: Value) -> bool:
         elif taker.name in _MAGNIFYING:
             return True
     return False
+
+
+def vanishing(graph: Graph, op: Op, x: Value) -> Trail | None:
+    """The trail to a log in a loss of `exp(x) - 1`, which is 0 for an x that 1 + x is 1 for.
+
+    Weights compute x, and nothing keeps it from 0; where it is known to be 0 or less, another rule speaks.
+    """
+    made, power = x.op, op.arg("x").op
+    if made is None or power is None or power.name != "exp" or not is_trained(made):
+        return None
+    small = epsilon(op.value.dtype) / 4
+    for log in graph.consumers(op):
+        known = log.arg("x").reaches(lambda v: v <= 0) is not None
+        if log.name == "log" and graph.differentiated(log) and small in x.interval and not known:
+            return Trail(op.value, Witness(0.0, ((made, small),)), (made, power, op, log), made, (power, op))
+    return None
 
 
 def _exp_less_one(op: Op) -> Value | None:
