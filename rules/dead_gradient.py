@@ -1,4 +1,4 @@
-"""NAN216 dead-gradient: a loss, or a term of it, hands no gradient on to the weights that it depends on.
+"""NAN216 dead-gradient: a loss, a term of it, or a layer hands no gradient on to the weights behind it.
 
 ## Why is this bad?
 
@@ -7,12 +7,15 @@ Weights move along the gradient of the loss. `tf.sign` has one, and it is 0 wher
 loss that depends on the weights only through one of these has a value, which is seen to change while other
 terms move the weights, and no effect: what it was added for does not happen, and nothing is said. Where that
 is the whole loss, TensorFlow stops with `No gradients provided for any variable`, or, after `tf.sign`, trains
-nothing.
+nothing. Where it is a hidden layer (codes of signs, rounded activations), the layers behind the operation
+learn, and those before it stay as they were drawn.
 
-Only what is added to a loss that is differentiated is judged. Silent are masks and weights that multiply what
-has a gradient, places of which `where` and `gather` take it, numbers whose gradient is stopped on purpose
-(`tf.stop_gradient`), gradients that are handed on past an operation (`x + tf.stop_gradient(tf.round(x) - x)`,
-`tf.custom_gradient`), terms of data alone, and metrics that are only shown.
+Only what is added to a loss that is differentiated is judged, and only layers that training is meant to move.
+Silent are masks and weights that multiply what has a gradient, places of which `where` and `gather` take it,
+numbers whose gradient is stopped on purpose (`tf.stop_gradient`), gradients that are handed on past an
+operation (`x + tf.stop_gradient(tf.round(x) - x)`, `tf.custom_gradient`), terms of data alone, metrics that
+are only shown, frozen layers, and a gradient that is taken by other weights. Variables that reach the loss
+through such an operation alone are for `--strict`: they may hold what is drawn once.
 
 ## Example
 
@@ -57,7 +60,8 @@ with the fix (`pytest tests/test_training_proof.py -k NAN216`).
 
 Unsafe: the loss becomes another one, which is smooth. `tf.sign` becomes `tf.tanh`; a probability that is
 rounded, or asked whether it is above a number, becomes the probability itself, as in a soft Dice or F1 loss.
-Where a term has another operation without a gradient as well, there is no fix.
+Where a term has another operation without a gradient as well, there is no fix. In a hidden layer the gradient
+is handed on past the operation, as a straight-through estimator does it.
 
 ## References
 
@@ -73,13 +77,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import libcst as cst
+
 from tflint_nan.evidence import number
-from tflint_nan.finding import Applicability, Fix, Severity
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import spelled
-from tflint_nan.stops import FLAT, TESTS, Term, blocked_terms, is_read_out
+from tflint_nan.stops import FLAT, TESTS, Term, blocked_terms, is_read_out, still_layers
 from tflint_nan.value import Op, Value
 
 _HELP = {
@@ -111,11 +117,30 @@ def check(graph: Graph) -> Iterator[Report]:
             because=(
                 *((other, _told(other)) for other in term.stops[1:]),
                 *(() if term.op is stop else ((term.op, "the whole loss" if term.whole else "the term"),)),
-                (term.step, f"{term.step.name}: here the gradient of the loss is taken"),
+                (term.step, _taken(term.step)),
             ),
             fix=partial(_fix, term),
-            severity=Severity.ERROR,
         )
+    for still in still_layers(graph):
+        if id(still.stop.node) not in seen:
+            seen.add(id(still.stop.node))
+            yield Report(
+                op=still.stop,
+                message=f"{_told(still.stop)}, and the {_layer(still.op)} before it reaches the loss in no "
+                "other way: its weights stay as they are",
+                help="hand the gradient on, x + tf.stop_gradient(f(x) - x), or use a smooth form",
+                because=((still.op, f"{still.op.name}: never trained"), (still.step, _taken(still.step))),
+                fix=partial(_hand_on, still.stop),
+                level=Level.STRICT if still.op.name == "variable" else Level.DEFAULT,
+            )
+
+
+def _layer(op: Op) -> str:
+    return op.name if op.name in ("variable", "embedding") else f"{op.name} layer"
+
+
+def _taken(step: Op) -> str:
+    return f"{step.name}: here the gradient of the loss is taken"
 
 
 def _told(op: Op) -> str:
@@ -137,6 +162,15 @@ def _fix(term: Term, r: Rewriter) -> Fix | None:
     if not all(_smooth(stop, r.at(stop)) for stop in term.stops):
         return None
     return r.fix(Applicability.UNSAFE, "Use a smooth form")
+
+
+def _hand_on(stop: Op, r: Rewriter) -> Fix | None:
+    """The straight-through estimator."""
+    x, f = stop.nodes.get("x"), r.api("tf.stop_gradient")
+    if stop.name not in FLAT or not isinstance(x, cst.Name) or not stop.api.startswith("tf.") or f is None:
+        return None
+    r.replace(stop.node, "{x} + {f}({y} - {x})", x=x, f=f, y=stop.node)
+    return r.fix(Applicability.UNSAFE, "Hand the gradient on past the steps")
 
 
 def _smooth(stop: Op, r: Rewriter) -> bool:

@@ -392,6 +392,8 @@ def carriers(op: Op) -> Sequence[Op] | None:
         return None
     if op.value.dtype in INTEGERS or op.api.startswith("np."):
         return None
+    if op.name in ("zeros", "ones"):
+        return ()  # of the form of a tensor
     if _ASIDE.isdisjoint(op.args):
         return op.operands
     return [s for name, value in op.args.items() if name not in _ASIDE for s in sources(value)]

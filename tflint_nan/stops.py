@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tflint_nan.architecture import is_trained
+from tflint_nan.descent import trains_all
 from tflint_nan.graph import DIFFERENTIATING, WEIGHTS, Graph, carriers, is_lost
 from tflint_nan.interval import INTEGERS
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Op, sources
+from tflint_nan.value import Object, Op, sources
 
 #: Functions whose gradient is 0 wherever there is one.
 FLAT = frozenset({"sign", "round", "floor", "ceil", "trunc", "floordiv", "truncatediv", "heaviside"})
@@ -24,6 +26,8 @@ STOPS = (
 )
 #: How programs leave TensorFlow for NumPy or Python, where nothing is recorded.
 _READ_OUT = ("tensor.numpy", "tensor.item", "np.")
+#: Ops that hold the weights of a layer, or are one.
+_LAYERS = ("variable", "dense", "conv", "embedding", "lstm", "gru", "rnn")
 #: Ops whose numbers are not those of their operands.
 _NEW = frozenset(
     {"zeros", "ones", "eye", "range", "linspace", "random_normal", "random_uniform", "random_positive"}
@@ -45,7 +49,7 @@ class Term:
     Attributes:
         op: what computes it.
         step: what differentiates the loss.
-        whole: whether it is all of the loss.
+        whole: whether it is all that is differentiated.
         stops: the ops at which the gradient stops, those that take what has one, in order of evaluation.
     """
 
@@ -53,6 +57,21 @@ class Term:
     step: Op
     whole: bool
     stops: tuple[Op, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A layer in front of an op at which every gradient stops on its way from the loss to the layer.
+
+    Attributes:
+        op: what computes with the weights of the layer, or the variable that they are.
+        step: what differentiates the loss, by these weights as well.
+        stop: the op.
+    """
+
+    op: Op
+    step: Op
+    stop: Op
 
 
 class Ways:
@@ -69,18 +88,16 @@ class Ways:
             inner = carriers(op)
             if inner is not None:
                 _note(self._gradients, op, inner, own)
-            if op.name not in _NEW and (is_stop(op) or _is_differentiable(op)):
+            if _hands_numbers_on(op):
                 _note(self._numbers, op, op.operands, own)
 
     def _own(self, op: Op) -> float:
         """Infinity for a weight, the serial of what may be computed from weights, -1 for everything else."""
         if op.name == "variable":
-            still = op.arg("trainable").literal is False or self._graph.is_state(op)
-            return float(op.serial) if still else math.inf
+            return math.inf if _is_weight(self._graph, op) else float(op.serial)
         if op.name in WEIGHTS or op.name == "prediction" or op.serial in self._graph.differentiated_by:
             return math.inf
-        unknown = op.name in ("unknown_call", "parameter", "predict") or any(map(is_lost, op.args.values()))
-        return float(op.serial) if unknown else -1.0
+        return float(op.serial) if _is_unknown(op) else -1.0
 
     def is_blocked(self, op: Op, opened: int) -> bool:
         """Whether it is shown that no gradient comes from `op` to a weight, in what a tape has recorded.
@@ -92,6 +109,26 @@ class Ways:
     def is_moved(self, op: Op, since: float = math.inf) -> bool:
         """Whether the numbers of `op` depend on weights, or, from the serial `since` on, may do so."""
         return self._numbers.get(op.serial, -1.0) >= since
+
+    def trained(self, loss: Op, opened: int) -> float:
+        """The least that `is_moved` is asked of a term of `loss`.
+
+        Where all gradients go to one unknown op that the tape has recorded, the weights are behind it.
+        """
+        if not opened or math.isinf(self._gradients.get(loss.serial, -1.0)):
+            return math.inf
+        last, todo, seen = set[int](), [loss], {loss.serial}
+        while todo:
+            op = todo.pop()
+            if self.is_blocked(op, opened):
+                continue
+            if _is_unknown(op):
+                last.add(op.serial)
+                continue
+            inner = [source for source in carriers(op) or () if source.serial not in seen]
+            seen |= {source.serial for source in inner}
+            todo += inner
+        return last.pop() if len(last) == 1 else math.inf
 
     def stops(self, term: Op, opened: int) -> tuple[Op, ...]:
         """The ops before `term` that take what has a gradient, and hand none on, in order of evaluation."""
@@ -108,16 +145,26 @@ class Ways:
         return tuple(sorted(found, key=lambda op: op.serial))
 
 
+def _is_weight(graph: Graph, variable: Op) -> bool:
+    trained = variable.value.dtype not in INTEGERS and variable.arg("trainable").literal is not False
+    return trained and not graph.is_state(variable)
+
+
+def _is_unknown(op: Op) -> bool:
+    """Whether `op` may be computed from weights that are not seen."""
+    return op.name in ("unknown_call", "parameter", "predict") or any(map(is_lost, op.args.values()))
+
+
 def _note(ways: dict[int, float], op: Op, inner: Iterable[Op], own: float) -> None:
     best = max((ways.get(source.serial, -1.0) for source in inner), default=-1.0)
     if (best := max(best, own)) >= 0:
         ways[op.serial] = best
 
 
-def _is_differentiable(op: Op) -> bool:
-    """Whether a function has a gradient, whatever numbers it is given here."""
+def _hands_numbers_on(op: Op) -> bool:
+    """Whether the numbers of `op` depend on those of its operands, and no gradient is stopped on purpose."""
     operator = OPERATORS.get(op.name)
-    return operator is None or operator.differentiable
+    return op.name not in _NEW and (is_stop(op) or operator is None or operator.differentiable)
 
 
 def is_stop(op: Op) -> bool:
@@ -139,22 +186,88 @@ def blocked_terms(graph: Graph) -> Iterator[Term]:
     exchanged for others that have one.
     """
     ways = Ways(graph)
-    for step in graph.ops(*DIFFERENTIATING):
-        if step.name == "gradients" and graph.monitored_only(step):
-            continue
+    for step in _steps(graph):
         opened = max((made.serial for made in sources(step.arg("tape"))), default=0)
-        for loss in sources(step.arg("loss")):
+        losses = sources(step.arg("loss"))
+        alone = len(losses) == 1 and not any(graph.ops("add_loss"))
+        for loss in losses:
             terms = list(_terms(ways, loss, opened))
             if any(op.name == "stop_gradient" and not is_read_out(op) for op in terms):
                 continue
             for op in terms:
-                whole = op is loss
-                if not ways.is_moved(op, opened if whole else math.inf):
+                whole = alone and op is loss
+                if not ways.is_moved(op, opened if whole else ways.trained(loss, opened)):
                     continue
                 stops = ways.stops(op, opened)
                 # In a graph, arrays of tensors are sums of tensors, or an error.
                 if stops and (opened or not any(map(is_read_out, stops))):
                     yield Term(op, step, whole, stops)
+
+
+def _steps(graph: Graph) -> Iterator[Op]:
+    """What takes gradients to train with; a model may be compiled to be judged."""
+    judged = any(graph.ops("predict", "evaluate")) and not any(graph.ops("fit"))
+    for step in graph.ops(*DIFFERENTIATING):
+        shown = step.name == "gradients" and graph.monitored_only(step)
+        if not shown and not (judged and step.name in ("compile", "add_loss")):
+            yield step
+
+
+def still_layers(graph: Graph) -> Iterator[Still]:
+    """The layers that training is meant to move, and whose gradient stops before it comes to them.
+
+    Silent where the program freezes something, or moves some of the weights alone: others stay on purpose.
+    """
+    layers: dict[int, list[Op]] = {}
+    for op in graph.ops(*_LAYERS):
+        made = op.arg("layer").op
+        layers.setdefault(id((op if made is None else made).node), []).append(op)
+    still = [ops for ops in layers.values() if all(_may_stand_still(graph, op) for op in ops)]
+    if not still or any(map(_is_frozen, graph.ops("model", "layer"))):
+        return
+    for step in _steps(graph):
+        reached = _reached(sources(step.arg("loss")))
+        found = [op for ops in still for op in ops if op.serial in reached]
+        if found and trains_all(step.arg("loss"), step.arg("variables")):
+            for op in found:
+                stop = _first_stop(graph, op, reached)
+                if stop is not None:
+                    yield Still(op, step, stop)
+
+
+def _may_stand_still(graph: Graph, op: Op) -> bool:
+    trained = _is_weight(graph, op) if op.name == "variable" else is_trained(op)
+    return trained and graph.differentiated(op) is False
+
+
+def _is_frozen(op: Op) -> bool:
+    made = op.value
+    given = made.attrs.get("trainable", made.config("trainable")) if isinstance(made, Object) else None
+    return given is not None and given.literal is False
+
+
+def _reached(losses: Iterable[Op]) -> set[int]:
+    """The serials of what losses depend on, ways through stops included."""
+    todo, seen = list(losses), set[int]()
+    while todo:
+        op = todo.pop()
+        if op.serial not in seen and _hands_numbers_on(op):
+            seen.add(op.serial)
+            todo += op.operands
+    return seen
+
+
+def _first_stop(graph: Graph, op: Op, reached: set[int]) -> Op | None:
+    """The nearest op behind `op`, on a way to a loss, at which gradients stop."""
+    todo, seen = [op], {op.serial}
+    for current in todo:
+        for taker in graph.consumers(current):
+            if taker.serial in reached and taker.serial not in seen:
+                if is_stop(taker):
+                    return taker
+                seen.add(taker.serial)
+                todo.append(taker)
+    return None
 
 
 def _terms(ways: Ways, loss: Op, opened: int) -> Iterator[Op]:
