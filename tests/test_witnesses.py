@@ -59,7 +59,7 @@ def reports(text: str) -> list[tuple[Rule, Report]]:
 
 
 ALL = list(programs())
-#: Rules about values that show no chain, or seldom: digits and gradients are lost, and `inputs` fences execute that.
+#: Rules that seldom show a chain: digits and gradients are lost, and `inputs` fences execute that.
 EXECUTED_ONLY = ("NAN111", "NAN112")
 
 

@@ -76,12 +76,12 @@ def vanishing(graph: Graph, op: Op, x: Value) -> Trail | None:
     Weights compute x, and nothing keeps it from 0; where it is known to be 0 or less, another rule speaks.
     """
     made, power = x.op, op.arg("x").op
-    if made is None or power is None or power.name != "exp" or not is_trained(made):
-        return None
     small = epsilon(op.value.dtype) / 4
+    if made is None or power is None or power.name != "exp" or small not in x.interval:
+        return None
     for log in graph.consumers(op):
         known = log.arg("x").reaches(lambda v: v <= 0) is not None
-        if log.name == "log" and graph.differentiated(log) and small in x.interval and not known:
+        if log.name == "log" and not known and graph.differentiated(log) and is_trained(made):
             return Trail(op.value, Witness(0.0, ((made, small),)), (made, power, op, log), made, (power, op))
     return None
 

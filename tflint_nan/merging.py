@@ -15,7 +15,7 @@ from tflint_nan.value import Op, Value
 def lost_epsilon(graph: Graph, value: Value) -> Guard | None:
     """The epsilon in a value that another constant swallows when the two are added first."""
     op, dtype = value.op, value.dtype
-    if op is None or op.name not in ("add", "sub") or library(op) == "np":
+    if op is None or op.name not in ("add", "sub"):
         return None
     for name, other in (("y", "x"), ("x", "y")):
         given, inner = number(op.arg(name)), op.arg(other).op
@@ -25,7 +25,9 @@ def lost_epsilon(graph: Graph, value: Value) -> Guard | None:
         # What else takes the inner sum keeps the two apart.
         if whole is not None and len(graph.consumers(inner)) == 1:
             lost = round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
-            return Guard(op, "merged", name, given, round_to(given, dtype)) if lost else None
+            if not lost or library(op) == "np":
+                return None
+            return Guard(op, "merged", name, given, round_to(given, dtype))
     return None
 
 
