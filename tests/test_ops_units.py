@@ -30,6 +30,9 @@ PRODUCTS = (
     "tf.matmul(tf.transpose({0}, [1, 0]), tf.linalg.matrix_transpose({1}), transpose_a=True)",
     "tf.reduce_sum({0} * {1}, axis=-1)",
     "tf.einsum('id,jd->ij', {0}, {1})",
+    "tf.tensordot({0}, {1}, axes=[[1], [1]])",
+    "tf.tensordot({0}, tf.transpose({1}), axes=1)",
+    "tf.keras.layers.Dot(axes=1)([{0}, {1}])",
     "tf.matmul(tf.concat([{0}, {1}], 0), tf.concat([{1}, {0}], axis=0), transpose_b=True)",
     "tf.matmul({0}[:3], {1}[:, :][1:], transpose_b=True)",
     "tf.matmul(tf.split({0}, 2)[0], tf.stop_gradient({1}), transpose_b=True)",
@@ -38,6 +41,7 @@ PRODUCTS = (
 BOUNDED = [
     *(product.format(UNIT.format("w"), UNIT.format("p")) for product in PRODUCTS),
     *(PRODUCTS[0].format(rows.format("w"), rows.format("p")) for rows in GUARDED),
+    "tf.keras.layers.Dot(axes=(1, -1), normalize=True)([w, p])",
 ]
 #: The inner product over both lengths, which nothing bounds: those of short vectors are 0.
 QUOTIENTS = [
@@ -92,6 +96,11 @@ def test_each_row_is_multiplied_with_itself(rows: str) -> None:
         # Parts of longer vectors, and vectors side by side.
         "tf.matmul(tf.math.l2_normalize(w, -1)[:, :2], tf.math.l2_normalize(w, -1)[:, :2], transpose_b=True)",
         "tf.reduce_sum(tf.concat([tf.math.l2_normalize(w, 0)] * 2, 0) * w, 0)",
+        "tf.tensordot(tf.math.l2_normalize(w, 1), tf.math.l2_normalize(w, 1), axes=1)",
+        "tf.tensordot(tf.math.l2_normalize(w, 1), tf.math.l2_normalize(p, 1), axes=2)",
+        # Sums of several cosines.
+        "tf.reduce_sum(tf.math.l2_normalize(w, 1) * tf.math.l2_normalize(p, 1), axis=[0, 1])",
+        "tf.tensordot(tf.math.l2_normalize(w, 1), tf.math.l2_normalize(p, 1), axes=[[0, 1], [0, 1]])",
         # Columns of length 1, multiplied along rows.
         "tf.matmul(tf.math.l2_normalize(w, 0), tf.math.l2_normalize(w, 0), transpose_b=True)",
         # Over the length of another vector, over its square.

@@ -137,10 +137,10 @@ def _alike(value: Value, known: dict[int, float | None]) -> float | None:
         return None
     if op.serial not in known:
         known[op.serial] = None
-        if _is_cosine(op) or any(map(is_unit, factors(op) or ())):
-            known[op.serial] = 1.0
-        elif _is_trace(op):
+        if _is_trace(op):
             known[op.serial] = 3.0
+        elif _is_cosine(op) or any(map(is_unit, factors(op) or ())):
+            known[op.serial] = 1.0
         else:
             known[op.serial] = _computed(op, known)
     return known[op.serial]

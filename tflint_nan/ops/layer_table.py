@@ -245,7 +245,7 @@ layer(
 )
 layer(
     "keras.layers.Dot",
-    lambda m, made, x: layers.dot(m, x, made.config("normalize"), made.made),
+    lambda m, made, x: layers.dot(m, x, made.config("axes"), made.config("normalize"), made.made),
     "axes normalize",
 )
 api("keras.layers.average", lambda m, call: layers.average(m, call.arg("inputs"), None), "inputs")
@@ -256,7 +256,7 @@ api(
 )
 api(
     "keras.layers.dot",
-    lambda m, call: layers.dot(m, call.arg("inputs"), call.arg("normalize"), None),
+    lambda m, call: layers.dot(m, call.arg("inputs"), call.arg("axes"), call.arg("normalize"), None),
     "inputs axes normalize",
 )
 

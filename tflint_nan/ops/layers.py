@@ -182,15 +182,19 @@ def average(machine: Machine, inputs: Value, at: Op | None) -> Value:
     return machine.emit("div", {"x": total, "y": Const(count)}, at=at) if count else total
 
 
-def dot(machine: Machine, inputs: Value, normalize: Value, at: Op | None) -> Value:
+def dot(machine: Machine, inputs: Value, axes: Value, normalize: Value, at: Op | None) -> Value:
     """The products of two tensors along an axis; cosines where `normalize`."""
     values = machine.elements(inputs)
     if values is None or len(values) != 2:
         return unknown(machine, inputs, at=at)
+    along = axes.items if isinstance(axes, Items) and len(axes.items) == 2 else (axes, axes)
     x, y = values
     if truth(normalize, False) is not False:
-        x, y = (machine.emit("l2_normalize", {"x": value}, at=at) for value in values)
-    return machine.emit("tensordot", {"x": x, "y": y}, at=at)
+        x, y = (
+            machine.emit("l2_normalize", {"x": value, "axis": axis}, at=at)
+            for value, axis in zip(values, along, strict=True)
+        )
+    return machine.emit("tensordot", {"x": x, "y": y, "axes": Items(along)}, at=at)
 
 
 def concat(machine: Machine, inputs: Value, axis: Value, at: Op | None) -> Value:

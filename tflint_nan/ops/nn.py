@@ -21,7 +21,7 @@ from tflint_nan.ops.points import (
 )
 from tflint_nan.ops.reductions import sum_range
 from tflint_nan.ops.table import Call, Facts, Machine, operator
-from tflint_nan.ops.units import cosine
+from tflint_nan.ops.units import cosine, single
 from tflint_nan.value import Const, Items, Op, Shape, Value
 
 _INF = math.inf
@@ -84,7 +84,16 @@ def _as_cosine(
 
 @operator("tensordot")
 def _tensordot(op: Op) -> Facts:
-    return _product(op, [op.arg("x"), op.arg("y")], None, None)
+    """A product along `axes`: one of each, or as many as that of the last of `x` and the first of `y`."""
+    x, y, axes = op.arg("x"), op.arg("y"), op.arg("axes")
+    made = _product(op, [x, y], None, None)
+    if isinstance(axes, Items) and len(axes.items) == 2:
+        first, second = map(single, axes.items)
+    elif op.api.endswith("tensordot") and axes.literal == 1:
+        first, second = Const(-1), Const(0)
+    else:
+        return made
+    return _as_cosine(op, made, (x, first), (y, second), None, 1)
 
 
 @operator("einsum")

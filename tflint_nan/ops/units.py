@@ -303,6 +303,8 @@ def cosine(
         dtype: the format of the product.
         least: how many axes both have at least.
     """
+    if any(isinstance(axis, Items) for _, axis in (first, second)):
+        return None, ()  # a sum of several cosines
     one, other = (_units(_Rows(value, axis, least)) for value, axis in (first, second))
     if one is None or other is None:
         return None, ()
