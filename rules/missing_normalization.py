@@ -67,13 +67,15 @@ division is written where the arrays get their last name, for training and test 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
+import libcst as cst
+
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.inputs import LOADERS, SUMS, RawData, raw_data
+from tflint_nan.inputs import LOADERS, SUMS, RawData, raw, raw_data
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.undivided import undivided
@@ -106,7 +108,7 @@ def check(graph: Graph) -> Iterator[Report]:
             "expect inputs near 1, so activations saturate and gradients are as many times too large",
             help=advice,
             because=because,
-            fix=partial(_fix, data) if data.producer.name != "tabular" and data.bindings else None,
+            fix=_fix_of(data),
             level=Level.STRICT if data.normalised_later else Level.DEFAULT,
             severity=Severity.WARNING,
         )
@@ -148,6 +150,26 @@ def _divide(graph: Graph, meant: Op, r: Rewriter) -> Fix | None:
     if not alike or meant.arg("x").dtype != meant.value.dtype or "x" not in meant.nodes:
         return None
     r.replace(meant.node, "{x} / 255.0", x=meant.nodes["x"])
+    return r.fix(Applicability.UNSAFE, "Divide by 255")
+
+
+def _fix_of(data: RawData) -> Callable[[Rewriter], Fix | None] | None:
+    """Pixels are divided before what is written for numbers near 1, or where they have a name."""
+    if data.producer.name == "tabular":
+        return None
+    if data.moved is not None:
+        return partial(_divide_before, *data.moved)
+    return partial(_fix, data) if data.bindings else None
+
+
+def _divide_before(step: Op, name: str, r: Rewriter) -> Fix | None:
+    """Scale what a step is given, where the same expression is given nothing else."""
+    here = r.at(step)
+    alike = (op for op in r.graph.ops(step.name) if op.node is step.node)
+    in_place = isinstance(step.node, cst.AugAssign)
+    if in_place or name not in step.nodes or any(raw(op.arg(name)) is None for op in alike):
+        return None
+    here.replace(step.nodes[name], "{x} / 255.0", x=step.nodes[name])
     return r.fix(Applicability.UNSAFE, "Divide by 255")
 
 

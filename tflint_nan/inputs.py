@@ -53,6 +53,7 @@ class RawData:
         bindings: the names to scale, all given by one statement; empty where the data has no name.
         normalised_later: the first layer is followed by a batch normalisation.
         meant: what would have scaled bytes, and was given floats.
+        moved: the first step that is written for numbers near 1, and the name of its argument.
     """
 
     producer: Op
@@ -62,28 +63,35 @@ class RawData:
     bindings: tuple[Binding, ...]
     normalised_later: bool
     meant: Op | None
+    moved: tuple[Op, str] | None
 
 
 def raw(value: Value) -> Op | None:
     """The loader of data that nothing has scaled, None where that is not known."""
-    found: dict[int, Op] = {}
-    todo = [value]
-    while todo:
-        made = ends(todo.pop(), _KEEP)
-        if not made:
-            return None
-        for op in made:
-            if op.serial not in found:
-                found[op.serial] = op
-                todo += _kept(op)
-    loaded = [op for op in found.values() if not _kept(op)]
+    found = _way(value)
+    loaded = [op for op in found if not _kept(op)]
     if any(op.name not in LOADERS for op in loaded):
         return None
     return next((op for op in loaded if op.value.reaches(lambda v: abs(v) > NORMAL)), None)
 
 
+def _way(value: Value) -> list[Op]:
+    """The ops that bring nothing near 1, back to those that loaded; empty where some are not known."""
+    found: dict[int, Op] = {}
+    todo = [value]
+    while todo:
+        made = ends(todo.pop(), _KEEP)
+        if not made:
+            return []
+        for op in made:
+            if op.serial not in found:
+                found[op.serial] = op
+                todo += _kept(op)
+    return list(found.values())
+
+
 def _kept(op: Op) -> tuple[Value, ...]:
-    """What an op that brings nothing near 1 is computed from. Empty for any other op, and for one that loads."""
+    """What an op that brings nothing near 1 is computed from; empty for any other, and for one that loads."""
     return _mixed(op) or _moved(op)
 
 
@@ -143,7 +151,8 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
             continue
         seen.add(place)
         later = all(is_normalised(graph, op) for op in first)
-        yield RawData(producer, sink, node, True, bindings, later, _meant_to_scale(value, producer))
+        meant = _meant_to_scale(value, producer)
+        yield RawData(producer, sink, node, True, bindings, later, meant, _first_moved(value))
         for group in _beside(graph, scope, name) if scope is not None and name is not None else ():
             other, statement = raw(group[0].value), group[0].statement
             if (
@@ -153,8 +162,16 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
                 and id(statement) not in seen
             ):
                 seen.add(id(statement))
-                meant = _meant_to_scale(group[0].value, other)
-                yield RawData(other, sink, statement, False, group, later, meant)
+                meant, moved = _meant_to_scale(group[0].value, other), _first_moved(group[0].value)
+                yield RawData(other, sink, statement, False, group, later, meant, moved)
+
+
+def _first_moved(value: Value) -> tuple[Op, str] | None:
+    """The first step behind a loader that is written for numbers near 1, and its argument's name."""
+    for op in sorted(_way(value), key=lambda op: op.serial):
+        if not _mixed(op) and (given := _moved(op)):
+            return op, "x" if op.arg("x") is given[0] else "y"
+    return None
 
 
 def _meant_to_scale(value: Value, producer: Op) -> Op | None:
@@ -353,12 +370,12 @@ def _beside(graph: Graph, scope: Scope, binding: Binding) -> Iterator[tuple[Bind
         if other.value.dtype in _CLASSES and binding.value.dtype not in _CLASSES:
             continue
         op = other.value.op
-        if _way(other.value) == _way(binding.value) or (op is not None and graph.consumers(op)):
+        if _names(other.value) == _names(binding.value) or (op is not None and graph.consumers(op)):
             groups.setdefault(id(other.statement), []).append(other)
     yield from (tuple(group) for group in groups.values())
 
 
-def _way(value: Value) -> tuple[str, ...]:
+def _names(value: Value) -> tuple[str, ...]:
     """The names of the ops from a value back to where it was loaded."""
     return tuple(op.api for op in value.producers())
 
