@@ -29,6 +29,8 @@ ACTIVATIONS = frozenset(
 )
 #: What else stands between two layers of one chain.
 _BETWEEN = frozenset({"batch_norm", "layer_norm", "max_pool"})
+#: How many steps stand between two layers at most.
+_FEW = 50
 #: Ops that ask for the form of a tensor, not for its numbers.
 _ASKING = frozenset({"shape", "size"})
 #: Convolutions whose kernel is a factor of a larger one, or spreads what it is given.
@@ -201,7 +203,7 @@ def activation(graph: Graph, op: Op) -> Op | None:
 def layer_before(value: Value) -> tuple[Op | None, list[Op]]:
     """The layer whose output `value` is, and the steps of one chain between, the last one first."""
     steps: list[Op] = []
-    while (op := value.op) is not None and not is_layer(op) and is_step(op):
+    while (op := value.op) is not None and not is_layer(op) and is_step(op) and len(steps) < _FEW:
         given = [
             arg
             for name, arg in op.args.items()

@@ -20,6 +20,8 @@ from tflint_nan.value import Items, Op, Value
 _FULL = (255.0, 127.5)
 #: Ops that give a part of what they are given, or one of several: their division says nothing of the rest.
 _PARTS = frozenset({"slice", "gather", "join", "where", "refine"})
+#: Through how many steps an array is followed.
+_LONGEST = 50
 #: What stands for data that callers and sessions give, another one each time, and what no data is.
 _NO_DATA = frozenset({"parameter", "placeholder", "variable", "labels", "prediction"})
 
@@ -73,7 +75,10 @@ def _divisor(op: Op) -> float | None:
 def _whole(value: Value) -> list[Value]:
     """The arrays whose numbers are all in `value`, as far back as nothing is known of their size."""
     found: list[Value] = []
-    while (op := value.op) is not None and not math.isfinite(value.interval.hi):
+    for _ in range(_LONGEST):
+        op = value.op
+        if op is None or math.isfinite(value.interval.hi):
+            break
         if op.name in _NO_DATA:
             return []
         found.append(value)
@@ -85,12 +90,14 @@ def _whole(value: Value) -> list[Value]:
 
 def _divided(value: Value, divisions: dict[int, tuple[Op, float]]) -> tuple[Op, float] | None:
     """The division of the array that `value` is, or is a part of; None where it is another array."""
-    while id(value) not in divisions:
+    for _ in range(_LONGEST):
         op = value.op
+        if id(value) in divisions:
+            return divisions[id(value)]
         if op is None or len(op.flow) != 1 or op.name in ("join", "where"):
-            return None
+            break
         value = op.arg(op.flow[0])
-    return divisions[id(value)]
+    return None
 
 
 def _arms(op: Op) -> set[tuple[int, int]]:
