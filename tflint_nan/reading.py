@@ -21,7 +21,7 @@ _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 
 #: Of a longer text, functions are read one by one: LibCST's parser takes half a kilobyte for each character
 #: while it reads, ten times what the tree keeps, and the system does not get that back.
-LONG = 50_000
+LONG = 10_000
 
 
 class Reading:
