@@ -48,7 +48,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.domains import DOMAINS, Domain, by_rounding
-from tflint_nan.evidence import is_counted, is_made_up, trails
+from tflint_nan.evidence import ancestors, is_counted, is_made_up, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import bad_logs
@@ -79,7 +79,7 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         if rounded is not None:
             trail, why = rounded.trail, rounded.what
-            strong = rounded.bounded and bool(trained)
+            strong = rounded.bounded and (bool(trained) or _has_weights(sink))
         else:
             found, why = next(iter(trails(graph, sink, "x", domain.leaves)), None), ""
             if found is None:
@@ -101,6 +101,14 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, sink, domain),
             level=Level.DEFAULT if strong else Level.STRICT,
         )
+
+
+def _has_weights(sink: Op) -> bool:
+    """Whether this is computed from weights of the layer that it stands in: who makes a layer trains it."""
+    made = (
+        op for op, _ in ancestors(sink) if op.name == "variable" and op.arg("trainable").literal is not False
+    )
+    return any("self" in op.args for op in made)
 
 
 def _fix(sink: Op, domain: Domain, r: Rewriter) -> Fix | None:
