@@ -95,7 +95,7 @@ def _report(
     result: float | None,
     fix: Callable[[Rewriter], Fix | None],
 ) -> Report:
-    sink, merged = trail.sink, guard is not None and guard.kind == "merged"
+    sink, merged = trail.sink, guard is not None and guard.kind == "merged" and guard.stored != 0
     what = "division" if sink.name == "div" else sink.name
     slope = result is not None and math.isfinite(result)
     still = "infinite or NaN" if result is None else f"{result:g}"
@@ -125,12 +125,12 @@ def _why(bad: BadLog) -> str:
 
 def _failing(guard: Guard, trail: Trail) -> str:
     dtype = trail.value.dtype or DEFAULT_FORMAT
-    if guard.kind == "merged":
-        return f"{written(guard.given)} is lost in a graph, where TensorFlow adds the constants first"
     if guard.kind == "swallowed":
         return f"{written(guard.given)} is lost when it is added to a number as large as 1 first, in {dtype}"
     if guard.stored == 0 != guard.given:
         return f"{written(guard.given)} is 0 in {dtype}"
+    if guard.kind == "merged":
+        return f"{written(guard.given)} is lost in a graph, where TensorFlow adds the constants first"
     if guard.kind == "added":
         return f"the operand goes below 0, past the added {written(guard.given)}"
     if guard.stored != guard.given:
