@@ -68,8 +68,8 @@ def _mend(trail: Trail, guard: Guard, r: Rewriter) -> Applicability | None:
         return None
     if guard.kind == "merged" or (guard.kind == "added" and guard.stored != 0):
         risk = Applicability.SAFE if guard.kind == "merged" and guard.stored else Applicability.UNSAFE
-        epsilon = own if guard.stored else low
-        return _bound(sink, op, "{x}", other, epsilon, r, risk) if op.name == "add" else None
+        kept = own if guard.stored else low
+        return _bound(sink, op, "{x}", other, kept, r, risk) if op.name == "add" else None
     gap = _NEXT.get(value.dtype or DEFAULT_FORMAT, _NEXT_OF_SINGLE)
     sign = "-" if guard.kind == "upper" else "+"
     r.replace(own, "{number}", number=f"{guard.stored:g} {sign} {gap}" if guard.stored else low)
