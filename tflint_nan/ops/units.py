@@ -26,8 +26,8 @@ _HELD = 2.0**20
 #: What rounding adds to a sum of any number of products that would be 1: half formats stop counting at 2.
 _SLACK = 0.01
 _SLACKS: dict[str | None, float] = dict.fromkeys(("float16", "bfloat16"), 1.0)
-#: How many ops a row is followed back.
-_STEPS = 16
+#: How many parts rows are put together of, at most.
+_PARTS = 64
 #: Products of the vectors of two tensors.
 _PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
 #: The guard of `l2_normalize` where none is given (TensorFlow and Keras).
@@ -199,27 +199,34 @@ class _Found:
     certain: bool
 
 
-def _units(rows: _Rows, steps: int = _STEPS) -> _Found | None:
+def _units(rows: _Rows) -> _Found | None:
     """What the rows are made of, if none is known not to have the length 1; and whether that is certain."""
-    op = rows.value.op
-    if op is None or not steps:
-        return None
-    unit = normalised(op)
-    if unit is not None:
+    todo, seen = [rows], set[tuple[int, int | None]]()
+    units, certain = dict[int, Unit](), True
+    for part in todo:
+        op = part.value.op
+        if op is None or len(todo) > _PARTS:
+            return None
+        if (op.serial, part.place) in seen:
+            continue
+        seen.add((op.serial, part.place))
+        unit = normalised(op)
+        if unit is None:
+            behind = _behind(op, part)
+            if behind is None:
+                return None
+            todo += behind[0]
+            certain = certain and behind[1]
+            continue
         along = unit.over.arg("axis")
         if not is_given(along) and unit.over.name != "l2_normalize" and rank(unit.vector) != 1:
             return None  # the length of all rows together
-        differs = rows.differs(single(along) if is_given(along) else Const(-1))
-        return None if differs else _Found((unit,), unit.bounded and differs is False)
-    behind = _behind(op, rows)
-    if behind is None:
-        return None
-    before, certain = behind
-    found = [_units(part, steps - 1) for part in before]
-    units = [unit for each in found if each is not None for unit in each.units]
-    if not found or None in found:
-        return None
-    return _Found(tuple(units), certain and all(each.certain for each in found if each is not None))
+        differs = part.differs(single(along) if is_given(along) else Const(-1))
+        if differs:
+            return None
+        units[op.serial] = unit
+        certain = certain and unit.bounded and differs is False
+    return _Found(tuple(units.values()), certain) if units else None
 
 
 def _behind(op: Op, rows: _Rows) -> tuple[list[_Rows], bool] | None:
