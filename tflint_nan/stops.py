@@ -11,7 +11,7 @@ from tflint_nan.descent import trains_all
 from tflint_nan.graph import DIFFERENTIATING, WEIGHTS, Graph, carriers, is_lost
 from tflint_nan.interval import INTEGERS
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.value import Object, Op, sources
+from tflint_nan.value import NONE, Object, Op, sources
 
 #: Functions whose gradient is 0 wherever there is one.
 FLAT = frozenset({"sign", "round", "floor", "ceil", "trunc", "floordiv", "truncatediv", "heaviside"})
@@ -199,8 +199,7 @@ def blocked_terms(graph: Graph) -> Iterator[Term]:
                 if not ways.is_moved(op, opened if whole else ways.trained(loss, opened)):
                     continue
                 stops = ways.stops(op, opened)
-                # In a graph, arrays of tensors are sums of tensors, or an error.
-                if stops and (opened or not any(map(is_read_out, stops))):
+                if stops and not any(_is_symbolic(step, stop) for stop in stops):
                     yield Term(op, step, whole, stops)
 
 
@@ -231,8 +230,13 @@ def still_layers(graph: Graph) -> Iterator[Still]:
         if found and trains_all(step.arg("loss"), step.arg("variables")):
             for op in found:
                 stop = _first_stop(graph, op, reached)
-                if stop is not None:
+                if stop is not None and not _is_symbolic(step, stop):
                     yield Still(op, step, stop)
+
+
+def _is_symbolic(step: Op, stop: Op) -> bool:
+    """Whether `stop` gets tensors of a graph: of those NumPy makes tensors, or an error."""
+    return step.arg("tape") is NONE and is_read_out(stop)
 
 
 def _may_stand_still(graph: Graph, op: Op) -> bool:

@@ -123,6 +123,11 @@ def schedule(op: Op) -> Facts:
 def minimize(machine: Machine, call: Call) -> Value:
     """`optimizer.minimize(loss)`; in TensorFlow 2 the loss is a function without parameters."""
     args = {name: value for name, value in call.args.items() if name != "self"}
+    made, second = call.arg("self"), args.get("global_step")
+    of_keras = isinstance(made, Object) and made.api.startswith("keras.")
+    if second is not None and (of_keras or isinstance(second, Items)):
+        # Keras takes the variables in the place of the step, which is one variable.
+        args["variables"] = args.pop("global_step")
     if isinstance(call.arg("loss"), Function):
         args["loss"] = machine.call(call.arg("loss"), [], {})
     return machine.emit("minimize", {"optimizer": call.arg("self"), **args}, call=call)
