@@ -223,7 +223,7 @@ probe(2, keras.layers.Dense(3)(after(x)))
     ],
 )
 def test_a_policy_that_is_not_known(setting: str, expected: str | None) -> None:
-    """One mode beside the default is enough, several that differ are not known; what nobody calls says nothing."""
+    """One mode beside the default is enough, several that differ are not known, nor what nobody calls."""
     text = f"""
 from settings import name
 {setting}

@@ -59,7 +59,6 @@ MASKS = {
     "tf.logical_or(tf.cast(tf.eye(4), tf.bool), e[:, :1] > 0.0)": 1,
     "tf.cast(y[:, None] >= y, tf.float32) - tf.eye(4)": 0,
     "tf.ones([4, 4]) - 2.0 * tf.eye(4)": -1,
-    "tf.eye(4) < 0.5": 0,
     "tf.logical_and(y[:, None] <= y, y[:, None] <= y)": 1,
     "tf.linalg.set_diag(dot, tf.zeros([4]))": 0,
     "(1.0 - tf.eye(4)) * dot": 0,

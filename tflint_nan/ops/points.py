@@ -357,7 +357,7 @@ def aligned(a: Value, b: Value) -> bool:
 
 
 def _is_one(a: Value, b: Value) -> bool:
-    """True for the output of one op. Parts of what is not known come from its op, and may be different ones."""
+    """True for the output of one op; parts of what is unknown come from its op, and may differ."""
     tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
     return a.op is not None and (a is b or (tensors and a.op is b.op))
 
