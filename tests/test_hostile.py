@@ -149,6 +149,7 @@ TEXTS = {
     "many layers": "m = tf.keras.Sequential()\n"
     + "m.add(tf.keras.layers.Dense(8, activation='sigmoid'))\n" * 1000
     + "y = m(x)\n",
+    "more subscripts than axes": "import numpy as np\ny = np.zeros(3)[..., 0, 1:]\n",
     "models in models": "m = tf.keras.Sequential([tf.keras.layers.Dense(3)])\n"
     + "m = tf.keras.Sequential([m, m])\n" * 50
     + "y = m(x)\n",

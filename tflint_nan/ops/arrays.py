@@ -125,11 +125,12 @@ def _sliced(shape: Shape, index: Value) -> Shape:
         return None
     parts = list(index.items) if isinstance(index, Items) and index.kind != "slice" else [index]
     taken = sum(1 for p in parts if p.literal is not None and p.literal is not Ellipsis)
+    if taken > len(shape):
+        return None  # another array than it is taken for
     result: list[int | None] = []
     axis = 0
     for part in parts:
         if part.literal is Ellipsis:
-            rest = len(shape) - taken + axis
             consumed = sum(
                 1 for p in parts[: parts.index(part)] if p.literal is not None and p.literal is not Ellipsis
             )
