@@ -92,7 +92,7 @@ def _way(value: Value) -> list[Op]:
 
 def _kept(op: Op) -> tuple[Value, ...]:
     """What an op that brings nothing near 1 is computed from; empty for any other, and for one that loads."""
-    return _mixed(op) or _moved(op)
+    return _mixed(op) or _mirrored(op) or _moved(op)
 
 
 def _moved(op: Op) -> tuple[Value, ...]:
@@ -120,6 +120,13 @@ def _mixed(op: Op) -> tuple[Value, ...]:
                 if _sum_to_one(weight, rest):
                     return data, beside
     return ()
+
+
+def _mirrored(op: Op) -> tuple[Value, ...]:
+    """What is taken from the sum of its own bounds, as 255 - pixels is: its range stays where it was."""
+    x, bounds = op.arg("x"), op.arg("y").interval
+    mirrored = op.name == "sub" and number(x) == bounds.lo + bounds.hi
+    return (op.arg("y"),) if mirrored else ()
 
 
 def _operands(op: Op | None) -> tuple[tuple[Value, Value], ...]:
@@ -169,7 +176,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
 def _first_moved(value: Value) -> tuple[Op, str] | None:
     """The first step behind a loader that is written for numbers near 1, and its argument's name."""
     for op in sorted(_way(value), key=lambda op: op.serial):
-        if not _mixed(op) and (given := _moved(op)):
+        if not _mixed(op) and not _mirrored(op) and (given := _moved(op)):
             return op, "x" if op.arg("x") is given[0] else "y"
     return None
 
