@@ -65,6 +65,10 @@ _POSITIVE = frozenset({"exp", "softplus", "square"})
 _COUNTED = frozenset({"sum", "mean", "count_nonzero", "std", "variance", "norm", "max", "min"})
 
 
+#: Gradients at 1, the edge that a cosine is clipped to.
+_SLOPES = {"acos": -math.inf, "asin": math.inf}
+
+
 @rule("NAN109", "outside-domain", needs=[DOMAINS])
 def check(graph: Graph) -> Iterator[Report]:
     """Functions whose operand leaves their domain."""
@@ -92,14 +96,18 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         reached = trail.witness.value + 0.0
         result = domain.point(reached)
+        clip = None if rounded is None else rounded.clip
+        slope = _SLOPES[sink.name] if clip is not None else None
+        broken = f"{sink.name} is {'nan' if math.isnan(result) else 'infinite'}"
         yield explained(
             trail,
             result,
             message=f"the operand, {why or f'made by {trail.producer.name},'} reaches {reached:.8g}, "
-            f"so this {sink.name} is {'nan' if math.isnan(result) else 'infinite'}",
+            f"so {f'the gradient of this {sink.name} is infinite' if slope else f'this {broken}'}",
             help="keep the operand inside of the open interval in which the function is defined",
-            fix=partial(_fix, sink, domain),
+            fix=partial(_fix, sink, domain, clip),
             level=Level.DEFAULT if strong else Level.STRICT,
+            gradient=slope,
         )
 
 
@@ -111,12 +119,16 @@ def _has_weights(sink: Op) -> bool:
     return any("self" in op.args for op in made)
 
 
-def _fix(sink: Op, domain: Domain, r: Rewriter) -> Fix | None:
+def _fix(sink: Op, domain: Domain, clip: Op | None, r: Rewriter) -> Fix | None:
     node, (small, apart) = sink.nodes.get("x"), bounds(sink.arg("x"))
     if node is None:
         return None
     low = small if domain.lo == 0 else f"{domain.lo:g} + {apart}"
     high = f"{domain.hi:g} - {apart}" if math.isfinite(domain.hi) else None
+    if clip is not None and high is not None and {"min", "max"} <= clip.nodes.keys():
+        r.replace(clip.nodes["min"], low)
+        r.replace(clip.nodes["max"], high)
+        return r.fix(Applicability.UNSAFE, f"Keep the operand of {sink.name} off its edges")
     f = spelled(r, sink, "clip" if high else "maximum")
     if f is None:
         return None

@@ -71,11 +71,13 @@ class Rounded:
         trail: from the operand, with a number past the edge.
         what: what the operand is.
         bounded: whether it is inside of the domain on paper, so that rounding alone takes it out.
+        clip: what takes it back to the edge, where the function has a value and an infinite slope.
     """
 
     trail: Trail
     what: str
     bounded: bool = True
+    clip: Op | None = None
 
 
 def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
@@ -86,6 +88,8 @@ def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
         return None
     bounded = True
     past = 1.0 - above(1.0, value.dtype)
+    if value.interval.hi == domain.hi == 1.0 and not domain.poles:
+        return _clipped(sink, source)
     if domain.hi == 1.0 and value.interval.hi > 1.0:
         past = above(1.0, value.dtype)
         what = _described(value, source, poles=domain.poles)
@@ -97,6 +101,15 @@ def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
     if what is None:
         return None
     return Rounded(Trail(value, Witness(past, ((source, past),)), (source, sink), source, ()), what, bounded)
+
+
+def _clipped(sink: Op, cosine: Op) -> Rounded | None:
+    """A cosine that is taken back to the edge itself."""
+    clip = sink.arg("x").op
+    if clip is None or clip.name != "clip" or not _is_cosine(cosine):
+        return None
+    trail = Trail(clip.value, Witness(1.0, ((cosine, 1.0),)), (cosine, clip, sink), cosine, (clip,))
+    return Rounded(trail, "a cosine,", clip=clip)
 
 
 #: A product of vectors of unknown lengths, of which an angle is taken.
