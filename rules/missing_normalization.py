@@ -128,19 +128,26 @@ def check(graph: Graph) -> Iterator[Report]:
 
 
 def _left_as_they_are(graph: Graph, report: Report, meant: Op) -> Report:
-    """The report at the conversion that would have scaled bytes, and was given floats."""
+    """The report at the conversion that would have scaled bytes, and was given floats.
+
+    It stays where the data is trained on if the conversion is in a file that this one imports: there it is
+    right for bytes, and that file trains nothing.
+    """
     name = meant.api.rpartition(".")[2]
     before = meant.arg("x")
     floats = [op for op in before.producers() if op.value.dtype == before.dtype]
-    return replace(
+    because = (*report.because, (floats[-1], f"{floats[-1].api}: {before.dtype} from here on"))
+    report = replace(
         report,
-        op=meant,
-        node=None,
-        message=f"{name} scales integers only and is given {before.dtype} here, so {report.message}",
-        help="convert before anything makes floats of the pixels, or divide by 255 here",
-        because=(*report.because, (floats[-1], f"{floats[-1].api}: {before.dtype} from here on")),
-        fix=partial(_divide, graph, meant),
+        message=f"{name} scales integers only and is given {before.dtype}, so {report.message}",
+        help="convert before anything makes floats of the pixels, or divide by 255 instead",
+        because=because,
     )
+    if meant.calls and meant.source is not meant.calls[0][0]:
+        return replace(
+            report, because=(*because, (meant, f"{meant.api}: hands floats on as they are")), fix=None
+        )
+    return replace(report, op=meant, node=None, fix=partial(_divide, graph, meant))
 
 
 def _divide(graph: Graph, meant: Op, r: Rewriter) -> Fix | None:

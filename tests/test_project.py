@@ -79,6 +79,35 @@ def test_re_exports_and_relative_imports(tmp_path: Path) -> None:
     assert [finding.code for finding in check(tmp_path, files)] == ["NAN101"]
 
 
+def test_what_scales_no_floats_is_in_another_file(tmp_path: Path) -> None:
+    """What trains on the data is told where it does: the file of the pipeline trains nothing itself."""
+    pipeline = HEAD + (
+        "def picture(path):\n"
+        "    image = tf.image.resize(tf.io.decode_png(tf.io.read_file(path), channels=1), [28, 28])\n"
+        "    return tf.image.convert_image_dtype(image, tf.float32), tf.strings.length(path) % 2\n"
+        "def dataset(paths):\n    return tf.data.Dataset.from_tensor_slices(paths).map(picture).batch(8)\n"
+    )
+    files = {
+        "pipeline.py": pipeline,
+        "train.py": HEAD + "from pipeline import dataset\n"
+        "layers = [tf.keras.layers.Flatten(), tf.keras.layers.Dense(2, activation='softmax')]\n"
+        "model = tf.keras.Sequential(layers)\n"
+        "model.compile('sgd', 'sparse_categorical_crossentropy')\n"
+        "model.fit(dataset(['a.png', 'b.png']))\n",
+    }
+    (finding,) = [finding for finding in check(tmp_path, files) if finding.code == "NAN301"]
+    assert finding.span.start.row == 6
+    assert finding.message.startswith("convert_image_dtype scales integers only and is given float32")
+    assert finding.fix is None
+    assert "tf.image.convert_image_dtype: hands floats on as they are" in [
+        step.message for step in finding.related
+    ]
+    assert check(tmp_path, files, "pipeline.py") == []
+    first = "tf.image.convert_image_dtype(tf.io.decode_png(tf.io.read_file(path), channels=1), tf.float32)"
+    files["pipeline.py"] = pipeline.replace("tf.io.decode_png(tf.io.read_file(path), channels=1)", first)
+    assert "NAN301" not in [finding.code for finding in check(tmp_path, files)]
+
+
 def test_the_guard_is_in_another_file(tmp_path: Path) -> None:
     use = HEAD + "from model import probabilities\nfrom guards import guard\n" + USE
     files = {"model.py": MODEL, "guards.py": GUARD, "train.py": use + "loss = tf.math.log(guard(p))\n"}
