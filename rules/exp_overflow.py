@@ -40,7 +40,7 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-`softmax`, `reduce_logsumexp`, `softplus` and `sigmoid` are safe: the same value and gradient wherever both
+`softmax`, `reduce_logsumexp`, `cumulative_logsumexp`, `softplus` and `sigmoid` are safe: the same value and gradient wherever both
 are finite. In NumPy the largest element is subtracted first, which changes neither.
 
 ## References
@@ -174,6 +174,16 @@ def _options(form: ExpForm, r: Rewriter) -> str | None:
     """The axis and keepdims of the sum, as arguments; None where the stable form cannot have them."""
     if form.total is None:
         return ""
+    if form.stable == "cumulative_logsumexp":
+        given = {
+            name: form.total.args[name]
+            for name in ("axis", "exclusive", "reverse")
+            if name in form.total.args
+        }
+        spelled_out = {name: r.spell(value) for name, value in given.items()}
+        if None in spelled_out.values():
+            return None
+        return "".join(f", {name}={text}" for name, text in spelled_out.items())
     axis, keepdims = form.total.arg("axis"), form.total.arg("keepdims")
     words = "" if axis.literal is None else f", axis={r.spell(axis)}"
     if form.stable != "softmax":

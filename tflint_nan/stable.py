@@ -30,6 +30,7 @@ NAMES: dict[str, dict[str, str]] = {
         "softmax_cross_entropy": ("tf.nn.softmax_cross_entropy_with_logits",),
         "sigmoid_cross_entropy": ("tf.nn.sigmoid_cross_entropy_with_logits",),
         "logsumexp": ("tf.reduce_logsumexp", "keras.ops.logsumexp", "tf.reduce_logsumexp"),
+        "cumulative_logsumexp": ("tf.math.cumulative_logsumexp",),
         "softplus": ("tf.nn.softplus", "keras.ops.softplus", "keras.backend.softplus"),
         "expm1": ("tf.math.expm1", "keras.ops.expm1", "", "np.expm1"),
         "log1p": ("tf.math.log1p", "keras.ops.log1p", "", "np.log1p"),
@@ -120,6 +121,10 @@ def overflows(squashed: Op) -> bool:
     return power is not None and math.isinf(power.value.interval.hi)
 
 
+#: What adds up exponentials, or one to other numbers.
+_SUMS = frozenset({"sum", "mean", "cumsum", "add", "sub"})
+
+
 def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
     """The expression with a stable form that `exp` is the first part of."""
     z = exp.arg("x")
@@ -133,7 +138,7 @@ def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
                 bare = total is not None and total.arg("x").made_by("exp") is not None
                 exact = fraction[0].op is exp and bare
                 return ExpForm(root, "softmax", "inf / inf", z, total, exact)
-        for root in _takers(graph, consumer) if consumer.name in ("sum", "mean", "add", "sub") else ():
+        for root in _takers(graph, consumer) if consumer.name in _SUMS else ():
             form = _around_sum(exp, consumer, root)
             if form is not None:
                 return form
@@ -143,6 +148,8 @@ def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
 def _around_sum(exp: Op, consumer: Op, root: Op) -> ExpForm | None:
     """What `root` computes of `consumer`, a sum in which `exp` stands."""
     z = exp.arg("x")
+    if consumer.name == "cumsum":
+        return ExpForm(root, "cumulative_logsumexp", "infinite", z, consumer) if root.name == "log" else None
     if consumer.name in ("sum", "mean"):
         exact = consumer.name == "sum"
         return ExpForm(root, "logsumexp", "infinite", z, consumer, exact) if root.name == "log" else None
