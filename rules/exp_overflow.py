@@ -40,8 +40,8 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ```
 
 ## Fix safety
-`softmax`, `reduce_logsumexp`, `cumulative_logsumexp`, `softplus` and `sigmoid` are safe: the same value and gradient wherever both
-are finite. In NumPy the largest element is subtracted first, which changes neither.
+`softmax`, `reduce_logsumexp`, `cumulative_logsumexp`, `softplus` and `sigmoid` are safe: the same value and
+gradient wherever both are finite. In NumPy the largest element is subtracted first, which changes neither.
 
 ## References
 * Blanchard, Higham, Higham: Accurately computing the log-sum-exp and softmax functions. IMA J. Numer.
@@ -175,15 +175,12 @@ def _options(form: ExpForm, r: Rewriter) -> str | None:
     if form.total is None:
         return ""
     if form.stable == "cumulative_logsumexp":
-        given = {
-            name: form.total.args[name]
-            for name in ("axis", "exclusive", "reverse")
-            if name in form.total.args
-        }
-        spelled_out = {name: r.spell(value) for name, value in given.items()}
-        if None in spelled_out.values():
+        total = form.total
+        given = [name for name in ("axis", "exclusive", "reverse") if name in total.args]
+        texts = [r.spell(total.args[name]) for name in given]
+        if None in texts:
             return None
-        return "".join(f", {name}={text}" for name, text in spelled_out.items())
+        return "".join(f", {name}={text}" for name, text in zip(given, texts, strict=True))
     axis, keepdims = form.total.arg("axis"), form.total.arg("keepdims")
     words = "" if axis.literal is None else f", axis={r.spell(axis)}"
     if form.stable != "softmax":

@@ -6,7 +6,8 @@
 raw output of a layer, which nothing bounds, and rounding. The cosine of two vectors that are the same is 1 on
 paper and 1.0000001 in float32, as is `(trace(R.T @ S) - 1) / 2` of two rotations; `1 - cos ** 2`,
 `mean(x ** 2) - mean(x) ** 2` and squared distances by inner products, as `sum(a ** 2) - 2 * a @ b +
-sum(b ** 2)`, are 0 on paper and `-6e-8` in float32.
+sum(b ** 2)`, are 0 on paper and `-6e-8` in float32. To clip a cosine to 1 itself keeps the value, and leaves
+the infinite slope.
 
 ## Example
 ```python
