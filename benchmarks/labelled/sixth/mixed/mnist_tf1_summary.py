@@ -106,6 +106,6 @@ if __name__ == "__main__":
     p.add_argument("--max_steps", type=int, default=5000)
     p.add_argument("--learning_rate", type=float, default=0.01)
     p.add_argument("--dropout", type=float, default=0.9)
-    p.add_argument("--log_dir", default="/tmp/mnist_logs")
+    p.add_argument("--log_dir", default="logs/mnist")
     FLAGS, rest = p.parse_known_args()
     tf.app.run(main=main, argv=[sys.argv[0]] + rest)
