@@ -3,7 +3,8 @@
 ## Why is this bad?
 The log of 0 is `-inf` and the log of a negative number is NaN; both destroy every weight that their gradient
 reaches. It is reported where something on the way is known to get there: a relu, a one-hot label, a square, a
-sum of these, or the output of a trained layer that nothing bounds.
+sum of these, the spectrum of silence, or the output of a trained layer that nothing bounds. Recordings hold
+silence whose samples are all 0, and are padded with zeros: the spectrum of such a piece is exactly 0.
 
 Weights whose training is not seen are for `--strict`, as are sums of all there is. How often something occurs
 in data (a count, a sum of tests or one-hot labels), and what else is doubtful and has to be 0 in all of a row
@@ -48,7 +49,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.agreeing import ROLES, Agreeing, agreeing
-from tflint_nan.evidence import BINARY, Trail, is_made_up, onward
+from tflint_nan.evidence import BINARY, Trail, is_made_up, library, onward
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
@@ -65,6 +66,7 @@ _TERMS = frozenset({"add", "sub", "neg"})
 #: Positive, and 0 only by underflow.
 _POSITIVE = frozenset({"exp", "softplus"})
 _SUMS = frozenset({"sum", "mean"})
+_TRAINING = ("fit", "minimize", "gradients")
 
 
 @rule("NAN103", "unclipped-log", needs=[("log",)])
@@ -79,8 +81,8 @@ def check(graph: Graph) -> Iterator[Report]:
         yield explained(
             bad.trail,
             float(bad.result),
-            message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}, "
-            f"so this {sink.name} is {bad.result}",
+            message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}"
+            f"{' for silence or zero padding' * _is_silence(bad.trail)}, so this {sink.name} is {bad.result}",
             help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
             fix=partial(_fix, bad),
             level=_level(graph, bad.trail),
@@ -113,12 +115,18 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
     """
     if trail.chain[0].name == "variable" and not graph.differentiated(trail.sink):
         return False
+    if _is_silence(trail) and library(trail.sink) == "np" and not any(graph.ops(*_TRAINING)):
+        return False  # spectra are drawn as well
     summed = any(step.name in _SUMS for step in trail.steps)
     alone = all(step.name in _SUMS or step.flow == ("x",) for step in trail.steps)
     if trail.producer.name in BINARY and summed and alone:
         return False  # how often something occurs in the data
     underflow = trail.producer.name in _POSITIVE and not summed
     return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
+
+
+def _is_silence(trail: Trail) -> bool:
+    return any(op.name == "spectrum" for op, _ in trail.witness.inputs)
 
 
 def _fix(bad: BadLog, r: Rewriter) -> Fix | None:

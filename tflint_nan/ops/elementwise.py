@@ -112,12 +112,13 @@ _ABS = Real(abs, NON_NEGATIVE, turns=(0.0,))
 
 @operator("abs")
 def _abs(op: Op) -> Facts:
-    """The size of a number: of a complex one a real number, of which no more is known."""
+    """The size of a number: of a complex one a real number, 0 where that is."""
     x = op.arg("x")
     dtype = dtype_of(op, x)
     part = real_part(dtype)
     if part != dtype:
-        return Facts(NON_NEGATIVE, (), part, x.shape)
+        zeros = tuple(w for w in x.witnesses if w.value == 0.0)
+        return Facts(NON_NEGATIVE, zeros, part, x.shape)
     return facts(_ABS.over(x.interval.stored(dtype), dtype), mapped(abs, x, dtype), dtype, x.shape)
 
 

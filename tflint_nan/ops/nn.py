@@ -22,7 +22,7 @@ from tflint_nan.ops.points import (
 from tflint_nan.ops.reductions import sum_range
 from tflint_nan.ops.table import Call, Facts, Machine, operator
 from tflint_nan.ops.units import cosine, single
-from tflint_nan.value import Const, Items, Op, Shape, Value
+from tflint_nan.value import Const, Items, Op, Shape, Value, Witness
 
 _INF = math.inf
 
@@ -35,8 +35,13 @@ def _product(op: Op, values: list[Value], length: int | None, shape: Shape) -> F
     terms = values[0].interval.stored(dtype)
     for value in values[1:]:
         terms = corners(mul, terms, value.interval.stored(dtype)).stored(dtype)
-    kept = [w for value in values for w in value.witnesses if w.value == 0.0 and not w.inputs]
+    kept = [w for value in values for w in value.witnesses if w.value == 0.0 and _is_of_all(w)]
     return facts(sum_range(terms, length, dtype), kept, dtype, shape)
+
+
+def _is_of_all(zero: Witness) -> bool:
+    """Whether all elements are 0 with this one: it rests on nothing, or on silence."""
+    return all(op.name == "spectrum" for op, _ in zero.inputs)
 
 
 def _turned(op: Op, *names: str) -> bool | None:

@@ -1,4 +1,7 @@
-"""Signals: Fourier and cosine transforms, windows, frames. Of a spectrum no more is known than its format."""
+"""Signals: Fourier and cosine transforms, windows, frames.
+
+Of a spectrum its format is known, and that it is 0 for silence.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,60 @@ from tflint_nan.interval import EVERYTHING, UNIT, Interval, epsilon
 from tflint_nan.ops.bounds import bounded, complex_of, moved_freely, real_part
 from tflint_nan.ops.points import dtype_named, fresh, integer, is_given, is_numpy
 from tflint_nan.ops.table import Call, Facts, Machine, api, operator
-from tflint_nan.value import Const, Op, Value
+from tflint_nan.value import Const, Items, Op, Unknown, Value
 
 # ---- transforms
+
+#: Data as it comes: a recording may hold digital silence, and is padded with zeros.
+_RECORDED = frozenset({"parameter", "placeholder", "unknown_call", "zeros"})
+#: What leaves silence silent: op -> the operands that all have to be.
+_LINEAR = {
+    **dict.fromkeys(("add", "sub"), ("x", "y")),
+    **dict.fromkeys(("div", "neg", "abs", "square", "mean", "clip", "overwritten"), ("x",)),
+}
+#: How far a signal is followed.
+_NEAR = 64
+
+
+def _may_be_silent(x: Value) -> bool:
+    """Whether `x` is data, scaled, cut or filtered, so that all of a piece of it may be 0.
+
+    What a layer computes, random noise (as a dither adds it) and what is written in the program are not.
+    """
+    todo, seen = [x], set[int]()
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Items):
+            todo.extend(value.items)
+            continue
+        op = value.op
+        if op is None:
+            if not isinstance(value, Unknown) and value.literal != 0:
+                return False
+        elif op.serial not in seen and op.name not in _RECORDED:
+            seen.add(op.serial)
+            names = op.flow or _LINEAR.get(op.name, ())
+            if op.name == "mul":
+                names = [name for name in ("x", "y") if not _is_gain(op.arg(name))] or ("x",)
+            if not names or len(seen) > _NEAR:
+                return False
+            todo.extend(op.args[name] for name in names if name in op.args)
+    return True
+
+
+def _is_gain(factor: Value) -> bool:
+    """Whether a signal is multiplied by `factor`, and not the other way round: it is not 0, or a window."""
+    return 0.0 not in factor.interval or factor.made_by("window") is not None
 
 
 @operator("spectrum")
 def _spectrum(op: Op) -> Facts:
-    """A Fourier transform; NumPy's is computed in float64."""
+    """A Fourier transform, 0 for silence where it is one of a `signal`; NumPy's is computed in float64."""
     x = op.arg("x")
     known = complex_of(real_part(x.dtype))
-    return Facts(dtype="complex128" if is_numpy(op) else known or "complex64")
+    silent = op.arg("signal").literal is True and _may_be_silent(x)
+    dtype = "complex128" if is_numpy(op) else known or "complex64"
+    return Facts(EVERYTHING, fresh(op, 0.0) if silent else (), dtype)
 
 
 @operator("inverse_spectrum")
@@ -29,10 +75,14 @@ def _inverse_spectrum(op: Op) -> Facts:
 #: Cosine transforms are linear and have an inverse, so their results move as freely as their operand.
 moved_freely("cosine_transform overlap_and_add", "x")
 
-for _name in ("fft", "fft2d", "fft3d", "ifft", "ifft2d", "ifft3d"):
+#: The transforms of signals, piece by piece; of an image all pixels would have to be 0.
+_SIGNAL = Const(True)
+api("tf.signal.fft tf.fft", "spectrum", "input:x name", signal=_SIGNAL)
+for _name in ("fft2d", "fft3d", "ifft", "ifft2d", "ifft3d"):
     api(f"tf.signal.{_name} tf.{_name}", "spectrum", "input:x name")
 for _name in ("rfft", "rfft2d", "rfft3d"):
-    api(f"tf.signal.{_name}", "spectrum", "input_tensor:x fft_length name")
+    _known = Const(_name == "rfft")
+    api(f"tf.signal.{_name}", "spectrum", "input_tensor:x fft_length name", signal=_known)
     api(f"tf.signal.i{_name}", "inverse_spectrum", "input_tensor:x fft_length name")
 _ND = "fft_length axes norm name"
 for _name, _operator in (
@@ -41,7 +91,8 @@ for _name, _operator in (
 ):
     api(f"tf.signal.{_name}", _operator, f"input_tensor:x {_ND}")
     api(f"tf.{_name}", _operator, "input:x fft_length axes")
-api("tf.signal.stft", "spectrum", "signals:x frame_length frame_step fft_length window_fn pad_end name")
+_STFT = "signals:x frame_length frame_step fft_length window_fn pad_end name"
+api("tf.signal.stft", "spectrum", _STFT, signal=_SIGNAL)
 api(
     "tf.signal.inverse_stft",
     "inverse_spectrum",
@@ -56,8 +107,8 @@ api("tf.signal.overlap_and_add", "overlap_and_add", "signal:x frame_step name")
 for _name in ("fftshift", "ifftshift"):
     api(f"tf.signal.{_name}", "roll", "x axes name")
     api(f"np.fft.{_name}", "roll", "x axes")
-for _name in ("fft", "ifft", "rfft", "ihfft"):
-    api(f"np.fft.{_name}", "spectrum", "a:x n axis norm")
+api("np.fft.fft np.fft.rfft", "spectrum", "a:x n axis norm", signal=_SIGNAL)
+api("np.fft.ifft np.fft.ihfft", "spectrum", "a:x n axis norm")
 for _name in ("fft2", "ifft2", "fftn", "ifftn", "rfft2", "rfftn"):
     api(f"np.fft.{_name}", "spectrum", "a:x s axes norm")
 for _name in ("irfft", "hfft"):
