@@ -295,6 +295,25 @@ def test_numbers_that_are_reached(expression: str, reached: float) -> None:
     assert reached in np.asarray(eval(expression, {"tf": tf, "np": np, **constant}))
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "tf.signal.stft(p, 4, 2)",
+        "tf.abs(tf.signal.stft(p, 4, 2, pad_end=True)) ** 2",
+        "tf.matmul(tf.abs(tf.signal.stft(p, 4, 1)), tf.signal.linear_to_mel_weight_matrix(8, 3, 8000))",
+        "tf.tensordot(tf.abs(tf.signal.rfft(p[:, 1:] - 0.97 * p[:, :-1])), tf.ones([4, 2]), 1)",
+        "tf.abs(tf.signal.fft(tf.cast(p, tf.complex64)))",
+        "np.abs(np.fft.rfft(a * 0.5))",
+        "np.abs(np.fft.fft(a))",
+    ],
+)
+def test_spectra_of_silence(expression: str) -> None:
+    assert [(w.value, [op.name for op, _ in w.inputs]) for w in predicted(expression).witnesses] == [
+        (0.0, ["spectrum"])
+    ]
+    assert not np.any(computed(expression, 0.0))
+
+
 def test_small_samples_of_a_gamma_distribution() -> None:
     """NumPy's underflow to 0, so their logarithm is -inf at times; TensorFlow keeps them positive."""
     least = float(tf.reduce_min(tf.random.stateless_gamma([1000], [1, 2], 0.01)))
