@@ -50,7 +50,7 @@ def compile_model(machine: Machine, call: Call) -> Value:
         given = machine.new("compiled_loss", place)
         machine.set(model, "compiled_loss", given)
         machine.set(model, "loss", call.arg("loss"))
-        if not isinstance(machine.get(model, "train_step"), Function):
+        if not any(isinstance(machine.get(model, name), Function) for name in ("train_step", "compute_loss")):
             output = output_of(machine, model)
             args["loss"] = losses(machine, given, UNKNOWN, output)
             _measure(machine, metrics, output, at_argument(call, "metrics"))
@@ -205,15 +205,26 @@ def train(name: str) -> Handler:
 
 
 def _step(machine: Machine, call: Call, element: Value) -> None:
-    """One step of `fit` where the program's model has its own: with what a dataset yields.
+    """One step of `fit` where the program's model has its own, or its own loss: with what a dataset yields.
 
     Of arrays it gets batches, in a tuple or not, as the version of Keras has it: these are not known.
     """
     model = receiver(call)
-    step = None if model is None else machine.get(model, "train_step")
+    if model is None:
+        return
+    step, own = machine.get(model, "train_step"), machine.get(model, "compute_loss")
+    given = [call.arg(part) for part in ("x", "y") if part in call.args]
     if isinstance(step, Function):
-        given = [call.arg(part) for part in ("x", "y") if part in call.args]
-        machine.call(step, [unknown(machine, *given, call=call) if element is UNKNOWN else element], {})
+        batch = unknown(machine, *given, call=call) if element is UNKNOWN else element
+        machine.call(step, [batch], {})
+    elif isinstance(own, Function):
+        parts: Sequence[Value] = element.items if isinstance(element, Items) else (element, NONE)
+        if element is UNKNOWN:
+            parts = [unknown(machine, *given, call=call) for _ in range(2)]
+        batches = dict(zip(("x", "y"), parts, strict=False))
+        loss = machine.call(own, [], {**batches, "y_pred": output_of(machine, model)})
+        optimizer = model.attrs.get("optimizer", UNKNOWN)
+        machine.emit("minimize", {"optimizer": optimizer, "loss": loss}, call=call)
 
 
 def predict(machine: Machine, call: Call) -> Value:
