@@ -1,4 +1,4 @@
-"""NAN215 targets-out-of-range: a binary cross entropy is trained towards pictures that are not in [0, 1].
+"""NAN215 targets-out-of-range: a binary cross entropy is trained towards numbers that are not in [0, 1].
 
 ## Why is this bad?
 
@@ -8,8 +8,11 @@ that a network outputs is right. All outputs end at 1 (at 0 for a target below 0
 [-1, 1] have), where the sigmoid has no gradient. The loss is a large negative number that goes on falling, so
 training seems to go well. Keras clips p, which bounds the loss and takes the gradient away.
 
-The rule speaks where the target is shown to be the picture that the model is given (an autoencoder), with its
-range: a mask or a label that is read from a file may well be 0 and 1.
+Classes that are -1 and 1, as a hinge loss or a tanh wants them, are as wrong: a class of -1 is never learned,
+its score runs away. The rule speaks where the program writes the numbers itself (`np.where(y == 0, -1, 1)`,
+`2 * y - 1` of answers), and where the target is shown to be the picture that the model is given (an
+autoencoder): a mask or a label that is read from a file may well be 0 and 1, and a third number beside 0 and
+1 may mark what has no label.
 
 ## Example
 
@@ -50,7 +53,8 @@ fix (`pytest tests/test_training_proof.py -k NAN215`).
 
 ## Fix safety
 
-There is no fix: pixels are better scaled once, where they are loaded, for the model and for its targets.
+There is no fix: pixels are better scaled once, where they are loaded, for the model and for its targets, and
+classes of -1 and 1 may be what another loss of the program wants.
 
 ## References
 
@@ -63,6 +67,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from tflint_nan.evidence import number
 from tflint_nan.graph import DIFFERENTIATING, Graph, Report
 from tflint_nan.inputs import PICTURES, inputs_in
 from tflint_nan.interval import round_to
@@ -71,6 +76,7 @@ from tflint_nan.registry import rule
 from tflint_nan.targets import examples
 from tflint_nan.training import Entropy, ancestors, ends, entropies
 from tflint_nan.value import Const, Items, Op, Value
+from tflint_nan.written import written
 
 #: How far outside of [0, 1] a target is wrong: noise and brightness that are changed on purpose stay nearer.
 FAR_OFF = 0.5
@@ -79,16 +85,21 @@ _TAKING = ("slice", "split", "unstack", "gather")
 #: What Keras clips probabilities to.
 EPSILON = 1e-7
 #: Losses of one output and one target, each for itself.
-LOSSES = ("binary_crossentropy", "sigmoid_cross_entropy_with_logits")
+LOSSES = (
+    "binary_crossentropy",
+    "sigmoid_cross_entropy_with_logits",
+    "weighted_cross_entropy_with_logits",
+)
 
 
-@rule("NAN215", "targets-out-of-range", needs=[LOSSES, PICTURES, DIFFERENTIATING])
+@rule("NAN215", "targets-out-of-range", needs=[LOSSES, DIFFERENTIATING])
 def check(graph: Graph) -> Iterator[Report]:
-    """Binary cross entropies of pictures that reach far below 0 or above 1."""
+    """Binary cross entropies of classes and pictures that reach far below 0 or above 1."""
     for entropy in entropies(graph):
         op = entropy.op
         if op.name not in LOSSES or entropy.logits is None or not graph.in_loss(op):
             continue
+        yield from _of_classes(graph, entropy)
         found = _pictured(graph, entropy)
         if found is None:
             continue
@@ -102,6 +113,28 @@ def check(graph: Graph) -> Iterator[Report]:
             because=((picture, f"{picture.name}: values in {picture.value.interval}"),),
             witness=_witness(entropy, reached),
         )
+
+
+def _of_classes(graph: Graph, entropy: Entropy) -> Iterator[Report]:
+    """The report of targets that the program writes as other numbers than 0 and 1."""
+    op = entropy.op
+    for _, target in examples(graph, op, entropy.output.op or op, entropy.labels):
+        numbers = written(target)
+        far = next((one for one in numbers if abs(one - 0.5) > 0.5 + FAR_OFF), None)
+        if far is None or numbers.keys() >= {0.0, 1.0}:
+            continue
+        low, high = min(numbers), max(numbers)
+        between = f" and {high:g}" if len(numbers) == 2 else f" to {high:g}"
+        classes = f"{low:g}" + (between if low < high else "")
+        yield Report(
+            op=op,
+            message=f"{op.name} has no lower bound for targets outside of [0, 1], and these are {classes}: "
+            "outputs that saturate make it fall on and on",
+            help="train towards 0 and 1",
+            because=((numbers[far], f"{numbers[far].name}: {classes}"),),
+            witness=_witness(entropy, far),
+        )
+        return
 
 
 def _pictured(graph: Graph, entropy: Entropy) -> tuple[Op, float] | None:
@@ -140,11 +173,14 @@ def _key(value: Value) -> object:
     return value.value if isinstance(value, Const) else id(value if value.op is None else value.op)
 
 
-def _witness(entropy: Entropy, label: float) -> str:
-    """The loss of an output that is as far as numbers go on the side of the label."""
+def _witness(entropy: Entropy, label: float) -> str | None:
+    """The loss of an output that is as far as numbers go on the label's side; None for unknown weights."""
     if entropy.logits:
         z = FAR if label > 1 else -FAR
-        loss = max(z, 0.0) - z * label + math.log1p(math.exp(-abs(z)))
+        weight = number(entropy.op.arg("pos_weight")) if entropy.op.name.startswith("weighted_") else 1.0
+        if weight is None:
+            return None
+        loss = (1 - label) * z + (1 + (weight - 1) * label) * (math.log1p(math.exp(-abs(z))) + max(-z, 0.0))
         return f"label = {label:g}, logit = {z:g} -> loss = {loss:.4g}"
     p = round_to(1 - EPSILON if label > 1 else EPSILON, "float32")
     loss = -(label * math.log(p) + (1 - label) * math.log(1 - p))

@@ -329,6 +329,9 @@ def beyond_one(report: Report) -> None:
     output = float(shown["logit" if fused else "output"])
     if "logit" in shown and report.op.name == "binary_crossentropy":
         loss = partial(keras.losses.binary_crossentropy, from_logits=True)
+    if report.op.name == "weighted_cross_entropy_with_logits":
+        weight = report.op.arg("pos_weight").interval.lo
+        loss = partial(tf.nn.weighted_cross_entropy_with_logits, pos_weight=weight)
     assert about(shown["loss"], loss(label, tf.constant([output])))
     assert float(shown["loss"]) < 0
     assert float(shown["loss"]) < loss(label, tf.constant([output / 2 if fused else 0.5]))

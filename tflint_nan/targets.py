@@ -38,21 +38,13 @@ ONE_HOT = ("one_hot", "eye")
 NUMBERED = ("class_ids", "argmax", "random_integers")
 #: Ops that a squared error ends with.
 SQUARES = ("mean_squared_error", "squared_difference", "square", "pow", "mul")
-#: Ops that make class numbers, rows of zeros and a one, answers to yes-or-no questions.
-_CLASSES = (
-    *(*ONE_HOT, "class_ids", "random_integers"),
-    *(
-        "equal",
-        "not_equal",
-        "greater",
-        "greater_equal",
-        "less",
-        "less_equal",
-        "logical_and",
-        "logical_or",
-        "logical_not",
-    ),
+#: Answers to yes-or-no questions.
+ANSWERS = (
+    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal"),
+    *("logical_and", "logical_or", "logical_not"),
 )
+#: Ops that make class numbers, rows of zeros and a one, answers to yes-or-no questions.
+_CLASSES = (*ONE_HOT, "class_ids", "random_integers", *ANSWERS)
 #: Ops that hold what was given: no model computed it.
 _DATA = (
     *(*_CLASSES, "placeholder", "labels", "constant", "zeros", "ones", "csv", "tabular"),
