@@ -129,6 +129,21 @@ def a_column(machine: Machine, call: Call) -> Value:
     return machine.emit("column", {"x": call.arg("self"), "index": call.arg("item")}, call=call)
 
 
+#: What pandas computes of each group by this name, besides what is not followed.
+_SPREADS = {"std": "std", "var": "variance"}
+
+
+def of_groups(machine: Machine, call: Call) -> Value:
+    """`groups.transform("std")`: the spread of the group that each row is in, one feature by another.
+
+    Whatever else has a method of this name is not known.
+    """
+    spread = _SPREADS.get(str(call.arg("function").literal))
+    if spread is None:
+        return unknown(machine, *call.args.values(), *call.rest, *call.extra.values(), call=call)
+    return machine.emit(spread, {"x": call.arg("x"), "axis": Const(0), "keepdims": Const(True)}, call=call)
+
+
 api("sklearn.preprocessing.MinMaxScaler", make_scaler, "feature_range")
 api(
     "sklearn.preprocessing.StandardScaler sklearn.preprocessing.RobustScaler "
@@ -169,4 +184,5 @@ api(
     the_table,
     "self labels axis",
 )
+api("tensor.transform", of_groups, "self:x func:function")
 api("tensor.pop", a_column, "self item")
