@@ -49,7 +49,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.agreeing import ROLES, Agreeing, agreeing
-from tflint_nan.evidence import BINARY, Trail, is_made_up, library, onward
+from tflint_nan.evidence import BINARY, PASSING, Trail, is_made_up, library, onward
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
@@ -115,8 +115,8 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
     """
     if trail.chain[0].name == "variable" and not graph.differentiated(trail.sink):
         return False
-    if _is_silence(trail) and library(trail.sink) == "np" and not any(graph.ops(*_TRAINING)):
-        return False  # spectra are drawn as well
+    if _is_silence(trail) and not _is_of_features(graph, trail):
+        return False
     summed = any(step.name in _SUMS for step in trail.steps)
     alone = all(step.name in _SUMS or step.flow == ("x",) for step in trail.steps)
     if trail.producer.name in BINARY and summed and alone:
@@ -127,6 +127,17 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
 
 def _is_silence(trail: Trail) -> bool:
     return any(op.name == "spectrum" for op, _ in trail.witness.inputs)
+
+
+def _is_of_features(graph: Graph, trail: Trail) -> bool:
+    """Whether a silent piece of a recording takes the -inf into training.
+
+    NumPy's spectra are drawn as well, and decibels are bounded by those of the loudest piece.
+    """
+    if library(trail.sink) == "np" and not any(graph.ops(*_TRAINING)):
+        return False
+    takers = onward(graph, trail.sink, lambda op: op.name in PASSING or bool(op.flow))
+    return all(taker.name != "maximum" for taker in takers)
 
 
 def _fix(bad: BadLog, r: Rewriter) -> Fix | None:
