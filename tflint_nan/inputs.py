@@ -176,7 +176,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
 def _first_moved(value: Value) -> tuple[Op, str] | None:
     """The first step behind a loader that is written for numbers near 1, and its argument's name."""
     for op in sorted(_way(value), key=lambda op: op.serial):
-        if not _mixed(op) and not _mirrored(op) and (given := _moved(op)):
+        if not _mixed(op) and (given := _moved(op)):
             return op, "x" if op.arg("x") is given[0] else "y"
     return None
 
