@@ -304,7 +304,7 @@ CASES |= NUMERIC
 APART = {
     "where", "select", "join", "refine", "cast", "stack", "concat", "constant", "zeros", "ones", "one_hot",
     "eye", "mask", "range", "linspace", "random_normal", "random_uniform", "random_integers", "size", "shape",
-    "sparse_softmax_cross_entropy_with_logits",
+    "iterations", "sparse_softmax_cross_entropy_with_logits",
     # tests/test_ops_numeric.py
     "categorical", "cholesky", "count", "ctc_loss", "edit_distance", "mel_weights", "random_counts",
     "random_positive", "sampled_loss", "window",
@@ -633,6 +633,14 @@ INTEGER_KERNELS = {
 # ---- sources
 
 
+def _steps(count: int) -> tf.Tensor:
+    """What an optimizer says of the steps that it has done."""
+    optimizer, weight = tf.keras.optimizers.SGD(), tf.keras.Variable(1.0)
+    for _ in range(count):
+        optimizer.apply([tf.constant(0.0)], [weight])
+    return tf.convert_to_tensor(optimizer.iterations)
+
+
 @pytest.mark.parametrize("kind", FLOATS)
 def test_sources(kind: str) -> None:
     """Constants, indicators, ranges and samples against what TensorFlow makes."""
@@ -666,6 +674,7 @@ def test_sources(kind: str) -> None:
          tf.random.uniform((30, 40), -3, 9, tf.int32)),
         ("size", {"x": NONE}, tf.size(tf.zeros((3, 4)))),
         ("shape", {"x": operand(0, EVERYTHING, kind, (3, 4))}, tf.shape(tf.zeros((3, 4)))),
+        *(("iterations", {}, _steps(count)) for count in (0, 1, 3)),
     ]  # fmt: skip
     for name, args, real in made:
         if real is None:
