@@ -92,6 +92,16 @@ PARTS = {
 }
 
 
+#: Masks as numbers.
+MASKS = {
+    "signs": "m = given > 0\nprobe(m * 2 - 1)",
+    "signs of floats": "m = given > 0\nprobe(m * 2.0 - 1.0)",
+    "the others": "m = given > 0\nprobe(1 - m)",
+    "either of two": "m = given > 0\nprobe(m + m)",
+    "twice": "m = given > 0\nprobe(m * 2)",
+}
+
+
 def read(text: str) -> list[list[Value]]:
     """What the walk gives to each probe."""
     ops = build(Source("program.py", HEAD + text), {}).ops("unknown_call")
@@ -124,7 +134,7 @@ def test_what_is_written_is_in_the_range(text: str) -> None:
                 assert all(n in (None, m) for n, m in zip(value.shape, array.shape, strict=True))
 
 
-@pytest.mark.parametrize("text", cases(PARTS))
+@pytest.mark.parametrize("text", cases(PARTS | MASKS))
 def test_parts_of_what_is_not_known_are_different_numbers(text: str) -> None:
     given, computed = read("def f(given):\n" + textwrap.indent(text, "    ")), run(text)
     assert given

@@ -234,7 +234,7 @@ def dtype_of(op: Op, *values: Value) -> str | None:
     to the tensor's; NumPy operands among themselves widen. None where nothing is known.
     """
     names: list[str] = []
-    unknown = assumed = real = scalar = False
+    unknown = assumed = real = scalar = whole = False
     for value in values:
         if value.dtype == "float64" and value.shape == () and is_numpy(value.op):
             scalar = True  # np.sqrt(2.0) adopts like a Python number
@@ -242,6 +242,7 @@ def dtype_of(op: Op, *values: Value) -> str | None:
             names.append(value.dtype)
         elif isinstance(value, Const):
             real = real or isinstance(value.value, float)
+            whole = whole or not isinstance(value.value, bool)
         else:
             unknown = True
             assumed = assumed or bool(value.witnesses)
@@ -265,7 +266,9 @@ def dtype_of(op: Op, *values: Value) -> str | None:
     if all(name in INTEGERS for name in names):
         if real or scalar:
             return "float64" if is_numpy(op) or any(is_numpy(v.op) for v in values) else None
-        return max(names, key=lambda name: INTEGERS[name][1])
+        widest = max(names, key=lambda name: INTEGERS[name][1])
+        # Where a mask meets a number, only NumPy computes with it.
+        return "int64" if widest == "bool" and whole else widest
     return names[0]
 
 
