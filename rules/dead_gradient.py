@@ -58,10 +58,10 @@ with the fix (`pytest tests/test_training_proof.py -k NAN216`).
 
 ## Fix safety
 
-Unsafe: the loss becomes another one, which is smooth. `tf.sign` becomes `tf.tanh`; a probability that is
-rounded, or asked whether it is above a number, becomes the probability itself, as in a soft Dice or F1 loss.
-Where a term has another operation without a gradient as well, there is no fix. In a hidden layer the gradient
-is handed on past the operation, as a straight-through estimator does it.
+Unsafe: the loss becomes another one, which is smooth. `tf.sign` becomes `tf.tanh`, and that of a tanh the
+tanh itself; a probability that is rounded, or asked whether it is above a number, becomes the probability
+itself, as in a soft Dice or F1 loss. Where a term has another operation without a gradient as well, there is
+no fix. In a hidden layer the gradient is handed on past the operation, as a straight-through estimator does it.
 
 ## References
 
@@ -178,6 +178,9 @@ def _smooth(stop: Op, r: Rewriter) -> bool:
     x = stop.nodes.get("x")
     if x is None or is_read_out(stop):
         return False
+    if stop.name == "sign" and stop.arg("x").made_by("tanh") is not None:
+        r.replace(stop.node, "{x}", x=x)
+        return True
     if stop.name == "sign":
         f = spelled(r, stop, "tanh")
         if f is not None:
