@@ -61,7 +61,7 @@ with the fix (`pytest tests/test_training_proof.py -k NAN216`).
 Unsafe: the loss becomes another one, which is smooth. `tf.sign` becomes `tf.tanh`, and that of a tanh the
 tanh itself; a probability that is rounded, or asked whether it is above a number, becomes the probability
 itself, as in a soft Dice or F1 loss. Where a term has another operation without a gradient as well, there is
-no fix. In a hidden layer the gradient is handed on past the operation, as a straight-through estimator does it.
+no fix. In a hidden layer the gradient is handed on past the operation, as a straight-through estimator does.
 
 ## References
 
