@@ -86,7 +86,8 @@ NOT_INSTALLED = {
 OF_TABLES = {
     "abs", "add", "as_matrix", "at", "div", "drop", "drop_duplicates", "dropna", "fillna", "head", "iat",
     "iloc", "ix", "loc", "median", "mul", "multiply", "pop", "pow", "rename", "reset_index", "sample",
-    "set_index", "sort_values", "sub", "subtract", "tail", "to_frame", "to_numpy", "truediv", "values",
+    "set_index", "sort_values", "sub", "subtract", "tail", "to_frame", "to_numpy", "transform",
+    "truediv", "values",
 }  # fmt: skip
 
 
