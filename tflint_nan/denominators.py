@@ -82,13 +82,10 @@ def _is_of_risk_sets(value: Value) -> bool:
     op = value.op
     if op is None or op.name != "sub":
         return False
-    before = op.arg("y").op if _is_cumulative(op.arg("y")) else None
-    score = bare(op.arg("x")).op
-    return before is not None and score is not None and is_trained(score)
-
-
-def _is_cumulative(value: Value) -> bool:
-    return value.op is not None and any(op.name in _CUMULATIVE for op, _ in ancestors(value.op))
+    score, before = bare(op.arg("x")).op, op.arg("y").op
+    if score is None or before is None or not is_trained(score):
+        return False
+    return any(step.name in _CUMULATIVE for step, _ in ancestors(before))
 
 
 def _data(value: Value) -> Op | None:

@@ -150,7 +150,7 @@ def _bodies(statements: Iterable[ast.stmt], lines: Sequence[str], around: tuple[
 
 
 def _end(lines: Sequence[str], row: int, indent: str) -> int:
-    """The row behind the comments that belong to the block which ends in front of `row`."""
+    """The row behind the comments and blanks that belong to the block which ends in front of `row`."""
     end = row
     while row < len(lines) and (not lines[row].strip() or lines[row].lstrip(" \t").startswith("#")):
         row += 1

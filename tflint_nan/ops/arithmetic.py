@@ -53,7 +53,6 @@ from tflint_nan.ops.units import reached
 from tflint_nan.value import Const, Op, Value, Witness
 
 _INF = math.inf
-_NAN = math.nan
 
 
 def operands(op: Op) -> tuple[Value, Value]:

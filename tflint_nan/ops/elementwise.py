@@ -61,7 +61,6 @@ from tflint_nan.ops.points import (
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.value import Const, Op, Value, Witness
 
-_NAN = math.nan
 _INF = math.inf
 _SIGNED_UNIT = Interval(-1.0, 1.0)
 
