@@ -100,13 +100,10 @@ def check(graph: Graph) -> Iterator[Report]:
         help = "use divide_no_nan where 0 / 0 should be 0, or keep the divisor above 0"
         if lost:
             help = "use a larger epsilon, or compute this in float32"
-        if zero.known is not None:
-            about = zero.known.message
         if zero.off:
             about = f"{about}: the number that is added to it is 0"
-        if zero.option is not None:
-            about = "the divisor is a setting that is 0 by default, so this division is infinite or NaN"
-            help = "give the setting a default above 0, or keep the divisor at 1 or more with maximum"
+        if zero.told is not None:
+            about, help = zero.told.message, zero.told.help or help
         report = explained(
             zero.trail,
             zero.quotient,
@@ -115,10 +112,10 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, zero),
             # That it gets to 0 is what the epsilon says.
             level=Level.DEFAULT if lost and zero.level is Level.STRICT else zero.level,
-            asked=zero.known is not None or zero.off,
+            asked=zero.told is not None or zero.off,
         )
-        if zero.option is not None:
-            report = replace(report, because=((zero.option, "0 by default"), *report.because))
+        if zero.told is not None:
+            report = replace(report, because=(*zero.told.because, *report.because))
         yield blamed(graph, report) if lost else report
 
 
@@ -131,7 +128,7 @@ def _fix(zero: ZeroDivisor, r: Rewriter) -> Fix | None:
     sink, producer, node = trail.sink, trail.producer, trail.sink.nodes.get(name)
     if node is None:
         return None
-    if zero.option is not None:
+    if zero.told is not None and not zero.told.known:
         r.decline("what to do without the setting is not known")
         return None
     low = bounds(trail.value)[0]

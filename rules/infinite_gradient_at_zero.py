@@ -59,10 +59,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.backprop import ROOTS
-from tflint_nan.evidence import Trail, library, same
+from tflint_nan.evidence import Trail, library
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import smallest
+from tflint_nan.ops.points import same
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.roots import infinite_roots

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tflint_nan.evidence import BINARY, NEAR, number, same
+from tflint_nan.evidence import BINARY, NEAR, number
 from tflint_nan.graph import Graph
+from tflint_nan.ops.points import same
 from tflint_nan.value import Op
 from tflint_nan.vectors import on_diagonal
 from tflint_nan.zeros import bounded, is_deviation

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tflint_nan.evidence import Trail, ancestors, is_trained, number, onward, same, squasher
+from tflint_nan.evidence import Trail, ancestors, is_trained, number, onward, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.interval import INTEGERS, epsilon
+from tflint_nan.ops.points import same
 from tflint_nan.value import Op, Value, Witness, sources
 from tflint_nan.vectors import squared
 

@@ -1,14 +1,14 @@
-"""Data that a loss is divided by although some batch has 0 there: by the part that it has in the loss."""
+"""What is known of a divisor beside its range: data that a loss is divided by, which is 0 in some batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import Trail, ancestors, is_made_up, is_trained, number, same
+from tflint_nan.evidence import Trail, ancestors, is_made_up, is_trained, number
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
-from tflint_nan.ops.points import bare
+from tflint_nan.ops.points import bare, same
 from tflint_nan.value import Op, Value, Witness
 
 #: Sums over the rows before each, which are the sets at risk where rows are sorted by time.
@@ -17,21 +17,32 @@ _CUMULATIVE = frozenset({"cumsum", "cumulative_logsumexp"})
 
 @dataclass(frozen=True, slots=True)
 class Denominator:
-    """Data that a loss is divided by.
+    """A divisor that is 0 at some time for a reason that is known.
 
     Attributes:
-        trail: from the data, assumed to be 0, to the division.
+        trail: from what is 0 then to the division.
         message: what happens, see `Report`.
-        level: DEFAULT where the quotient is shown to be minimised.
+        level: how sure that is.
+        quotient: what the division gives; None where it may be infinite or NaN.
+        help: what to write instead, see `Report`; None where it is as everywhere.
+        because: where the reason stands, see `Report`.
+        known: whether what to divide by instead is known.
     """
 
     trail: Trail
     message: str
     level: Level
+    quotient: float | None = None
+    help: str | None = None
+    because: tuple[tuple[Op, str], ...] = ()
+    known: bool = True
 
 
 def denominator(graph: Graph, sink: Op) -> Denominator | None:
-    """What is known of a divisor that is data, None where nothing is; its interval has to hold 0."""
+    """What is known of a divisor that is data, None where nothing is; its interval has to hold 0.
+
+    Its level is DEFAULT where the quotient is shown to be minimised.
+    """
     shown = graph.differentiated(sink)
     if sink.name != "div" or shown is False or 0 not in sink.arg("y").interval:
         return None

@@ -22,14 +22,13 @@ from tflint_nan.evidence import (
     is_written_in,
     library,
     number,
-    same,
     squasher,
     trails,
 )
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.ops.parts import takes_all
-from tflint_nan.ops.points import bare
+from tflint_nan.ops.points import bare, same
 from tflint_nan.roots import infinite_roots
 from tflint_nan.shielding import is_asked_about, is_looked_at, monitored_only, shielded
 from tflint_nan.unset import unset
@@ -58,22 +57,20 @@ class ZeroDivisor:
         argument: the division's argument that it is.
         quotient: what the division gives; None where it may be infinite or NaN.
         crosses: True where an epsilon is added to what has either sign.
-        known: what is known of a divisor that is data, by the part that it has in the loss.
-        option: the declaration of the setting that it is, where that is 0 by default.
+        told: what is known of the divisor beside its range.
         off: True where a number is added that the program sets to 0, and masks or labels make the rest 0.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
             is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
-            with more, and where all there is has to. Of known data, as sure as that is; of a setting DEFAULT.
+            with more, and where all there is has to. As sure as what is told, where something is.
     """
 
     trail: Trail
     argument: str
     quotient: float | None
     crosses: bool
-    known: Denominator | None
+    told: Denominator | None
     level: Level
-    option: Op | None = None
     off: bool = False
 
 
@@ -85,9 +82,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         name = "y" if sink.name == "div" else "x"
         setting = unset(graph, sink, name)
         if setting is not None:
-            yield ZeroDivisor(
-                setting.trail, name, setting.quotient, False, None, Level.DEFAULT, setting.option
-            )
+            yield ZeroDivisor(setting.trail, name, setting.quotient, False, setting, setting.level)
             continue
         data = denominator(graph, sink)
         found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
@@ -116,15 +111,15 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
         if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
             continue
-        known = data if data is not None and trail.producer is data.trail.producer else None
-        level = known.level if known is not None else _level(graph, trail)
+        told = data if data is not None and trail.producer is data.trail.producer else None
+        level = told.level if told is not None else _level(graph, trail)
         # Who adds a number expects a 0 without it.
         off = _is_off(graph, trail)
         if off:
             level = Level.STRICT if level is Level.OPTIONAL else Level.DEFAULT
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        yield ZeroDivisor(trail, name, _quotient(trail), crosses, known, level, None, off)
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, told, level, off)
 
 
 def _has_one(op: Op) -> bool:

@@ -7,10 +7,10 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tflint_nan.evidence import Trail, is_trained, number, same
+from tflint_nan.evidence import Trail, is_trained, number
 from tflint_nan.interval import above
 from tflint_nan.ops import functions, special_functions
-from tflint_nan.ops.points import integers
+from tflint_nan.ops.points import integers, same
 from tflint_nan.ops.units import factors, over_lengths
 from tflint_nan.value import Items, Op, Value, Witness
 from tflint_nan.vectors import apart, is_unit, made, squared, terms

@@ -14,6 +14,7 @@ import libcst as cst
 from tflint_nan.graph import Graph, is_lost
 from tflint_nan.interval import DEFAULT_FORMAT, EVERYTHING, Interval, round_to
 from tflint_nan.ops.configuration import start
+from tflint_nan.ops.points import same
 from tflint_nan.ops.table import APIS, OPERATORS
 from tflint_nan.value import Const, Items, Op, Tensor, Value, Witness, sources
 
@@ -214,15 +215,6 @@ def plus_one(value: Value) -> Op | None:
         if number(one) == 1:
             return other.made_by("exp")
     return None
-
-
-def same(a: Value, b: Value) -> bool:
-    """Whether two values are known to be the same numbers.
-
-    Parts of what is not known come from the same op, and may be different ones.
-    """
-    made = isinstance(a, Tensor) and isinstance(b, Tensor) and a.op is b.op
-    return a is b or made or (number(a) is not None and number(a) == number(b))
 
 
 def complement(value: Value) -> Value | None:

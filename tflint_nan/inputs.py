@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from tflint_nan.evidence import complement, number, onward, same
+from tflint_nan.evidence import complement, number, onward
 from tflint_nan.graph import Graph
+from tflint_nan.ops.points import same
 from tflint_nan.training import LINEAR, ancestors, compiles, ends, made_only_by
 from tflint_nan.value import NONE, Binding, Items, Object, Op, Scope, Value, sources
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflint_nan.evidence import exp_in, library, number, plus_one, quotient, same, squasher
+from tflint_nan.evidence import exp_in, library, number, plus_one, quotient, squasher
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
+from tflint_nan.ops.points import same
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Items, Op, Shape, Value
 

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from tflint_nan.denominators import Denominator
 from tflint_nan.evidence import LIBRARIES, Trail, ancestors, at, number
+from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.ops.points import bare
 from tflint_nan.shielding import is_asked_about, monitored_only, shielded
 from tflint_nan.value import Op, Value, Witness
 
 
-@dataclass(frozen=True, slots=True)
-class Unset:
-    """A division by a setting that is 0 by default.
+def unset(graph: Graph, sink: Op, name: str) -> Denominator | None:
+    """What is known of the divisor `name` that is a setting, 0 by default, which nothing asks for.
 
-    Attributes:
-        option: where the setting is declared.
-        trail: from what is divided to the division.
-        quotient: NaN where what is divided is known to be 0 at some time, else an infinity.
-    """
-
-    option: Op
-    trail: Trail
-    quotient: float
-
-
-def unset(graph: Graph, sink: Op, name: str) -> Unset | None:
-    """The setting that the argument `name` of a division is, if it is 0 by default and nothing asks for it.
-
-    Python's own division raises an exception, so one of the operands has to be an array.
+    Python's own division raises an exception, so one of the operands has to be an array. The quotient is NaN
+    where what is divided is known to be 0 at some time, else an infinity.
     """
     divisor = sink.arg(name)
     if number(divisor) != 0:
@@ -41,10 +28,19 @@ def unset(graph: Graph, sink: Op, name: str) -> Unset | None:
         return None
     started = _started(graph, sink) if sink.name == "div" else None
     trail = started or Trail(divisor, Witness(0.0), (sink,), sink, ())
-    found = Unset(option, trail, math.inf if started is None else math.nan)
     if shielded(graph, trail, nan=started is not None) or is_asked_about(graph, trail):
         return None
-    return None if monitored_only(graph, sink) else found
+    if monitored_only(graph, sink):
+        return None
+    return Denominator(
+        trail,
+        "the divisor is a setting that is 0 by default, so this division is infinite or NaN",
+        Level.DEFAULT,
+        quotient=math.inf if started is None else math.nan,
+        help="give the setting a default above 0, or keep the divisor at 1 or more with maximum",
+        because=((option, "0 by default"),),
+        known=False,
+    )
 
 
 def _option(graph: Graph, value: Value) -> Op | None:

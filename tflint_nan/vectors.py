@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tflint_nan.evidence import is_epsilon, number, same
+from tflint_nan.evidence import is_epsilon, number
 from tflint_nan.ops.choices import MIRRORED, TESTS
+from tflint_nan.ops.points import same
 from tflint_nan.ops.units import normalised
 from tflint_nan.value import Op, Value
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from tflint_nan.evidence import at, is_trained, number, same, squasher
+from tflint_nan.evidence import at, is_trained, number, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
 from tflint_nan.ops.configuration import start
+from tflint_nan.ops.points import same
 from tflint_nan.value import NONE, Items, Op, Value, Witness
 from tflint_nan.vectors import apart, at_equal
 

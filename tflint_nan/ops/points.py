@@ -350,8 +350,10 @@ def bare(value: Value, through: frozenset[str] = _IN_PLACE) -> Value:
 
 
 def same(a: Value, b: Value) -> bool:
-    """True where both are shown to hold the same numbers (the same op's output)."""
-    return _is_one(bare(a), bare(b))
+    """True where both are shown to hold the same numbers: one op's output, or one constant."""
+    a, b = bare(a), bare(b)
+    one, other = a.interval, b.interval
+    return a is b or _is_one(a, b) or (one.is_point and one.lo == other.lo and other.is_point)
 
 
 def aligned(a: Value, b: Value) -> bool:
