@@ -1,4 +1,4 @@
-"""What is found of labelled programs: `python benchmarks/labelled.py [FOLDER] [--lines]`.
+"""What is found of labelled programs: `python benchmarks/labelled.py [FOLDER] [--labels FILE] [--lines]`.
 
 The programs in `benchmarks/labelled/` are training programs as people write them, in one file or several:
 those in `first/` were read to make the analysis see further, those in `second/`, `third/` and `fourth/` came
@@ -7,6 +7,9 @@ labelled lines: `# BUG: kind, why` where a run can reach NaN or Inf,
 in a value or in a gradient, or cannot learn; `# SAFE: why` where it looks so and cannot; `# MAYBE` for
 matters of taste. A label counts as found where a finding stands on its line, or names it as the place that a
 call leads to.
+
+Of programs that are elsewhere, `--labels` gives the bugs: a line for each, `path:row kind`, the path from FOLDER.
+`benchmarks/known/` has such lists of public sets.
 """
 
 from __future__ import annotations
@@ -36,6 +39,20 @@ def labels(folder: Path) -> dict[Place, tuple[str, str]]:
     return found
 
 
+def listed(file: Path, folder: Path) -> dict[Place, tuple[str, str]]:
+    """The same of a list of bugs; what is missing in the folder is no label."""
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            place, kind = line.rsplit(" ", 1)
+            name, row = place.rsplit(":", 1)
+            if (folder / name).is_file():
+                found[(folder / name).resolve(), int(row)] = "BUG", kind
+            else:
+                print(f"not there: {name}")
+    return found
+
+
 def findings(folder: Path, *options: str) -> list[dict[str, Any]]:
     """The findings in all programs, as the command prints them."""
     command = [sys.executable, "-m", "tflint_nan", "check", "--isolated", "--no-cache", "--exit-zero"]
@@ -60,10 +77,11 @@ def main() -> None:
     """Print the table in Markdown and, with `--lines`, what was missed and what stands on other lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--labels", type=Path)
     parser.add_argument("--lines", action="store_true")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    labelled = labels(folder)
+    labelled = labels(folder) if options.labels is None else listed(options.labels, folder)
     shown = {"default": findings(folder), "--strict": findings(folder, "--strict")}
     spoken = {name: set().union(*map(places, some)) for name, some in shown.items()}
     bugs: Counter[str] = Counter()
