@@ -8,8 +8,8 @@ in a value or in a gradient, or cannot learn; `# SAFE: why` where it looks so an
 matters of taste. A label counts as found where a finding stands on its line, or names it as the place that a
 call leads to.
 
-Of programs that are elsewhere, `--labels` gives the bugs: a line for each, `path:row kind`, the path from FOLDER.
-`benchmarks/known/` has such lists of public sets.
+Of programs that are elsewhere, `--labels` gives the bugs: a line for each, `path:row kind`, the path from
+FOLDER. `benchmarks/known/` has such lists of public sets.
 """
 
 from __future__ import annotations
