@@ -496,6 +496,11 @@ def inputs_of(trace: Trace, ordinary: dict[str, np.ndarray]) -> dict[str, np.nda
             give(operand(op, "x"), row, trace, values, -1 if axis is None else axis)
         elif op.name in ("std", "variance"):
             give(operand(op, "x"), partial(head, 1.0, 1.0), trace, values)
+        elif op.name == "sum" and number == 1 and operand(op, "x").name == "exp":
+            # Of these exponentials one is 1: that of the logit which is assumed, or of the next.
+            logits = operand(operand(op, "x"), "x")
+            logit = dict(trace.inputs)[logits]
+            give(logits, partial(pair, logit, 0.0 if logit else -104.0, -104.0), trace, values)
         else:
             # What is less its maximum is 0 for the maximum.
             give(op, partial(head, number, 0.0 if op.name == "sub" else number), trace, values)
@@ -504,6 +509,10 @@ def inputs_of(trace: Trace, ordinary: dict[str, np.ndarray]) -> dict[str, np.nda
 
 def head(first: float, others: float, n: int) -> list[float]:
     return [first] + [others] * (n - 1)
+
+
+def pair(first: float, second: float, others: float, n: int) -> list[float]:
+    return [first, second] + [others] * (n - 2)
 
 
 @pytest.mark.parametrize("program", EXECUTED, ids=lambda program: program.id)

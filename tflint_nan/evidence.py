@@ -152,7 +152,8 @@ def _trail(value: Value, witness: Witness, chain: tuple[Op, ...]) -> Trail:
 
 
 def _hands_on(op: Op) -> bool:
-    return (op.name in PASSING or bool(op.flow)) and squasher(op) is None
+    unsigned = op.name == "abs" and op.arg("x").interval.lo >= 0
+    return (op.name in PASSING or bool(op.flow) or unsigned) and squasher(op) is None
 
 
 def squasher(op: Op) -> str | None:

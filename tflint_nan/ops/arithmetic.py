@@ -48,6 +48,7 @@ from tflint_nan.ops.points import (
     real_dtype,
     same,
 )
+from tflint_nan.ops.repeats import alike
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.ops.units import reached
 from tflint_nan.value import Const, Op, Value, Witness
@@ -190,9 +191,27 @@ def _div(op: Op) -> Facts:
     dtype = real_dtype(op, x, y)
     a, b = ends(x, y, dtype)
     interval = Interval(1.0, 1.0) if aligned(x, y) else quotient(a, b).stored(dtype)
-    if a.lo >= 0.0 and part_of(y, x) is not None:
+    total = part_of(y, x) if a.lo >= 0.0 else None
+    if total is not None:
         interval = interval.meet(UNIT) or UNIT
-    return facts(interval, (*reached(op), *combined(div, (x, y), dtype)), dtype, broadcast(x.shape, y.shape))
+    witnesses = (*reached(op), *_shares(op, total), *combined(div, (x, y), dtype))
+    return facts(interval, witnesses, dtype, broadcast(x.shape, y.shape))
+
+
+def _shares(op: Op, total: Op | None) -> tuple[Witness, ...]:
+    """What exponentials of what training moves are divided by their `total`: 0 and 1, as in a softmax.
+
+    One is not as large as another: at 0 and -104 the total is 1, of which they are 1 and 0.
+    """
+    x, y = operands(op)
+    power = x.made_by("exp")
+    alone = x.shape is not None and x.shape == y.shape  # a total of one
+    if total is None or power is None or alone or not is_unbounded(power.arg("x")):
+        return ()
+    shown = (0.0, 1.0) if y.made_by("sum") is total else (0.0,)
+    beside = Witness(1.0, ((total, 1.0),))
+    shares = ((w.value, beside.joined(w)) for w in x.witnesses if w.value in shown)
+    return tuple(Witness(share, inputs) for share, inputs in shares if inputs is not None)
 
 
 def part_of(y: Value, x: Value) -> Op | None:
@@ -203,7 +222,7 @@ def part_of(y: Value, x: Value) -> Op | None:
     for _ in range(4):
         total = y.made_by("sum")
         if total is not None:
-            return total if same(total.arg("x"), x) else None
+            return total if same(total.arg("x"), x) or alike(total.arg("x"), x) else None
         op = y.op
         if op is None or op.name not in ("add", "maximum"):
             return None
