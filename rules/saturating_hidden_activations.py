@@ -8,7 +8,8 @@ it: after three sigmoids at most 1/64 is left of it, usually far less, so the fi
 hand-written networks that shows as activations of 1e-100 and a loss that stands still.
 
 Normalisation between the layers keeps the sums where the slope is largest, so it makes this silent. So
-does a residual connection, which leads around the activations. Tanh has the slope 1 at 0 and is usual in
+does a residual connection, which leads around the activations. A chain of sigmoids through which no gradient
+goes, such as the sampling of a Boltzmann machine, is silent. Tanh has the slope 1 at 0 and is usual in
 reinforcement learning, for differential equations and in autoencoders; it is reported when the code is
 selected.
 
@@ -63,7 +64,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.architecture import LAYERS, Network, everywhere
+from tflint_nan.architecture import LAYERS, Network, everywhere, may_hand_back
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -84,7 +85,7 @@ def check(graph: Graph) -> Iterator[Report]:
     network = Network(graph)
     told: set[int] = set()
     for names, level in ((FLAT, Level.DEFAULT), (FLAT | {"tanh"}, Level.OPTIONAL)):
-        rows = [row for row in network.rows(names) if len(row) >= ROW]
+        rows = [row for row in network.rows(names) if len(row) >= ROW and may_hand_back(graph, row)]
         rows = [row for row in rows if told.isdisjoint(op.serial for op in row)]
         all_of_them = [op for row in rows for op in row]
         told |= {op.serial for op in all_of_them}

@@ -73,6 +73,7 @@ from tflint_nan.architecture import (
     is_factor,
     is_trained,
     kernel,
+    may_hand_back,
     units,
     width,
 )
@@ -92,7 +93,7 @@ def check(graph: Graph) -> Iterator[Report]:
     shared = {id(op.node) for op in network.layers if op.serial not in firsts}
     for op, following in stacked:
         wide = _is_wide(op, following)
-        if wide is False:
+        if wide is False or not may_hand_back(graph, (op, following)):
             continue
         yield Report(
             op=op,

@@ -230,6 +230,21 @@ def fed(graph: Graph, op: Op) -> Op | None:
     return found[0] if is_layer(found[0]) else None
 
 
+def may_hand_back(graph: Graph, chain: Sequence[Op]) -> bool:
+    """Whether a gradient may come back through layers or activations that follow each other.
+
+    False where it is shown that nothing differentiates what the last one gives. A chain that reads a kernel
+    again is a network of tied weights, or one that is run there and back to draw samples (a Boltzmann machine,
+    whose weights the program moves without a gradient): of it the gradient has to be shown.
+    """
+    taken = graph.differentiated(chain[-1])
+    if taken is None:
+        layers = (layer_before(op.value)[0] for op in chain)
+        kernels = [made.serial for layer in layers if layer is not None and (made := kernel(layer))]
+        return len(set(kernels)) == len(kernels)
+    return taken
+
+
 def outputs(graph: Graph) -> frozenset[int]:
     """The ops, by serial number, that make a loss's prediction, or the output of a model object."""
     given = [op.arg("y_pred") for op in graph.ops() if "y_pred" in op.args]
