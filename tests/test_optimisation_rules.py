@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,12 @@ y = tf.constant([[1.0], [2.0], [3.0]])
 w, b = tf.Variable(tf.zeros([2, 1])), tf.Variable([0.1])
 """
     + TAPE.replace("{loss}", "tf.reduce_mean(tf.square(tf.matmul(x, w) + b - y))"),
+    "a matrix on the right": """
+x = tf.constant([[1.0, 3.0, 0.5], [2.0, -1.0, 1.0]])
+y = tf.constant([[1.0, 2.0, 3.0]])
+w, b = tf.Variable(tf.zeros([1, 2])), tf.Variable([0.1])
+"""
+    + TAPE.replace("{loss}", "tf.reduce_mean(tf.square(tf.matmul(w, x) + b - y))"),
     "a layer": KERAS.format(data="x = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 0.0]])\ny = x[:, :1] * 2"),
     "one feature": KERAS.format(data="x = np.arange(0.0, 5.0, 0.5)\ny = x * 2"),
     "standardised": KERAS.format(
@@ -98,6 +105,24 @@ loss = model.fit(x, y, epochs=60, batch_size=1, verbose=0).history["loss"][-1]
     # The lowest rate that is reported, to a tenth.
     texts = (text.replace("{rate}", repr(0.005 * 1.1**step)) for step in range(100))
     assert not trained(next(text for text in texts if limits(text))) < 1e6
+
+
+@pytest.mark.parametrize("drawn", ["uniform(-8.0, 8.0, 8)", "normal(1.0, 2.0, 12)", "rand(8)"])
+def test_rates_that_nearly_all_draws_do_not_bear(drawn: str) -> None:
+    import tensorflow as tf
+
+    text = f"x = np.random.{drawn}" + LINE.replace(
+        "x = tf.constant(np.linspace(0.0, 4.0, 9), dtype=tf.float32)", ""
+    )
+    text += TAPE.replace("{loss}", "tf.reduce_mean(tf.square(w * x + b - y))")
+    rates = [0.005 * 1.02**k for k in range(400)]
+    least = rates[bisect_left(rates, True, key=lambda rate: bool(limits(text.replace("{rate}", repr(rate)))))]
+    np.random.seed(1)
+    x = np.stack([eval(f"np.random.{drawn}") for _ in range(4000)])
+    features = np.stack([x, np.ones_like(x)], axis=-1)
+    hessians = tf.matmul(features, features, transpose_a=True) * 2 / x.shape[1]
+    steepest = tf.linalg.eigvalsh(hessians)[:, -1].numpy()
+    assert 0.85 <= np.mean(steepest * least > 2) <= 0.95
 
 
 @pytest.fixture

@@ -9,15 +9,19 @@ features with one row for each sample. Gradient descent multiplies the error alo
 Descent by one sample after another multiplies by `1 - rate * 2 c |f|^2` along that sample's features and
 by 1 across them. The product over all samples is the determinant of what one pass does; where that is
 above 1, so is an eigenvalue, in whatever order the samples come.
+
+Data that the program draws at random is drawn here as well, many times: a rate is past the limit where it is
+so in nearly every trial.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tflint_nan.descent import is_trained, squared, trains_all
+from tflint_nan.draws import drawn, drawn_in, trials
 from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.inputs import BATCH
@@ -29,10 +33,15 @@ from tflint_nan.value import NONE, UNKNOWN, Items, Object, Op, Value, sources
 
 #: A rate this far past the limit is past it whatever float32 rounds.
 MARGIN = 1.001
+#: The least part of the draws of the data that diverge.
+SHARE = 0.9
 #: More features than this are not looked at.
 MOST_FEATURES = 64
 #: Iterations of the power method; each is a lower bound of the largest eigenvalue, so that few are safe, too.
 _ITERATIONS = 200
+
+#: Arguments of a product that turn an operand.
+_TURNING = frozenset({"transpose_a", "transpose_b", "adjoint_a", "adjoint_b"})
 
 Row = tuple[float, ...]
 
@@ -48,6 +57,8 @@ class Divergence:
         curvature: the largest eigenvalue of the Hessian, of one sample's where `stochastic`.
         factor: by what a step (a pass over all samples where `stochastic`) multiplies the error at least.
         stochastic: one sample at a time.
+        steepest: the largest curvature in any draw of the data.
+        share: the part of the draws that diverge, of which this is the median; None where nothing is drawn.
     """
 
     place: tuple[Op, str]
@@ -56,6 +67,8 @@ class Divergence:
     curvature: float
     factor: float
     stochastic: bool
+    steepest: float
+    share: float | None = None
 
     @property
     def limit(self) -> float:
@@ -65,10 +78,12 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """Placeholders' numbers by serial, and whether a step takes "all" samples, "some" or "one"."""
+    """What placeholders, given by serial, get; of how many samples a step takes at most `batch`."""
 
-    data: Mapping[int, Array]
-    way: str
+    holders: tuple[int, ...] = ()
+    data: Value = UNKNOWN
+    batch: float = math.inf
+    keras: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +105,30 @@ def divergences(graph: Graph) -> Iterator[Divergence]:
                 continue
             place, value = rate
             uses = list(_fits(graph, step) if step.name == "compile" else _feeds(graph, loss.prediction))
-            found = [None if use is None else _divergence(place, step, value, loss, use) for use in uses]
-            proved = [one for one in found if one is not None]
-            if proved and len(proved) == len(found):
-                yield min(proved, key=lambda one: one.factor)
+            known = [use for use in uses if use is not None]
+            if known and len(known) == len(uses):
+                yield from _in_most_trials(place, step, value, loss, known)
+
+
+def _in_most_trials(
+    place: tuple[Op, str], step: Op, rate: float, loss: _Loss, uses: Sequence[_Use]
+) -> Iterator[Divergence]:
+    """The median of what diverges in all uses, over draws of the data; nothing, unless nearly all do."""
+    draws = drawn_in([loss.prediction, *(use.data for use in uses)])
+    seeds = trials(draws)
+    diverging: list[Divergence] = []
+    for tried, seed in enumerate(seeds, start=1):
+        numbers = drawn(draws, seed)
+        found = [_divergence(place, step, rate, loss, use, numbers) for use in uses]
+        proved = [one for one in found if one is not None]
+        if len(proved) == len(uses):
+            diverging.append(min(proved, key=lambda one: one.factor))
+        if tried - len(diverging) > (1 - SHARE) * len(seeds):
+            return
+    if diverging:
+        ordered = sorted(diverging, key=lambda one: one.curvature)
+        share = len(diverging) / len(seeds) if draws else None
+        yield replace(ordered[len(ordered) // 2], steepest=ordered[-1].curvature, share=share)
 
 
 def _differentiated(step: Op) -> tuple[Value, Value]:
@@ -181,57 +216,53 @@ def _fits(graph: Graph, step: Op) -> Iterator[_Use | None]:
     for fit in graph.ops("fit"):
         if fit.arg("model") is not step.arg("model"):
             continue
-        data, batch = evaluated(fit.arg("x"), {}), fit.arg("batch_size")
+        batch = fit.arg("batch_size")
         size = BATCH if batch.literal is None else number(batch)
-        quiet = fit.arg("callbacks").literal is None
-        if (
-            data is None
-            or size is None
-            or len(predicted) != 1
-            or not quiet
-            or fit.arg("validation_split") is not NONE
-        ):
+        quiet = fit.arg("callbacks").literal is None and fit.arg("validation_split") is NONE
+        if size is None or len(predicted) != 1 or not quiet:
             yield None
             continue
-        data = data.column() if len(data.shape) == 1 else data
-        inputs = [op for op in predicted[0].arg("x").producers() if op.name == "placeholder"]
-        yield _Use({op.serial: data for op in inputs}, _way(data.shape[0], size))
-
-
-def _way(samples: int, batch: float) -> str:
-    """How many samples a step takes: "all", "one", or a part."""
-    return "all" if batch >= samples else "one" if batch == 1 else "some"
+        inputs = [op.serial for op in predicted[0].arg("x").producers() if op.name == "placeholder"]
+        yield _Use(tuple(inputs), fit.arg("x"), size, keras=True)
 
 
 def _feeds(graph: Graph, prediction: Value) -> Iterator[_Use | None]:
     """The data that the placeholders of a prediction get: all of it at once, or one number after another."""
     holders = [op for op in ancestors(prediction).values() if op.name == "placeholder"]
     if not holders:
-        yield _Use({}, "all")
+        yield _Use()
     if len(holders) > 1:
         yield None
     for feed in graph.ops("feed") if len(holders) == 1 else ():
-        if holders[0] not in sources(feed.arg("placeholder")):
+        if holders[0] not in sources(feed.arg("placeholder")) or feed.arg("runs").literal is False:
             continue
-        data, way = feed.arg("data"), "all"
+        data, batch = feed.arg("data"), math.inf
         made = data.op
         if made is not None and made.name == "slice" and "index" not in made.args:
-            data, way = made.arg("x"), "one"
-        array = evaluated(data, {})
-        yield None if array is None else _Use({holders[0].serial: array}, way)
+            data, batch = made.arg("x"), 1
+        yield _Use((holders[0].serial,), data, batch)
 
 
 # The limit.
 
 
-def _divergence(place: tuple[Op, str], step: Op, rate: float, loss: _Loss, use: _Use) -> Divergence | None:
-    found = _features(loss.prediction, use.data, keras=step.name == "compile")
-    if found is None or use.way == "some":
+def _divergence(
+    place: tuple[Op, str], step: Op, rate: float, loss: _Loss, use: _Use, numbers: Mapping[int, Array]
+) -> Divergence | None:
+    """What one use of a rate does; `numbers` are those of what is drawn."""
+    known = dict(numbers)
+    if use.holders:
+        data = evaluated(use.data, numbers)
+        if data is None:
+            return None
+        known |= dict.fromkeys(use.holders, data.column() if use.keras and len(data.shape) == 1 else data)
+    found = _features(loss.prediction, known, use.keras)
+    if found is None:
         return None
     rows, outputs = found
     if not rows or not 0 < len(rows[0]) <= MOST_FEATURES:
         return None
-    if use.way == "one":
+    if use.batch == 1:
         steep = [
             2 * loss.scale / (outputs if loss.mean else 1) * math.fsum(x * x for x in row) for row in rows
         ]
@@ -239,11 +270,14 @@ def _divergence(place: tuple[Op, str], step: Op, rate: float, loss: _Loss, use: 
         curvature = max(steep)
         if growth <= math.log(MARGIN) or rate * curvature <= 2 * MARGIN:
             return None
-        return Divergence(place, step, rate, curvature, math.exp(min(growth / len(rows), 700)), True)
+        factor = math.exp(min(growth / len(rows), 700))
+        return Divergence(place, step, rate, curvature, factor, True, curvature)
+    if use.batch < len(rows):
+        return None
     curvature = 2 * loss.scale / (len(rows) * outputs if loss.mean else 1) * _largest_eigenvalue(rows)
     if rate * curvature <= 2 * MARGIN:
         return None
-    return Divergence(place, step, rate, curvature, rate * curvature - 1, False)
+    return Divergence(place, step, rate, curvature, rate * curvature - 1, False, curvature)
 
 
 def _features(prediction: Value, data: Mapping[int, Array], keras: bool) -> tuple[list[Row], int] | None:
@@ -289,7 +323,8 @@ def _features(prediction: Value, data: Mapping[int, Array], keras: bool) -> tupl
     if keras or not columns:
         return None
     length = max(len(column.numbers) for column in columns)
-    if any(len(column.numbers) not in (1, length) for column in columns):
+    # Samples along different axes are paired each with each.
+    if len({(1, *column.shape)[-2:] for column in columns if len(column.numbers) > 1}) > 1:
         return None
     spread = [
         column.numbers if len(column.numbers) == length else column.numbers * length for column in columns
@@ -324,10 +359,14 @@ def _term(op: Op, data: Mapping[int, Array], seen: set[int]) -> list[Array] | No
     if op.name == "mul" and math.prod(lengths) == 1:
         x = evaluated(op.arg("y" if op.arg("x").op is weight else "x"), data)
         return None if x is None else [x]
-    if op.name == "matmul" and op.arg("y").op is weight and len(lengths) == 2 and lengths[1] == 1:
-        x = evaluated(op.arg("x"), data)
-        if x is None or len(x.shape) != 2 or x.shape[1] != lengths[0]:
+    if op.name == "matmul" and len(lengths) == 2 and not _TURNING & op.args.keys():
+        left = op.arg("x").op is weight
+        x = evaluated(op.arg("y" if left else "x"), data)
+        outputs, inputs = lengths if left else reversed(lengths)
+        if x is None or len(x.shape) != 2 or outputs != 1 or x.shape[0 if left else 1] != inputs:
             return None
+        if left:
+            return [Array(row, (1, len(row))) for row in x.rows()]
         return [Array(column, (len(column), 1)) for column in zip(*x.rows(), strict=True)]
     return None
 

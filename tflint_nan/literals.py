@@ -92,6 +92,8 @@ def _computed(op: Op, arg: Callable[[str], Array | None]) -> Array | None:
         return arg("value")
     if op.name in ("linspace", "range"):
         return _spaced(op)
+    if op.name in ("ones", "zeros"):
+        return _filled(op)
     x = arg("x")
     if x is None:
         return None
@@ -130,10 +132,22 @@ def _spaced(op: Op) -> Array | None:
     return Array(tuple(start + i * step for i in range(int(count))), (int(count),))
 
 
+def _filled(op: Op) -> Array | None:
+    shape = op.value.shape
+    if shape is None or None in shape or len(shape) > 2:
+        return None
+    known = tuple(n or 0 for n in shape)
+    count = math.prod(known)
+    return Array((1.0 if op.name == "ones" else 0.0,) * count, known) if 0 < count <= LONGEST else None
+
+
 def _reshaped(op: Op, x: Array) -> Array | None:
     """Reshapes that keep the order, to a shape that is known."""
     if op.name == "transpose":
-        return x if len(x.shape) < 2 else None
+        if len(x.shape) < 2:
+            return x
+        columns = tuple(number for column in zip(*x.rows(), strict=True) for number in column)
+        return Array(columns, (x.shape[1], x.shape[0])) if op.args.keys() <= {"x"} else None
     if op.name == "slice" and not _only_new_axes(op.arg("index")):
         return None
     shape = op.value.shape
