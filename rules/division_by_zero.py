@@ -12,7 +12,8 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
   relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and
   Keras's own relative errors do not divide by less than 1e-7. So is the number of events by which a partial
   likelihood of Cox is divided: a batch may have none. So is a setting of the command line that is 0 by
-  default; and sums of masked numbers of a row to which a number is added that the program sets to 0.
+  default; and sums of masked numbers of a row to which a number is added that the program sets to 0. So is
+  what weights make that start at 0, a whole row or all of it: the first step divides by it.
 * With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
   an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
   stands in a program that only predicts, variables whose training is not seen, one trained number that starts
@@ -22,6 +23,9 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
   the examples and others; the spread of all data, of which parts are divided; a total variance; a
   histogram, which is 0 where nothing of the kind is there), masks that are mixed with other numbers, and
   what has two doubts of the second kind.
+
+A bound behind a division (`minimum(1 / x, 10.0)`) keeps its value finite. Its gradient is NaN where the
+divisor is exactly 0, since the 0 that the bound hands back is multiplied with an infinite slope.
 
 ## Example
 ```python
@@ -92,6 +96,10 @@ def check(graph: Graph) -> Iterator[Report]:
         what = "reaches 0, so this division is infinite or NaN"
         if zero.crosses:
             what = "has either sign and passes 0 despite the added epsilon"
+        elif zero.initial:
+            what = "is 0 before the first step, so this division is infinite or NaN"
+        elif zero.bounded:
+            what = "reaches 0, and a bound behind it leaves its gradient NaN"
         tried, dtype = guard(zero.trail), zero.trail.value.dtype
         lost = is_lost_in_half(tried, dtype)
         if tried is not None and lost:

@@ -27,10 +27,12 @@ from tflint_nan.evidence import (
 )
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
+from tflint_nan.interval import Interval
 from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare, same
 from tflint_nan.roots import infinite_roots
-from tflint_nan.shielding import is_asked_about, is_looked_at, monitored_only, shielded
+from tflint_nan.shielding import goes_around, is_asked_about, is_looked_at, monitored_only, shielded
+from tflint_nan.starts import Beginning
 from tflint_nan.unset import unset
 from tflint_nan.value import Const, Op, Tensor, Value, Witness
 
@@ -59,6 +61,8 @@ class ZeroDivisor:
         crosses: True where an epsilon is added to what has either sign.
         told: what is known of the divisor beside its range.
         off: True where a number is added that the program sets to 0, and masks or labels make the rest 0.
+        initial: True where it is 0 before the first step of training, whatever is fed.
+        bounded: True where the quotient is bounded afterwards, which its gradient does not survive.
         level: DEFAULT where one element alone brings the 0 about and it is sure to come; STRICT with one
             doubt (a row has to agree, it is not sure, a test around asks for it, training does not see it or
             is nowhere in a program that predicts, it is one trained number that starts elsewhere); OPTIONAL
@@ -72,12 +76,15 @@ class ZeroDivisor:
     told: Denominator | None
     level: Level
     off: bool = False
+    initial: bool = False
+    bounded: bool = False
 
 
 def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
     """The divisors that are known to reach 0 and whose quotient training may see."""
     # What is wrong with a root that is differentiated at 0 is NAN106's.
     roots = {root.trail.sink.serial for root in infinite_roots(graph) if root.shown}
+    beginning = Beginning(graph)
     for sink in graph.ops(*DIVISIONS):
         name = "y" if sink.name == "div" else "x"
         setting = unset(graph, sink, name)
@@ -90,7 +97,8 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         # The root of a negative number is NaN: NAN109's.
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
-        trail = next((t for t in found if _is_strong(graph, t)), found[0])
+        start = next((t for t in found if _is_initial(graph, beginning, t)), None)
+        trail = start or next((t for t in found if _is_strong(graph, t)), found[0])
         if _has_one(trail.producer):
             continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
@@ -105,21 +113,25 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
             continue
         # What makes a root safe makes its quotient so.
         rooted = [step for step in (trail.producer, *trail.steps) if step.serial in roots]
-        strong = _is_strong(graph, trail)
+        strong = start is not None or _is_strong(graph, trail)
         if any(not strong or step.statement is sink.statement for step in rooted):
             continue
         # x / sum(exp(x)) is a softmax; what is wrong with it is NAN107's.
-        if trail.producer.name == "exp" or shielded(graph, trail) or monitored_only(graph, sink):
+        if trail.producer.name == "exp" or shielded(graph, trail, nan=True) or monitored_only(graph, sink):
+            continue
+        bounded = shielded(graph, trail)
+        if bounded and not (start or _outlasts(graph, trail)):
             continue
         told = data if data is not None and trail.producer is data.trail.producer else None
-        level = told.level if told is not None else _level(graph, trail)
+        level = told.level if told is not None else _level(graph, trail, initial=start is not None)
         # Who adds a number expects a 0 without it.
         off = _is_off(graph, trail)
         if off:
             level = Level.STRICT if level is Level.OPTIONAL else Level.DEFAULT
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        yield ZeroDivisor(trail, name, _quotient(trail), crosses, told, level, off)
+        met = bounded and not _is_passed(trail)
+        yield ZeroDivisor(trail, name, _quotient(trail), crosses, told, level, off, start is not None, met)
 
 
 def _has_one(op: Op) -> bool:
@@ -146,8 +158,37 @@ def _laid_out(value: Value) -> Value:
     return bare(value)
 
 
-def _level(graph: Graph, trail: Trail) -> Level:
-    doubts = max(agreeing(trail), not _is_sure(graph, trail)) + is_asked_about(graph, trail)
+def _is_initial(graph: Graph, beginning: Beginning, trail: Trail) -> bool:
+    """Whether trained weights make the 0 where they start, whatever is fed, and training divides by it."""
+    inputs = trail.witness.inputs
+    if not inputs or trail.witness.value != 0 or not graph.differentiated(trail.sink):
+        return False
+    known = ((trail.value, 0.0), *((op.value, n) for op, n in inputs))
+    return all(beginning.of(value) == Interval.point(n) for value, n in known)
+
+
+def _outlasts(graph: Graph, trail: Trail) -> bool:
+    """Whether training sees the 0 in spite of a bound behind the division.
+
+    Of the quotient, which is infinite, a bound hands no gradient back, and 0 times the infinite slope of the
+    division is NaN. A weight passes 0 and is hardly ever exactly there; a bound holds of what is near, unless
+    the quotient gets to the loss without it.
+    """
+    if trail.sink.name != "div" or not graph.differentiated(trail.sink):
+        return False
+    return not _is_passed(trail) or goes_around(graph, trail.sink)
+
+
+def _is_passed(trail: Trail) -> bool:
+    """Whether the 0 is between numbers of either sign, not at an end of what is assumed or far out."""
+    if trail.witness.value != 0:
+        return True
+    return any(n == 0 and op.value.interval.lo < 0 < op.value.interval.hi for op, n in trail.witness.inputs)
+
+
+def _level(graph: Graph, trail: Trail, *, initial: bool) -> Level:
+    doubts = 0 if initial else max(agreeing(trail), not _is_sure(graph, trail))
+    doubts += is_asked_about(graph, trail)
     looked_at = is_looked_at(trail) and not graph.in_loss(trail.sink)
     doubts += looked_at or graph.only_predicts or _is_kept(graph, trail)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]

@@ -347,7 +347,11 @@ class Graph:
         A counter, an average, an eigenvalue: trainable by default, and still no weight that training
         will make negative, zero and large.
         """
-        return id(variable.node) in self._states and variable.serial not in self._in_loss
+        return self.is_assigned(variable) and variable.serial not in self._in_loss
+
+    def is_assigned(self, variable: Op) -> bool:
+        """True for a variable that the program sets, once or at every step, and not along a gradient."""
+        return id(variable.node) in self._states
 
     def path(self, source: Op, sink: Op) -> tuple[Op, ...]:
         """The shortest chain of ops from `source` to `sink`, both included; empty where none is."""

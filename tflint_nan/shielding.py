@@ -31,8 +31,7 @@ def shielded(graph: Graph, trail: Trail, *, nan: bool = False) -> bool:
             return True
         if consumer.name in _TESTS_OF_NAN and library(trail.sink) == "np" and _sorts_out(graph, consumer):
             return True
-        bounds = consumer.args.values() if consumer.name in ("maximum", "minimum", "clip") else ()
-        if not nan and any(number(value) is not None for value in bounds):
+        if not nan and _bounds(consumer):
             return True
         asked = consumer.arg("condition").op if consumer.name == "where" else None
         if asked is not None:
@@ -43,6 +42,25 @@ def shielded(graph: Graph, trail: Trail, *, nan: bool = False) -> bool:
             if chosen is not None and math.isfinite(chosen):
                 return True
     return False
+
+
+def goes_around(graph: Graph, op: Op) -> bool:
+    """Whether the output of `op` gets to a loss, differentiated, on a way where no number bounds it."""
+
+    def is_open(taker: Op) -> bool:
+        return graph.differentiated(taker) is True and not _bounds(taker)
+
+    def is_end(taker: Op) -> bool:
+        return not any(graph.differentiated(further) for further in graph.consumers(taker))
+
+    return any(is_open(taker) and is_end(taker) for taker in onward(graph, op, is_open))
+
+
+def _bounds(op: Op) -> bool:
+    """Whether a number bounds what comes through `op`."""
+    if op.name not in ("maximum", "minimum", "clip"):
+        return False
+    return any(number(value) is not None for value in op.args.values())
 
 
 def _sorts_out(graph: Graph, test: Op) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from tflint_nan.architecture import (
+    LAYERS,
     biases,
     data,
     fan_in,
@@ -256,15 +257,12 @@ def _option(op: Op, name: str, usual: float | None) -> float | None:
     return usual if op.arg(name) is NONE else number(op.arg(name))
 
 
-#: Ops whose operands are followed to see where their result starts.
-_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "neg", "matmul"})
-
-
 class Beginning:
     """What a program computes before its first step."""
 
     def __init__(self, graph: Graph) -> None:
         """Of all ops of `graph`."""
+        self._graph = graph
         self._fed: dict[int, list[Interval]] = {}
         self._known: dict[int, Tensor] = {}
         for feed in graph.ops("feed"):
@@ -286,14 +284,27 @@ class Beginning:
     def _interval(self, op: Op, depth: int) -> Interval:
         if op.name == "variable":
             given = op.arg("initial_value")
+            if self._graph.is_assigned(op):
+                return op.value.interval
             return _hull(given) if isinstance(given, Items) else start(given)
+        if op.name in LAYERS and kernel(op) is None:
+            return self._of_layer(op)
         if op.name == "placeholder":
             fed = self._fed.get(op.serial)
             return reduce(Interval.hull, fed) if fed else EVERYTHING
-        if not depth or not (op.name in _ARITHMETIC or len(op.flow) == 1):
+        operator = OPERATORS.get(op.name)
+        if not depth or operator is None or not op.operands:
             return op.value.interval
         args = {name: self._of(value, depth - 1) for name, value in op.args.items()}
-        return OPERATORS[op.name].transfer(replace(op, args=args)).interval
+        interval = operator.transfer(replace(op, args=args)).interval
+        return interval.meet(op.value.interval) or op.value.interval
+
+    def _of_layer(self, op: Op) -> Interval:
+        """Of a layer of a library, whose kernel is 0: its bias, whatever it is applied to."""
+        known, bias = kernel_start(op), bias_start(self._graph, op)
+        if known is None or known.spread or bias is None:
+            return op.value.interval
+        return Interval.point(bias)
 
 
 def _hull(value: Value) -> Interval:
