@@ -6,6 +6,7 @@ import argparse
 import inspect
 import math
 import optparse
+import random
 import sys
 import types
 from typing import Any
@@ -33,6 +34,7 @@ LIBRARIES: dict[str, tuple[Any, ...]] = {
     "keras": (tf.keras, keras),
     "np": (np,),
     "math": (math,),
+    "random": (random,),
     "sys": (sys,),
     "absl": (absl,),
     "argparse": (argparse,),
