@@ -10,8 +10,8 @@ from itertools import pairwise
 from tflint_nan.evidence import at, is_trained, number, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
-from tflint_nan.ops.configuration import start
 from tflint_nan.ops.points import same
+from tflint_nan.starts import Beginning
 from tflint_nan.value import NONE, Items, Op, Value, Witness
 from tflint_nan.vectors import apart, at_equal
 
@@ -30,6 +30,7 @@ SPREAD = "the spread of values that can all be the same"
 DIFFERENCE = "a difference"
 GRADIENT = "a gradient, which a dead unit makes 0"
 _START = "a variable that starts at 0"
+_STARTED = "computed from weights that start at 0"
 _RELU = "a relu, 0 for every negative input"
 #: Of a matrix of distances whose diagonal is masked.
 ROWS = "the distance of two rows that can be equal"
@@ -63,6 +64,7 @@ class Zeros:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._beginning = Beginning(graph)
         self._known: dict[tuple[int, bool], Zero | None] = {}
 
     def of(self, value: Value, *, folded: bool = False, spread: bool = False) -> Zero | None:
@@ -85,6 +87,8 @@ class Zeros:
         if key not in self._known:
             self._known[key] = None
             found = self._found(op, folded, depth + 1)
+            if found is None and self._starts_at_zero(op):
+                found = Zero((), _STARTED)
             if found is not None:
                 self._known[key] = replace(found, chain=(*found.chain, op), known={**found.known, op: 0.0})
         return self._known[key]
@@ -96,7 +100,7 @@ class Zeros:
         if op.name == "gradients" or _is_gradient(op):
             return Zero((), GRADIENT)
         if op.name == "variable":
-            return Zero((), _START) if _starts_at_zero(op) else None
+            return Zero((), _START) if self._starts_at_zero(op) else None
         squashed = squasher(op)
         if op.name == "relu" or squashed is not None:
             distance = self._of(x, False, depth) if op.name == "relu" else None
@@ -114,6 +118,10 @@ class Zeros:
         if op.name == "log" or (op.name == "sub" and (number(x) is None) != (number(y) is None)):
             return self._met(op)
         return self._kept(op, folded, depth)
+
+    def _starts_at_zero(self, op: Op) -> bool:
+        """Whether weights make `op` 0 before the first step, whatever is fed."""
+        return self._beginning.of(op.value) == Interval.point(0.0) and is_trained(op)
 
     def _distance(self, op: Op, vectors: tuple[Op, ...]) -> Zero | None:
         """A sum of inner products of vectors, which is 0 where they are equal: at 1 and otherwise 0, say."""
@@ -236,10 +244,6 @@ def _is_gradient(op: Op) -> bool:
     """Whether `op` takes one of the list of gradients that one call computes."""
     made = op.arg("0").op if op.name == "unknown_call" else None
     return made is not None and made.name == "gradients" and made.node is op.node
-
-
-def _starts_at_zero(variable: Op) -> bool:
-    return start(variable.arg("initial_value")) == Interval(0.0, 0.0)
 
 
 def is_deviation(op: Op) -> bool:
