@@ -56,7 +56,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import Trail, is_trained, trails
+from tflint_nan.evidence import Trail, is_trained, squasher, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
@@ -91,8 +91,7 @@ def check(graph: Graph) -> Iterator[Report]:
         scaled = next((trail for trail in found if _is_scaled(trail)), None) if is_trained(exp) else None
         if form is None and scaled is None and not (found and _is_free(graph, exp)):
             continue
-        # A parameter itself: anyone calls this with any logits. Distances and energies are derived.
-        general = form is not None and form.stable != "sigmoid" and operand.made_by("parameter") is not None
+        general = form is not None and _is_general(form) and operand.made_by("parameter") is not None
         reach = _reach(operand.interval.hi, scaled)
         yield explained(
             scaled or (found[0] if found else _assumed(exp, limit)),
@@ -109,6 +108,16 @@ def check(graph: Graph) -> Iterator[Report]:
                 or (scaled is not None and graph.differentiated(exp) is True),
             ),
         )
+
+
+def _is_general(form: ExpForm) -> bool:
+    """Whether anyone calls this with any logits, where the operand is a parameter itself.
+
+    Distances and energies are derived, and a mean may well be weighted by probabilities.
+    """
+    if form.stable == "softmax":
+        return form.fits is not None or squasher(form.root) is not None
+    return form.stable != "sigmoid"
 
 
 def _is_scaled(trail: Trail) -> bool:
@@ -158,7 +167,7 @@ def _is_free(graph: Graph, exp: Op) -> bool:
 
 def _fix(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:
     """The stable form in place of the whole expression, in the same activation only."""
-    if exp.scope is not form.root.scope or not form.exact:
+    if exp.scope is not form.root.scope or form.fits is None:
         return None
     f = spelled(r, exp, form.stable)
     if f is None:
@@ -167,7 +176,7 @@ def _fix(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:
     if x is None or options is None:
         return None
     r.replace(form.root.node, "{f}({x}{options})", f=f, x=x, options=options)
-    return r.fix(Applicability.SAFE, f"Use {f}")
+    return r.fix(form.fits, f"Use {f}")
 
 
 def _options(form: ExpForm, r: Rewriter) -> str | None:

@@ -164,7 +164,7 @@ class _Attempt:
         if op.name in ("where", "select"):
             condition, x, y = (self.value(op.arg(name)) for name in ("condition", "x", "y"))
             return tf.where(tf.cast(condition, tf.bool), *_alike([x, y], op))
-        if op.name in ("stack", "concat") or op.flow:
+        if op.name in ("stack", "concat") or (op.flow and op.name != "clip"):
             return self._handed_on(op)
         if op.name in LIKE:
             return LIKE[op.name](self.value(op.arg("x")))

@@ -274,6 +274,8 @@ def guard(trail: Trail) -> Guard | None:
         found = None
         if op.name == "div" and op.arg("y").op is before:
             return None  # What keeps a divisor off 0 does not keep the quotient off it.
+        if op.name == "mul" and at(op, trail.witness) == 0 and at(before, trail.witness):
+            return None  # the other factor is 0
         if op.name in ("add", "sub"):
             found = _added(op, "x", dtype) or _added(op, "y", dtype)
         elif op.name in ("clip", "maximum", "minimum"):
@@ -323,7 +325,7 @@ def at(op: Op, witness: Witness) -> float | None:
     if op in assumed:
         return assumed[op]
     handed = op.arg(op.flow[0]).op if len(op.flow) == 1 else None
-    if handed is not None and handed in assumed:
+    if handed is not None and assumed.get(handed, math.nan) in op.value.interval:  # which a clip may bound
         return assumed[handed]
     fitting = [w for w in op.value.witnesses if all(assumed.get(source) == n for source, n in w.inputs)]
     if not op.value.witnesses:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from tflint_nan.evidence import exp_in, library, number, plus_one, quotient, squasher
+from tflint_nan.evidence import NEAR, library, number, onward, plus_one, quotient, squasher, total_of
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.ops.points import same
@@ -102,7 +103,8 @@ class ExpForm:
     """An expression with an exp that has a stable form: `root` is what `stable` of `logits` is.
 
     `result` is what `root` is where the exp overflows. `total` is the sum of the exponentials, where its
-    axis is wanted. `exact` is False where the stable form is another expression around it.
+    axis is wanted. `fits` says how the stable form may stand in its place: not safely where some exponentials
+    are clipped, None where it is another expression around it.
     """
 
     root: Op
@@ -110,7 +112,7 @@ class ExpForm:
     result: str
     logits: Value
     total: Op | None = None
-    exact: bool = True
+    fits: Applicability | None = Applicability.SAFE
 
 
 def overflows(squashed: Op) -> bool:
@@ -124,26 +126,99 @@ def overflows(squashed: Op) -> bool:
 
 #: What adds up exponentials, or one to other numbers.
 _SUMS = frozenset({"sum", "mean", "cumsum", "add", "sub"})
+#: What weighs, masks and adds up exponentials: they are infinite behind it as well.
+_WEIGHING = frozenset({"mul", "add", "sum", "mean"})
+#: What logits are bounded with, besides a clip, which hands numbers on.
+_BOUNDING = frozenset({"minimum", "maximum"})
+#: What they are scaled and moved with.
+_SCALING = frozenset({"mul", "div", "add", "sub"})
+#: How many such steps are looked through.
+_DEEP = 16
 
 
 def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
     """The expression with a stable form that `exp` is the first part of."""
     z = exp.arg("x")
+    for root in onward(graph, exp, lambda op: op.name in _WEIGHING or bool(op.flow)):
+        form = _normalised(exp, root)
+        if form is not None:
+            return form
     for consumer in _takers(graph, exp):
         if consumer.name == "log1p":
             return ExpForm(consumer, "softplus", "infinite", z)
-        for root in (consumer, *(_takers(graph, consumer) if consumer.name == "mul" else ())):
-            fraction = quotient(root) if squasher(root) == "softmax" else None
-            if fraction is not None and exp_in(fraction[0]) is exp:
-                total = fraction[1].made_by("sum")
-                bare = total is not None and total.arg("x").made_by("exp") is not None
-                exact = fraction[0].op is exp and bare
-                return ExpForm(root, "softmax", "inf / inf", z, total, exact)
         for root in _takers(graph, consumer) if consumer.name in _SUMS else ():
             form = _around_sum(exp, consumer, root)
             if form is not None:
                 return form
     return None
+
+
+def _normalised(exp: Op, root: Op) -> ExpForm | None:
+    """The softmax that `root` is, or a part or a mean of which it is, where `exp` is its first infinite part.
+
+    It divides exponentials by a sum of them. Either may be bounded, scaled and masked: what counts
+    is that they are of the same logits.
+    """
+    fraction = quotient(root)
+    if fraction is None:
+        return None
+    above, below = fraction
+    total = total_of(below)
+    if total is None:
+        return None
+    parts, tops = _powers(total.arg("x")), _powers(above)
+    tops = {top: far for top, far in tops.items() if any(same(_logits(top), _logits(part)) for part in parts)}
+    infinite = [power for power, far in (*tops.items(), *parts.items()) if far]
+    if not tops or not infinite or infinite[0] is not exp:
+        return None
+    result = "inf / inf"
+    if not any(parts.get(power) for power in infinite):
+        result = "infinite"
+    elif not any(tops.values()):
+        # A finite number over infinity is 0, and its gradient 0 * inf.
+        result = "0 and its gradient NaN"
+        if library(exp) == "np":
+            return None
+    fits = None
+    if above.op in tops and total.arg("x").op in parts:
+        z = _logits(exp, _BOUNDING)
+        if squasher(root) == "softmax":
+            fits = Applicability.SAFE
+        elif all(same(_logits(power, _BOUNDING), z) for power in (*tops, *parts)):
+            fits = Applicability.UNSAFE
+    return ExpForm(root, "softmax", result, exp.arg("x"), total, fits)
+
+
+def _powers(value: Value) -> dict[Op, bool]:
+    """The exponentials that `value` is made of, weighed, masked and added up; whether each makes it inf."""
+    todo, found = [(value, True)], dict[Op, bool]()
+    for part, far in islice(todo, NEAR):
+        made, far = part.op, far and math.isinf(part.interval.hi)
+        if made is None or made in found:
+            continue
+        if made.name == "exp":
+            found[made] = far
+        elif made.name in _WEIGHING or made.flow:
+            todo += [(made.arg(name), far) for name in made.flow or ("x", "y") if name in made.args]
+    return found
+
+
+def _logits(exp: Op, through: frozenset[str] = _BOUNDING | _SCALING) -> Value:
+    """What the operand of an exponential is before numbers bound, scale and move it."""
+    value = exp.arg("x")
+    for _ in range(_DEEP):
+        made = value.op
+        if made is None:
+            break
+        if len(made.flow) == 1:
+            value = made.arg(made.flow[0])
+        elif made.name in through and number(made.arg("y")) is not None:
+            value = made.arg("x")
+        elif made.name in through and number(made.arg("x")) is not None:
+            value = made.arg("y")
+        else:
+            break
+    return value
 
 
 def _around_sum(exp: Op, consumer: Op, root: Op) -> ExpForm | None:
@@ -152,8 +227,8 @@ def _around_sum(exp: Op, consumer: Op, root: Op) -> ExpForm | None:
     if consumer.name == "cumsum":
         return ExpForm(root, "cumulative_logsumexp", "infinite", z, consumer) if root.name == "log" else None
     if consumer.name in ("sum", "mean"):
-        exact = consumer.name == "sum"
-        return ExpForm(root, "logsumexp", "infinite", z, consumer, exact) if root.name == "log" else None
+        fits = Applicability.SAFE if consumer.name == "sum" else None
+        return ExpForm(root, "logsumexp", "infinite", z, consumer, fits) if root.name == "log" else None
     fraction = quotient(root)
     if consumer.name == "add" and plus_one(consumer.value) is exp:
         if root.name == "log":
