@@ -120,7 +120,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if trail.producer.name == "exp" or shielded(graph, trail, nan=True) or monitored_only(graph, sink):
             continue
         bounded = shielded(graph, trail)
-        if bounded and not (start or _outlasts(graph, trail)):
+        if bounded and not _outlasts(graph, trail, initial=start is not None):
             continue
         told = data if data is not None and trail.producer is data.trail.producer else None
         level = told.level if told is not None else _level(graph, trail, initial=start is not None)
@@ -167,16 +167,16 @@ def _is_initial(graph: Graph, beginning: Beginning, trail: Trail) -> bool:
     return all(beginning.of(value) == Interval.point(n) for value, n in known)
 
 
-def _outlasts(graph: Graph, trail: Trail) -> bool:
+def _outlasts(graph: Graph, trail: Trail, *, initial: bool) -> bool:
     """Whether training sees the 0 in spite of a bound behind the division.
 
     Of the quotient, which is infinite, a bound hands no gradient back, and 0 times the infinite slope of the
-    division is NaN. A weight passes 0 and is hardly ever exactly there; a bound holds of what is near, unless
-    the quotient gets to the loss without it.
+    division is NaN (TensorFlow 2.21; of a reciprocal it is 0). A weight passes 0 and is hardly ever exactly
+    there; a bound holds of what is near, unless the quotient gets to the loss without it.
     """
     if trail.sink.name != "div" or not graph.differentiated(trail.sink):
         return False
-    return not _is_passed(trail) or goes_around(graph, trail.sink)
+    return initial or not _is_passed(trail) or goes_around(graph, trail.sink)
 
 
 def _is_passed(trail: Trail) -> bool:
