@@ -1,4 +1,4 @@
-"""NAN601 epsilon-vanishes-in-half: an optimizer's epsilon is 0 in float16, the format of the weights.
+"""NAN601 epsilon-vanishes-in-half: an optimizer's epsilon is too small for weights in float16.
 
 ## Why is this bad?
 
@@ -6,6 +6,13 @@ Adam divides the mean of the gradients by the root of the mean of their squares 
 of the weights. The smallest positive float16 is 6e-8: an epsilon of 1e-8, which TensorFlow 1's Adam has by
 default, is stored as 0. A weight without a gradient (a dead unit, a row of an embedding that is not in the
 batch) then moves by 0 / 0, NaN on the first step. Gradients under 2e-4 do the same: their squares are 0.
+
+Keras's default of 1e-7 is not 0 there, and too small for some. Its Adamax multiplies it by `1 - beta_1`,
+which gives 0. Adam and Nadam store 0.001 times the square of a gradient: 0 for gradients under 5e-3, which
+the epsilon alone divides then, so that one step is more than a thousand learning rates long. Of ten
+trainings of small networks in float16, Nadam broke all and Adam four, with NaN or a loss that rises, and
+neither broke any with an epsilon of 1e-4. RMSprop and Adadelta trained all; of them only an epsilon that is
+0 is reported.
 
 Weights under the policy `mixed_float16` are kept in float32, where such an epsilon works.
 
@@ -52,54 +59,99 @@ Unsafe: 1e-4 is what is used with float16, and steps become shorter where the gr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
+
+import libcst as cst
 
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
-from tflint_nan.precision import half_weights
+from tflint_nan.ops.optimizers import BETAS, DIVIDING, default_epsilon
+from tflint_nan.precision import HALF, weights_in
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.steps import STEPS
 from tflint_nan.value import Op
 
-#: Optimizers that divide by a root plus epsilon.
-_DIVIDING = ("adam", "adamw", "nadam", "adamax", "lamb", "rmsprop", "adadelta")
-#: Defaults that are 0 in float16.
-_DEFAULTS = {
-    "tf.train.AdamOptimizer": 1e-8,
-    "tf.train.RMSPropOptimizer": 1e-10,
-    "tf.train.AdadeltaOptimizer": 1e-8,
-}
+#: TensorFlow 1 starts the mean of squares of this one at 1, and float16 does not get it to 0.
+_FROM_ONE = "tf.train.RMSPropOptimizer"
+#: Keras 3 multiplies the epsilon by `1 - beta_1 ** t` there, `1 - beta_1` in the first step.
+_ADAMAX = ("keras.optimizers.Adamax", "tf.optimizers.Adamax")
+#: Algorithms that correct the mean of squares, and whether that shortens a step whose mean is 0: Adam
+#: multiplies by `sqrt(1 - beta_2 ** t)`, Nadam divides the mean by the square of that.
+_SHORTENED = {"adam": True, "adamw": True, "nadam": False}
+#: Steps of so many learning rates: networks of several layers broke with 1400 and learned with 360.
+_LONG = 1000.0
+#: Numbers up to this one are 0 in float16.
+_LOST = 2.0**-25
 
 
 @rule("NAN601", "epsilon-vanishes-in-half", needs=[("optimizer",), STEPS])
 def check(graph: Graph) -> Iterator[Report]:
-    """Optimizers of float16 weights whose epsilon is 0 there."""
+    """Optimizers of float16 weights whose epsilon is too small there."""
     for optimizer in graph.ops("optimizer"):
-        if optimizer.arg("algorithm").literal not in _DIVIDING:
-            continue
-        given = optimizer.arg("epsilon")
-        epsilon = _DEFAULTS.get(optimizer.api) if given.literal is None else number(given)
-        if epsilon is None or epsilon <= 0 or round_to(epsilon, "float16") > 0:
-            continue
-        if half_weights(graph, optimizer):
+        problem = _problem(graph, optimizer)
+        if problem is not None and weights_in(graph, optimizer, HALF):
             yield Report(
                 op=optimizer,
-                message=f"epsilon {epsilon:g} is 0 in float16, the format of the weights: one without a "
-                "gradient moves by 0 / 0, NaN",
+                message=problem,
                 help="use epsilon=1e-4, or keep the weights in float32",
                 fix=partial(_fix, graph, optimizer),
             )
 
 
+def _problem(graph: Graph, optimizer: Op) -> str | None:
+    """What an optimizer's epsilon does in float16; None where it is large enough or not known."""
+    algorithm = str(optimizer.arg("algorithm").literal)
+    if algorithm not in DIVIDING or optimizer.api == _FROM_ONE:
+        return None
+    given = optimizer.arg("epsilon")
+    if given.literal is not None:
+        epsilon = number(given)
+    elif "keras.backend.set_epsilon" in graph.apis(optimizer.source):
+        epsilon = None  # whether it is the default depends on the version
+    else:
+        epsilon = default_epsilon(optimizer.api)
+    if epsilon is None or epsilon <= 0:
+        return None
+    stored, weights = round_to(epsilon, "float16"), "float16, the format of the weights"
+    if stored == 0:
+        return f"epsilon {epsilon:g} is 0 in {weights}: one without a gradient moves by 0 / 0, NaN"
+    beta_1, beta_2 = (_beta(optimizer, name) for name in BETAS)
+    if optimizer.api in _ADAMAX and beta_1 is not None and (1 - beta_1) * stored <= _LOST:
+        return f"epsilon {epsilon:g} times 1 - beta_1 is 0 in {weights}: one without gradient moves by 0 / 0"
+    if algorithm in _SHORTENED and beta_2 is not None and beta_2 < 1:
+        small = math.sqrt(_LOST / (1 - beta_2))
+        longest = (math.sqrt(_LOST) if _SHORTENED[algorithm] else small) / stored
+        if longest > _LONG:
+            return (
+                f"epsilon {epsilon:g} is all that a gradient under {small:.2g} is divided by, since its mean "
+                f"square is 0 in {weights}: a step of up to {longest:.0f} learning rates"
+            )
+    return None
+
+
+def _beta(optimizer: Op, name: str) -> float | None:
+    given = optimizer.arg(name)
+    return BETAS[name] if given.literal is None else number(given)
+
+
 def _fix(graph: Graph, optimizer: Op, r: Rewriter) -> Fix | None:
-    if "epsilon" in optimizer.nodes:
+    node = optimizer.node
+    if isinstance(node, cst.SimpleString):
+        made = r.api(optimizer.api)
+        if made is None:
+            return None
+        r.replace(node, f"{made}(epsilon=1e-4)")
+    elif "epsilon" in optimizer.nodes:
         if not replace_number(graph, r, optimizer, "epsilon", "1e-4"):
             return None
+    elif "identifier" in optimizer.nodes:
+        return None
     else:
-        r.set_argument(optimizer.node, "epsilon", "1e-4", position=3)
+        r.set_argument(node, "epsilon", "1e-4")
     return r.fix(Applicability.UNSAFE, "Use an epsilon of 1e-4")

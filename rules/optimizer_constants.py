@@ -57,7 +57,8 @@ from functools import partial
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.ops.layers import DIVIDING
+from tflint_nan.ops.layers import DIVIDING as NORMALISING
+from tflint_nan.ops.optimizers import DIVIDING
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
@@ -67,8 +68,6 @@ from tflint_nan.value import Op
 _HOLDERS = ("optimizer", "layer", "batch_norm", "schedule")
 #: Weights of the past, each with Keras's default.
 _MEMORIES = {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "rho": 0.9}
-#: Optimizers that divide by the root of a mean that is 0 before the first gradient.
-_DIVIDING = ("adam", "adamw", "nadam", "adamax", "lamb", "rmsprop", "adadelta")
 _STEPS = ("decay_steps", "first_decay_steps")
 
 
@@ -100,7 +99,7 @@ def _wrong(op: Op) -> Iterator[tuple[str, float, str]]:
                     usual,
                     f"{argument} = {given:g} of {name} lies outside of [0, 1): {_memory(given)}",
                 )
-        if epsilon is not None and epsilon <= 0 and op.arg("algorithm").literal in _DIVIDING:
+        if epsilon is not None and epsilon <= 0 and op.arg("algorithm").literal in DIVIDING:
             yield (
                 "epsilon",
                 1e-7,
@@ -125,7 +124,7 @@ def _normalises(op: Op) -> bool:
     """Whether `op` divides by a standard deviation that nothing is known of."""
     if op.name == "batch_norm":
         return "epsilon" in op.nodes and number(op.arg("variance")) is None
-    return op.api in DIVIDING
+    return op.api in NORMALISING
 
 
 def _fix(graph: Graph, op: Op, argument: str, usual: float, r: Rewriter) -> Fix | None:

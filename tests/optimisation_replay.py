@@ -109,12 +109,31 @@ def mismatched(report: Report) -> None:
     assert hi - lo > 100 if "scaled data" in report.message else hi - lo < 3
 
 
+def moved(name: str, gradient: float, dtype: str, **settings: float) -> float:
+    """How far the first step of an optimizer, by its normalised name, goes from a weight of 1."""
+    rate, found = 1e-3, name.rpartition(".")[2]
+    if hasattr(keras.optimizers, found):
+        w = keras.Variable(np.ones(1), dtype=dtype)
+        getattr(keras.optimizers, found)(rate, **settings).apply([tf.constant([gradient], dtype)], [w])
+        return float(w.numpy()[0]) - 1.0
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        v = tf.compat.v1.get_variable("v", initializer=tf.ones(1, dtype))
+        made = getattr(tf.compat.v1.train, found)(rate, **settings)
+        step = made.apply_gradients([(tf.constant([gradient], dtype), v)])
+        session.run(tf.compat.v1.global_variables_initializer())
+        session.run(step)
+        return float(session.run(v)[0]) - 1.0
+
+
 def vanished(report: Report) -> None:
-    """Adam's step of a float16 weight without a gradient."""
-    w = keras.Variable(np.ones(1), dtype="float16")
-    optimizer = keras.optimizers.Adam(0.001, epsilon=_number(report, "epsilon"))
-    optimizer.apply([tf.zeros(1, tf.float16)], [w])
-    assert np.isnan(w.numpy()).all()
+    """The first step of a float16 weight without a gradient; with a small one, of the length that is told."""
+    settings = {"epsilon": _number(report, "epsilon")}
+    if "learning rates" not in report.message:
+        assert np.isnan(moved(report.op.api, 0.0, "float16", **settings))
+        return
+    told, small = _number(report, "up to"), _number(report, "under")
+    assert 0.8 * told < abs(moved(report.op.api, 0.95 * small, "float16", **settings)) / 1e-3 < 1.1 * told
+    assert abs(moved(report.op.api, 0.95 * small, "float16", epsilon=1e-4)) / 1e-3 < 100
 
 
 def rounded(report: Report) -> None:

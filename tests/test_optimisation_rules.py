@@ -5,6 +5,7 @@ NAN402: past the limit that is printed they diverge, just under it they converge
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from bisect import bisect_left
@@ -14,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 from lint import check, fix
-from optimisation_replay import recurrent_gradient
+from optimisation_replay import moved, recurrent_gradient
+
+from tflint_nan.ops.optimizers import BETAS, DIVIDING, default_epsilon
+from tflint_nan.ops.table import APIS
 
 HEAD = "import numpy as np\nimport tensorflow as tf\n"
 TAPE = """
@@ -294,3 +298,32 @@ def test_the_callback_ends_fit() -> None:
     repaired = fix(FIT, unsafe=True, select=("NAN407",))
     assert not [finding for finding in check(repaired, select=("NAN407",)) if finding.code == "NAN407"]
     assert len(run(repaired)["history"].history["loss"]) == 1
+
+
+def optimizers() -> Iterator[tuple[str, type]]:
+    """The optimizers of the operator table that divide and are still there, by name."""
+    import keras
+    import tensorflow as tf
+
+    for name, entry in APIS.items():
+        algorithm = entry.fixed.get("algorithm")
+        if algorithm is not None and algorithm.literal in DIVIDING and entry.removed is None:
+            module = tf.compat.v1.train if name.startswith("tf.train.") else keras.optimizers
+            yield name, getattr(module, name.rpartition(".")[2])
+
+
+def test_epsilons_by_default_are_those_of_the_libraries() -> None:
+    names = []
+    for name, made in optimizers():
+        parameters = inspect.signature(made).parameters
+        assert default_epsilon(name) == parameters["epsilon"].default, name
+        for beta, usual in BETAS.items():
+            assert beta not in parameters or parameters[beta].default == usual, name
+        names.append(name)
+    assert {"keras.optimizers.Adam", "tf.optimizers.Nadam", "tf.train.AdadeltaOptimizer"} <= set(names)
+
+
+def test_which_optimizers_divide_by_an_epsilon_that_is_0() -> None:
+    """All of them, but the one that starts its mean of squares at 1."""
+    finite = {name for name, _ in optimizers() if not math.isnan(moved(name, 0.0, "float16", epsilon=1e-8))}
+    assert finite == {"tf.train.RMSPropOptimizer"}

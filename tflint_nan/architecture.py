@@ -234,8 +234,8 @@ def may_hand_back(graph: Graph, chain: Sequence[Op]) -> bool:
     """Whether a gradient may come back through layers or activations that follow each other.
 
     False where it is shown that nothing differentiates what the last one gives. A chain that reads a kernel
-    again is a network of tied weights, or one that is run there and back to draw samples (a Boltzmann machine,
-    whose weights the program moves without a gradient): of it the gradient has to be shown.
+    again is a network of tied weights, or one that is run there and back to draw samples (a Boltzmann
+    machine, whose weights the program moves without a gradient): of it the gradient has to be shown.
     """
     taken = graph.differentiated(chain[-1])
     if taken is None:

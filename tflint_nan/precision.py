@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -20,6 +21,10 @@ from tflint_nan.value import NONE, Const, Format, Object, Op, Tensor, Value, sou
 #: The names of formats and policies, and of what holds one.
 HALF = ("float16", "half")
 MIXED = "mixed_float16"
+#: What says how many weights a layer that is a function makes.
+_SIZES = frozenset({"units", "filters"})
+#: Beginnings of the names of what asks the variable scope for its variables.
+_ASKING = ("tf.get_variable", "tf.layers.", "tf.contrib.")
 #: Layers that compute with weights of their own.
 _LAYERS = frozenset({"dense", "conv", "embedding", "lstm", "gru", "rnn"})
 #: A loss that is scaled by its optimizer is an identity of one of these names.
@@ -47,11 +52,13 @@ class Added:
     number: float
 
 
-def keeps_half(op: Op) -> bool:
-    """Whether `op` is a weight in float16, or a layer that keeps its weights so."""
+def keeps(op: Op, formats: Collection[str]) -> bool:
+    """Whether `op` is a weight in one of these formats, or a layer that keeps its weights so."""
     if op.name == "variable":
-        return op.value.dtype in HALF and op.arg("trainable").literal is not False
-    return _of_weights(op) in HALF
+        return op.value.dtype in formats and op.arg("trainable").literal is not False
+    if op.arg("layer") is NONE and not _SIZES.isdisjoint(op.args):
+        return op.value.dtype in formats  # functions make weights in the format of what they are given
+    return _of_weights(op) in formats
 
 
 def computes_half(op: Op) -> bool:
@@ -59,7 +66,7 @@ def computes_half(op: Op) -> bool:
     if op.name == "cast":
         weight = made_only_by(op.arg("x"), "variable") if op.value.dtype in HALF else None
         return weight is not None and weight.arg("trainable").literal is not False
-    return _of_weights(op) == MIXED or keeps_half(op)
+    return _of_weights(op) == MIXED or keeps(op, HALF)
 
 
 def _of_weights(op: Op) -> str | None:
@@ -192,14 +199,23 @@ def blamed(graph: Graph, report: Report) -> Report:
     return replace(report, because=((chosen, f"{report.op.value.dtype} is set here"), *report.because))
 
 
-def half_weights(graph: Graph, optimizer: Op) -> bool:
-    """Whether an optimizer moves weights that are kept in float16."""
+def weights_in(graph: Graph, optimizer: Op, formats: Collection[str]) -> bool:
+    """Whether an optimizer moves weights that are kept in one of these formats."""
     losses: list[Value] = []
     for step in graph.ops(*STEPS):
         if optimizer in sources(step.arg("optimizer")):
             given = ancestors(step.arg("gradients")).values()
             losses += [step.arg("loss"), *(op.arg("loss") for op in given if op.name == "gradients")]
-    return any(keeps_half(op) for loss in losses for op in ancestors(loss).values())
+    found = [op for loss in losses for op in ancestors(loss).values() if keeps(op, formats)]
+    return any(not op.api.startswith(_ASKING) for op in found) if _gets_otherwise(graph) else bool(found)
+
+
+def _gets_otherwise(graph: Graph) -> bool:
+    """Whether a scope has its own way to get variables: in float32, say, cast to the format asked for."""
+    return any(
+        op.arg("custom_getter") is not NONE or op.api.endswith(".bfloat16_scope")
+        for op in graph.ops("unknown_call", "variable")
+    )
 
 
 def unscaled(loss: Value) -> Op | None:

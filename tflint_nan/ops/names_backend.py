@@ -138,8 +138,8 @@ api(
     lambda machine, call: Const("channels_last"),
     "",
 )
+api("keras.backend.set_epsilon keras.config.set_epsilon", "unknown_call", "value:0")
 for _name, _signature in (
-    ("set_epsilon", "value"),
     ("set_image_data_format", "data_format"),
     ("clear_session", "free_memory"),
     ("get_uid", "prefix"),

@@ -16,6 +16,23 @@ from tflint_nan.value import NONE, UNKNOWN, Const, Function, Items, Object, Op, 
 
 #: The string in `compile(optimizer=...)`, in lower case -> the Keras class.
 STRINGS: dict[str, str] = {}
+#: Algorithms that divide by the root of a mean of squares, 0 before the first gradient, and an epsilon.
+DIVIDING = frozenset({"adam", "adamw", "nadam", "adamax", "lamb", "rmsprop", "adadelta"})
+#: Beginnings of optimizers' names -> the epsilon that theirs have by default; the longest that fits counts.
+_EPSILONS = {
+    "keras.optimizers.": 1e-7,
+    "keras.optimizers.ScheduleFreeAdamW": 1e-8,
+    "tf.optimizers.": 1e-7,
+    "tf.optimizers.ScheduleFreeAdamW": 1e-8,
+    "tf.train.AdamOptimizer": 1e-8,
+    "tf.train.AdadeltaOptimizer": 1e-8,
+    "tf.train.RMSPropOptimizer": 1e-10,
+    "tf.contrib.opt.": 1e-8,
+    "tfa.optimizers.": 1e-7,
+    "tfa.optimizers.LAMB": 1e-6,
+}
+#: What Keras's Adam and its relatives weigh the past with by default.
+BETAS = {"beta_1": 0.9, "beta_2": 0.999}
 #: Arguments of a schedule that are learning rates.
 _RATES = ("learning_rate", "end_learning_rate", "warmup_target", "values")
 
@@ -33,6 +50,11 @@ def make(machine: Machine, call: Call) -> Value:
 def _iterations(op: Op) -> Facts:
     """How many steps of training are done: from 0 on."""
     return Facts(Interval(0.0, float(INTEGERS["int64"][1])), (), "int64", ())
+
+
+def default_epsilon(name: str) -> float | None:
+    """The epsilon of an optimizer of `DIVIDING` that is given none; None where it is not known."""
+    return _EPSILONS.get(max((start for start in _EPSILONS if name.startswith(start)), key=len, default=""))
 
 
 def named(machine: Machine, name: str, place: Call) -> Value:
@@ -71,7 +93,7 @@ def identified(machine: Machine, call: Call) -> Value:
     """`keras.optimizers.get("adam")`."""
     given = call.arg("identifier")
     name = given.literal
-    return named(machine, name, dataclasses.replace(call, nodes={})) if isinstance(name, str) else given
+    return named(machine, name, call) if isinstance(name, str) else given
 
 
 #: Names of the learning rate as an attribute.
