@@ -15,7 +15,7 @@ from tflint_nan.inputs import batch_size, examples
 from tflint_nan.rates import depth, places, rate
 from tflint_nan.steps import Step, steps
 from tflint_nan.training import flat
-from tflint_nan.value import NONE, Op, Symbol, Value
+from tflint_nan.value import NONE, Op, Symbol, Value, sources
 
 #: Optimizers whose steps are as long as the gradient.
 _DESCENT = ("sgd", "momentum")
@@ -95,6 +95,8 @@ def _labels_of_each(value: Value) -> Value | None:
         if difference is not None:
             given = [side for name in ("x", "y") if not is_trained(side := difference.arg(name))]
             return given[0] if len(given) == 1 else None
+        if op.name == "mul" and (target := _target(op)) is not None:
+            return target
         if op.name in ("mean", "sum"):
             inner = None if _reduces_examples(op) else (op.arg("x"), 1.0)
         else:
@@ -102,6 +104,18 @@ def _labels_of_each(value: Value) -> Value | None:
         if inner is None:
             return None
         value = inner[0]
+    return None
+
+
+def _target(product: Op) -> Value | None:
+    """What the logs of a prediction are multiplied with in a cross entropy that is written by hand."""
+    x, y = product.arg("x"), product.arg("y")
+    for target, logs in ((x, y), (y, x)):
+        while (op := logs.op) is not None and op.name == "neg":
+            logs = op.arg("x")
+        is_log = op is not None and op.name in ("log", "log_softmax", "log_sigmoid")
+        if is_log and is_trained(logs) and number(target) is None and not is_trained(target):
+            return target
     return None
 
 
@@ -142,6 +156,17 @@ def _sizes(graph: Graph, step: Step, total: Total) -> list[int]:
     if step.op.name == "compile":
         found = [batch_size(fit) for fit in graph.ops("fit") if fit.arg("model") is step.op.arg("model")]
     else:
-        found = [examples(total.labels)]
+        found = [examples(labels) for labels in _fed(graph, total.labels)]
     known = [size for size in found if size is not None]
     return known if len(known) == len(found) else []
+
+
+def _fed(graph: Graph, value: Value) -> list[Value]:
+    """What a placeholder is fed with in training; `value` itself where it is none."""
+    holder = value.op
+    while holder is not None and holder.name in ("cast", "identity", "one_hot"):
+        holder = holder.arg("x").op
+    if holder is None or holder.name != "placeholder":
+        return [value]
+    feeds = [feed for feed in graph.ops("feed") if holder in sources(feed.arg("placeholder"))]
+    return [feed.arg("data") for feed in feeds if feed.arg("runs").literal is True]

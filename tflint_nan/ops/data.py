@@ -179,8 +179,11 @@ def next_batch(machine: Machine, call: Call) -> Value:
     made = receiver(call)
     if made is None:
         return UNKNOWN
-    parts = (made.attrs.get(name, UNKNOWN) for name in ("images", "labels"))
-    return Items(tuple(machine.emit("slice", {"x": part}, call=call) for part in parts))
+    size, batches = call.arg("batch_size"), list[Value]()
+    for name in ("images", "labels"):
+        one = machine.emit("slice", {"x": made.attrs.get(name, UNKNOWN), "index": Const(0)}, call=call)
+        batches.append(machine.emit("batch", {"x": one, "size": size}, call=call))
+    return Items(tuple(batches))
 
 
 #: What gives the rows, columns and channels of one image.
