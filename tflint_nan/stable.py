@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from tflint_nan.evidence import NEAR, library, number, onward, plus_one, quotient, squasher, total_of
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
-from tflint_nan.ops.points import same
+from tflint_nan.ops.points import aligned, same
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Items, Op, Shape, Value
 
@@ -128,8 +128,8 @@ def overflows(squashed: Op) -> bool:
 _SUMS = frozenset({"sum", "mean", "cumsum", "add", "sub"})
 #: What weighs, masks and adds up exponentials: they are infinite behind it as well.
 _WEIGHING = frozenset({"mul", "add", "sum", "mean"})
-#: What logits are bounded with, besides a clip, which hands numbers on.
-_BOUNDING = frozenset({"minimum", "maximum"})
+#: What logits are bounded with.
+_BOUNDING = frozenset({"clip", "minimum", "maximum"})
 #: What they are scaled and moved with.
 _SCALING = frozenset({"mul", "div", "add", "sub"})
 #: How many such steps are looked through.
@@ -167,7 +167,8 @@ def _normalised(exp: Op, root: Op) -> ExpForm | None:
     if total is None:
         return None
     parts, tops = _powers(total.arg("x")), _powers(above)
-    tops = {top: far for top, far in tops.items() if any(same(_logits(top), _logits(part)) for part in parts)}
+    sources = [_logits(part) for part in parts]
+    tops = {top: far for top, far in tops.items() if any(same(_logits(top), source) for source in sources)}
     infinite = [power for power, far in (*tops.items(), *parts.items()) if far]
     if not tops or not infinite or infinite[0] is not exp:
         return None
@@ -179,12 +180,11 @@ def _normalised(exp: Op, root: Op) -> ExpForm | None:
         result = "0 and its gradient NaN"
         if library(exp) == "np":
             return None
-    fits = None
-    if above.op in tops and total.arg("x").op in parts:
-        z = _logits(exp, _BOUNDING)
-        if squasher(root) == "softmax":
+    top, part, fits = above.op, total.arg("x").op, None
+    if top in tops and part in parts:
+        if below.op is total and squasher(root) == "softmax":
             fits = Applicability.SAFE
-        elif all(same(_logits(power, _BOUNDING), z) for power in (*tops, *parts)):
+        elif aligned(_bounded(top), _bounded(part)):
             fits = Applicability.UNSAFE
     return ExpForm(root, "softmax", result, exp.arg("x"), total, fits)
 
@@ -203,18 +203,27 @@ def _powers(value: Value) -> dict[Op, bool]:
     return found
 
 
-def _logits(exp: Op, through: frozenset[str] = _BOUNDING | _SCALING) -> Value:
-    """What the operand of an exponential is before numbers bound, scale and move it."""
-    value = exp.arg("x")
+def _logits(exp: Op) -> Value:
+    """What the operand of an exponential is taken from, before numbers bound, scale and move it."""
+    return _before(exp.arg("x"), lambda op: op.name in _BOUNDING or op.name in _SCALING or len(op.flow) == 1)
+
+
+def _bounded(exp: Op) -> Value:
+    """What the operand of an exponential is before it is bounded."""
+    return _before(exp.arg("x"), lambda op: op.name in _BOUNDING)
+
+
+def _before(value: Value, through: Callable[[Op], bool]) -> Value:
+    """What `value` is made of by such ops, which take numbers besides."""
     for _ in range(_DEEP):
         made = value.op
-        if made is None:
+        if made is None or not through(made):
             break
-        if len(made.flow) == 1:
+        if made.flow:
             value = made.arg(made.flow[0])
-        elif made.name in through and number(made.arg("y")) is not None:
+        elif number(made.arg("y")) is not None:
             value = made.arg("x")
-        elif made.name in through and number(made.arg("x")) is not None:
+        elif number(made.arg("x")) is not None:
             value = made.arg("y")
         else:
             break
