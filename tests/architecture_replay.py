@@ -114,10 +114,24 @@ def check_pair(second: str, first: str, words: str) -> None:
         np.testing.assert_array_equal(outer, inner)
 
 
+def one_number(report: Report) -> None:
+    """Whatever the number is, its normalised form is the one that is named, and its gradient 0."""
+    x, result, gradient = (float(n) for n in re.findall(r"= (-?\d+)", str(report.witness)))
+    signed = "sign" in report.message
+    layer = tf.keras.layers.UnitNormalization() if signed else tf.keras.layers.LayerNormalization()
+    with tf.GradientTape() as tape:
+        given = tf.constant([[x], [7 * x]])
+        tape.watch(given)
+        found = layer(given)
+    np.testing.assert_allclose(found, [[result], [result]], atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(found, given), [[gradient], [gradient]], atol=1e-6)
+
+
 ARCHITECTURE: dict[str, Callable[[Report], None]] = {
     "NAN501": equal_units,
     "NAN502": far_start,
     "NAN503": slopes_of_a_row,
     "NAN504": one_of_two,
     "NAN505": bent_twice,
+    "NAN506": one_number,
 }

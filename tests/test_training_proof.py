@@ -183,6 +183,7 @@ PROOFS = {
     "NAN503": error(Fit(WAVES, 10, squared_error), 0.3, 0.15),
     "NAN504": right(Fit(XOR, 10, accuracy)),
     "NAN505": Proof("the mean prediction for the label 0", Fit(HALVES, 8, for_zero), (0.1, 0.1)),
+    "NAN506": right(Fit(HALVES, 8, accuracy)),
     "NAN601": error(Steps(half_features, 1000, "prediction", squared_error)),
     "NAN602": right(Fit(pixels, 4, accuracy), 0.15, 0.05),
     "NAN603": error(Loop(plane_column, 1000, squared_error), 0.4, 0.1),

@@ -299,12 +299,15 @@ def _has_no_order(graph: Graph, op: Op) -> bool:
 
 
 def axis_length(op: Op) -> int | None:
-    """How many numbers a softmax normalises together; None where that is not known.
+    """How many numbers a softmax normalises together; None where that is not known."""
+    return length_along(op.arg("x"), op.arg("axis"))
+
+
+def length_along(x: Value, axis: Value) -> int | None:
+    """How long `x` is along an axis, the last one where none is given; None where that is not known.
 
     Where no shape is known, a dense layer right before it tells.
     """
-    x = op.arg("x")
-    axis = op.arg("axis")
     place = -1 if axis is NONE else axis.literal
     if not isinstance(place, int):
         return None

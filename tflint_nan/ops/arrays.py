@@ -21,7 +21,7 @@ from tflint_nan.ops.points import (
     mapped,
 )
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Items, Op, Shape, Value
+from tflint_nan.value import Const, Items, Op, Shape, Tensor, Value
 
 _INF = math.inf
 
@@ -120,7 +120,9 @@ def _slice(op: Op) -> Facts:
 
 
 def _sliced(shape: Shape, index: Value) -> Shape:
-    """The shape of `x[index]`, where the index is made of integers, slices, None and Ellipsis."""
+    """The shape of `x[index]`: of integers, slices, None and Ellipsis, or of one array of places."""
+    if shape and isinstance(index, Tensor) and index.shape is not None and index.dtype in INTEGERS:
+        return None if index.dtype == "bool" else (*index.shape, *shape[1:])
     if shape is None or index.literal is None:
         return None
     parts = list(index.items) if isinstance(index, Items) and index.kind != "slice" else [index]

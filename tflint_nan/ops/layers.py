@@ -204,9 +204,11 @@ def concat(machine: Machine, inputs: Value, axis: Value, at: Op | None) -> Value
 
 
 def projected_attention(machine: Machine, layer: Object, x: Value) -> Value:
-    """`MultiHeadAttention(...)(query, value)`: it ends with a linear projection."""
+    """`MultiHeadAttention(...)(query, value)`: it ends with a linear projection, as wide as the query is."""
     query, *others = sequence(machine, x)
     args: dict[str, Value] = {"x": query, "layer": layer}
+    if query.shape and layer.config("output_shape") is NONE:
+        args["units"] = Const(query.shape[-1])
     if others:
         args["value"] = Items(tuple(others))
     return machine.emit("dense", args, at=layer.made)

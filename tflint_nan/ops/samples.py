@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tflint_nan.interval import EVERYTHING, Interval, smallest
+from tflint_nan.interval import EVERYTHING, INTEGERS, Interval, smallest
 from tflint_nan.ops import shapes
 from tflint_nan.ops.names import entries
 from tflint_nan.ops.points import dimensions, dtype_named, integer, is_given, is_numpy
 from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
-from tflint_nan.value import Const, Items, Op, Value
+from tflint_nan.value import Const, Items, Length, Op, Value
 
 # ---- distributions
 
@@ -67,7 +67,7 @@ def _categorical(op: Op) -> Facts:
 def _random_choice(op: Op) -> Facts:
     """Elements of an array, or numbers under the given one."""
     x = op.arg("x")
-    if integer(x) is not None:
+    if _is_count(x):
         return Facts(Interval(0.0, max(x.interval.hi - 1.0, 0.0)), (), "int64", dimensions(op.arg("shape")))
     kept = tuple(w for w in x.witnesses if w.inputs or x.interval.is_point)
     return Facts(x.interval, kept, x.dtype, None)
@@ -180,8 +180,15 @@ _DISTRIBUTIONS = {
 
 def permuted(machine: Machine, call: Call) -> Value:
     """`permutation(x)`: an array in another order, or the numbers under `x`."""
-    target = "random_choice" if integer(call.arg("x")) is not None else "shuffle"
-    return machine.emit(target, {"x": call.arg("x")}, call=call)
+    x = call.arg("x")
+    if _is_count(x):
+        return machine.emit("random_choice", {"x": x, "shape": Items((x,))}, call=call)
+    return machine.emit("shuffle", {"x": x}, call=call)
+
+
+def _is_count(x: Value) -> bool:
+    """Whether `x` is one whole number, not an array."""
+    return integer(x) is not None or (x.shape == () and (isinstance(x, Length) or x.dtype in INTEGERS))
 
 
 def samples(target: str) -> Handler:
