@@ -4,8 +4,9 @@
 Guards are written over the real numbers and run in floats. In float32 `1e-10 + 1` is 1, so
 `log(1e-10 + 1 - p)` is `log(1 - p)`; `1 - 1e-9` is 1, so a clip to it leaves 1; `1e-8` is 0 in float16,
 `1e-46` in float32. An epsilon that is added to something of either sign moves the place where the log is
-undefined and does not remove it; one that is added to the log itself comes too late. The code looks safe,
-and nobody looks there when the loss is NaN.
+undefined and does not remove it; one that is added to the log itself comes too late. So does a bound of it,
+`maximum(log(p), -100.0)`: the value is finite, and the 0 that the bound hands back is multiplied with the
+infinite slope of the log, which is NaN. The code looks safe, and nobody looks there when the loss is NaN.
 
 So it is with whatever is infinite at an edge, or has an infinite slope there: of `a = clip(x, -1, 1 - 1e-8)`
 `atanh(a)` is infinite, and so are `1 / (1 - a)`, `log1p(-a)` and the slopes of `acos(a)`, `asin(a)` and
@@ -118,6 +119,8 @@ def _report(
 
 
 def _why(bad: BadLog) -> str:
+    if bad.guard is None and bad.bounded:
+        return "the bound comes after the log and leaves its gradient NaN"
     if bad.guard is None:
         return "the epsilon is added outside, too late" if bad.outside else "a clip's result is thrown away"
     return _failing(bad.guard, bad.trail)

@@ -31,7 +31,14 @@ from tflint_nan.interval import Interval
 from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare, same
 from tflint_nan.roots import infinite_roots
-from tflint_nan.shielding import goes_around, is_asked_about, is_looked_at, monitored_only, shielded
+from tflint_nan.shielding import (
+    goes_around,
+    is_asked_about,
+    is_looked_at,
+    monitored_only,
+    outlasts,
+    shielded,
+)
 from tflint_nan.starts import Beginning
 from tflint_nan.unset import unset
 from tflint_nan.value import Const, Op, Tensor, Value, Witness
@@ -120,7 +127,8 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
         if trail.producer.name == "exp" or shielded(graph, trail, nan=True) or monitored_only(graph, sink):
             continue
         bounded = shielded(graph, trail)
-        if bounded and not _outlasts(graph, trail, initial=start is not None):
+        met = bounded and outlasts(graph, trail, initial=start is not None)
+        if bounded and not met and not (sink.name == "div" and goes_around(graph, sink)):
             continue
         told = data if data is not None and trail.producer is data.trail.producer else None
         level = told.level if told is not None else _level(graph, trail, initial=start is not None)
@@ -130,7 +138,6 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
             level = Level.STRICT if level is Level.OPTIONAL else Level.DEFAULT
         crosses = trail.witness.value != 0
         trail = _crossing(trail) if crosses else trail
-        met = bounded and not _is_passed(trail)
         yield ZeroDivisor(trail, name, _quotient(trail), crosses, told, level, off, start is not None, met)
 
 
@@ -165,25 +172,6 @@ def _is_initial(graph: Graph, beginning: Beginning, trail: Trail) -> bool:
         return False
     known = ((trail.value, 0.0), *((op.value, n) for op, n in inputs))
     return all(beginning.of(value) == Interval.point(n) for value, n in known)
-
-
-def _outlasts(graph: Graph, trail: Trail, *, initial: bool) -> bool:
-    """Whether training sees the 0 in spite of a bound behind the division.
-
-    Of the quotient, which is infinite, a bound hands no gradient back, and 0 times the infinite slope of the
-    division is NaN (TensorFlow 2.21; of a reciprocal it is 0). A weight passes 0 and is hardly ever exactly
-    there; a bound holds of what is near, unless the quotient gets to the loss without it.
-    """
-    if trail.sink.name != "div" or not graph.differentiated(trail.sink):
-        return False
-    return initial or not _is_passed(trail) or goes_around(graph, trail.sink)
-
-
-def _is_passed(trail: Trail) -> bool:
-    """Whether the 0 is between numbers of either sign, not at an end of what is assumed or far out."""
-    if trail.witness.value != 0:
-        return True
-    return any(n == 0 and op.value.interval.lo < 0 < op.value.interval.hi for op, n in trail.witness.inputs)
 
 
 def _level(graph: Graph, trail: Trail, *, initial: bool) -> Level:

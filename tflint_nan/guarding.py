@@ -31,14 +31,14 @@ def mended(bad: BadLog, r: Rewriter) -> Fix | None:
         r.replace(bad.lost.node, "{name} = {clip}", name=name, clip=bad.lost.node)
         return r.fix(Applicability.UNSAFE, "Keep the result of the clip")
     log, x = r.api(sink.api), sink.nodes.get("x")
-    if bad.outside is None or log is None or x is None:
+    if not (bad.outside or bad.bounded) or log is None or x is None:
         return None
     low, bound = bounds(bad.trail.value)[0], spelled(r, sink, "maximum")
     # What is added to `1 - p` may be added to the 1 first, and is lost there in float16.
     template = (
         "{f}({x} + {low})" if bound is None or complement(sink.arg("x")) is None else "{f}({max}({x}, {low}))"
     )
-    r.replace(bad.outside.node, template, f=log, x=x, low=low, max=bound)
+    r.replace((bad.outside or sink).node, template, f=log, x=x, low=low, max=bound)
     return r.fix(Applicability.UNSAFE, "Add the epsilon inside the log")
 
 

@@ -21,7 +21,7 @@ from tflint_nan.evidence import (
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.ops.repeats import alike
-from tflint_nan.shielding import is_looked_at, monitored_only, shielded
+from tflint_nan.shielding import is_looked_at, monitored_only, outlasts, shielded
 from tflint_nan.targets import swapped_logs
 from tflint_nan.value import Op
 
@@ -34,8 +34,8 @@ class BadLog:
     """A log that reaches its edge.
 
     `cause` is "softmax", "sigmoid", "other", or "guard" where one was tried: `guard` itself, `outside`, an
-    epsilon that is added after the log, or `lost`, a clip whose result is thrown away; "product" where it is
-    multiplied with what it is the log of, in `product`.
+    epsilon that is added after the log, or `lost`, a clip whose result is thrown away, or where it is
+    `bounded` after the log; "product" where it is multiplied with what it is the log of, in `product`.
     """
 
     cause: str
@@ -45,6 +45,7 @@ class BadLog:
     outside: Op | None = None
     lost: Op | None = None
     product: Op | None = None
+    bounded: bool = False
 
     @property
     def level(self) -> Level:
@@ -68,7 +69,10 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
             continue
         trail = next((trail for trail in found if squasher(trail.producer)), found[0])
         # A counter starts at 0 and has been counted up.
-        if is_counted(trail) or _is_share(trail) or shielded(graph, trail) or monitored_only(graph, sink):
+        if is_counted(trail) or _is_share(trail) or monitored_only(graph, sink):
+            continue
+        bounded = shielded(graph, trail)
+        if bounded and (shielded(graph, trail, nan=True) or not outlasts(graph, trail)):
             continue
         if is_settled(graph, trail):
             continue
@@ -77,8 +81,8 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         if takers and result == "-inf" and all(taker.name == "categorical" for taker in takers):
             continue  # what has the log -inf is never drawn
         tried = guard(trail), _outside(graph, sink), _thrown_away(graph, trail, "clip", "maximum")
-        if any(tried):
-            yield BadLog("guard", trail, result, *tried)
+        if bounded or any(tried):
+            yield BadLog("guard", trail, result, *tried, bounded=bounded)
             continue
         product = _own_product(graph, trail)
         cause = "product" if product else squasher(trail.producer) or "other"

@@ -12,6 +12,9 @@ from tflint_nan.value import NONE, Op
 
 #: Reductions that leave NaN out.
 _LEAVING_OUT = ("np.nan", "keras.ops.nan", "tensor.fillna", "tensor.dropna")
+#: Functions whose gradient at 0 is NaN although 0 comes back (TensorFlow 2.21; of a root and a reciprocal it
+#: is 0 then).
+_STEEP = frozenset({"div", "log"})
 _TESTS_OF_NAN = frozenset({"is_nan", "is_finite", "is_inf"})
 #: Ops that hand numbers of a model to Python.
 _READ_OUT = frozenset({"predict", "stop_gradient"})
@@ -42,6 +45,25 @@ def shielded(graph: Graph, trail: Trail, *, nan: bool = False) -> bool:
             if chosen is not None and math.isfinite(chosen):
                 return True
     return False
+
+
+def outlasts(graph: Graph, trail: Trail, *, initial: bool = False) -> bool:
+    """Whether the gradient of the sink is NaN whatever bounds its result.
+
+    Past a bound 0 comes back, and 0 times an infinite slope is NaN (see `_STEEP`). Numbers of either sign
+    pass the place and are hardly ever exactly there, unless they are so at the start (`initial`); a bound
+    holds of what is near.
+    """
+    if trail.sink.name not in _STEEP or not graph.differentiated(trail.sink):
+        return False
+    return initial or not _is_passed(trail)
+
+
+def _is_passed(trail: Trail) -> bool:
+    """Whether what breaks is between numbers of either sign, not at an end of what is assumed or far out."""
+    if trail.witness.value != 0:
+        return True
+    return any(n == 0 and op.value.interval.lo < 0 < op.value.interval.hi for op, n in trail.witness.inputs)
 
 
 def goes_around(graph: Graph, op: Op) -> bool:
