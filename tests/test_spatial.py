@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -124,6 +125,43 @@ def test_what_a_program_says_of_a_shape() -> None:
     text = "x = tf.ensure_shape(load(), [None, 4, 2])\nprobe(x)"
     assert predicted(text) == (None, 4, 2)
     assert predicted("probe(tf.ensure_shape(tf.zeros((3, 4, 2)), [None, None, 2]))") == (3, 4, 2)
+
+
+#: Subscripts of an array with six rows of five pairs; what is drawn stands for places of rows.
+TAKEN = (
+    "x[np.random.permutation(len(x))]",
+    "x[np.random.permutation(6)]",
+    "x[np.random.permutation(x.shape[0])[:4]]",
+    "x[np.argsort(x[:, 0, 0])]",
+    "x[np.array([[0, 1], [5, 2], [3, 3]])]",
+    "x[x[:, 0, 0] > 0]",
+    "x[np.zeros((6, 5), bool)]",
+    "np.random.permutation(x)",
+    "np.random.permutation(len(x))",
+)
+
+
+@pytest.mark.parametrize("expression", TAKEN)
+def test_rows_that_are_taken_by_an_array(expression: str) -> None:
+    given = "np.zeros((6, 5, 2))"
+    found = eval(expression, {"np": np, "x": eval(given, {"np": np})}).shape
+    assert agree(predicted(f"import numpy as np\nx = {given}\nprobe({expression})"), found)
+    # Of an array of which only the last axis is known, as many numbers are in it.
+    told = predicted(f"import numpy as np\nx = load().reshape((-1, n, 2))\nprobe({expression})")
+    assert agree(told, found)
+    if "permutation(len" in expression:
+        assert told == ((None, None, 2) if expression.startswith("x[") else (None,))
+
+
+def test_attention_is_as_wide_as_its_query() -> None:
+    layer = "keras.layers.MultiHeadAttention(2, 3{})"
+    for more in ("", ", output_shape=7"):
+        made = layer.format(more)
+        query, value = keras.Input((5, 1)), keras.Input((4, 6))
+        found = tuple(eval(made, {"keras": keras})(query, value).shape)
+        told = predicted(f"probe({made}(keras.Input((5, 1)), keras.Input((4, 6))))")
+        assert agree(told, found)
+        assert (told == found) == (not more)
 
 
 GENERATED = """
