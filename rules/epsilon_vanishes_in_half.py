@@ -63,16 +63,15 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-import libcst as cst
-
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.optimizers import BETAS, DIVIDING, default_epsilon
-from tflint_nan.precision import HALF, weights_in
+from tflint_nan.ops.points import is_given
+from tflint_nan.precision import HALF, beta, weights_in
 from tflint_nan.registry import rule
-from tflint_nan.remedies import replace_number
+from tflint_nan.remedies import give_number
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.steps import STEPS
 from tflint_nan.value import Op
@@ -110,7 +109,7 @@ def _problem(graph: Graph, optimizer: Op) -> str | None:
     if algorithm not in DIVIDING or optimizer.api == _FROM_ONE:
         return None
     given = optimizer.arg("epsilon")
-    if given.literal is not None:
+    if is_given(given):
         epsilon = number(given)
     elif "keras.backend.set_epsilon" in graph.apis(optimizer.source):
         epsilon = None  # whether it is the default depends on the version
@@ -121,7 +120,7 @@ def _problem(graph: Graph, optimizer: Op) -> str | None:
     stored, weights = round_to(epsilon, "float16"), "float16, the format of the weights"
     if stored == 0:
         return f"epsilon {epsilon:g} is 0 in {weights}: one without a gradient moves by 0 / 0, NaN"
-    beta_1, beta_2 = (_beta(optimizer, name) for name in BETAS)
+    beta_1, beta_2 = (beta(optimizer, name) for name in BETAS)
     if optimizer.api in _ADAMAX and beta_1 is not None and (1 - beta_1) * stored <= _LOST:
         return f"epsilon {epsilon:g} times 1 - beta_1 is 0 in {weights}: one without gradient moves by 0 / 0"
     if algorithm in _SHORTENED and beta_2 is not None and beta_2 < 1:
@@ -135,23 +134,7 @@ def _problem(graph: Graph, optimizer: Op) -> str | None:
     return None
 
 
-def _beta(optimizer: Op, name: str) -> float | None:
-    given = optimizer.arg(name)
-    return BETAS[name] if given.literal is None else number(given)
-
-
 def _fix(graph: Graph, optimizer: Op, r: Rewriter) -> Fix | None:
-    node = optimizer.node
-    if isinstance(node, cst.SimpleString):
-        made = r.api(optimizer.api)
-        if made is None:
-            return None
-        r.replace(node, f"{made}(epsilon=1e-4)")
-    elif "epsilon" in optimizer.nodes:
-        if not replace_number(graph, r, optimizer, "epsilon", "1e-4"):
-            return None
-    elif "identifier" in optimizer.nodes:
+    if not give_number(graph, r, optimizer, "epsilon", "1e-4"):
         return None
-    else:
-        r.set_argument(node, "epsilon", "1e-4")
     return r.fix(Applicability.UNSAFE, "Use an epsilon of 1e-4")

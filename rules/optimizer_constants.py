@@ -6,7 +6,9 @@ Each constant has a range in which the formula works:
 
 * *Momentum, beta and rho* weigh the past against the new gradient and lie in [0, 1). At 1 the past never
   fades: Adam divides by `1 - beta_1 ** t`, which is 0, and gives NaN on the first step; momentum adds up
-  every gradient there ever was. Above 1 it grows geometrically until it is inf.
+  every gradient there ever was. Above 1 it grows geometrically until it is inf. A number is 1 as well where
+  the format of the weights rounds it: Adam's usual beta_2 of 0.999 in bfloat16, which has 8 digits. Keras's
+  Adam then multiplies by `sqrt(1 - beta_2 ** t)`, which is 0, and does not learn; Nadam divides by it.
 * *Epsilon* keeps the divisor off zero. Adam, RMSprop and their relatives divide by the root of a running
   mean of squared gradients, which is 0 for every weight that has had no gradient yet (a dead unit, a row
   of an embedding): `0 / 0` without an epsilon. A normalisation divides by the standard deviation, 0 for a
@@ -37,7 +39,8 @@ Measured on 2048 generated rows of 20 features: the squared error after 640 step
 ## Fix safety
 
 Shown only, never applied: it writes the default of Keras (0.9 for momentum, beta_1 and rho, 0.999 for
-beta_2, 1e-7 for an optimizer's epsilon, 1e-3 for a normalisation's), which need not be what was meant.
+beta_2, 0.99 in bfloat16, 1e-7 for an optimizer's epsilon, 1e-3 for a normalisation's), which need not be
+what was meant.
 
 ## References
 
@@ -57,10 +60,12 @@ from functools import partial
 from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
+from tflint_nan.interval import round_to
 from tflint_nan.ops.layers import DIVIDING as NORMALISING
 from tflint_nan.ops.optimizers import DIVIDING
+from tflint_nan.precision import HALF, beta, weights_in
 from tflint_nan.registry import rule
-from tflint_nan.remedies import replace_number
+from tflint_nan.remedies import give_number
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.value import Op
 
@@ -69,13 +74,23 @@ _HOLDERS = ("optimizer", "layer", "batch_norm", "schedule")
 #: Weights of the past, each with Keras's default.
 _MEMORIES = {"momentum": 0.9, "beta_1": 0.9, "beta_2": 0.999, "rho": 0.9}
 _STEPS = ("decay_steps", "first_decay_steps")
+#: What becomes of a step of Keras where beta_2 is 1 in the format of the weights.
+_STUCK = "the correction of its step, sqrt(1 - beta_2 ** t), is 0 and no gradient moves a weight"
+_UNCORRECTED = {
+    "adam": _STUCK,
+    "adamw": _STUCK,
+    "nadam": "it divides by 1 - beta_2 ** t, which is 0: NaN on the first step",
+    "lamb": "it divides by 1 - beta_2 ** t, which is 0: NaN for a weight without a gradient",
+}
+#: Format -> the names that it has, and a beta_2 that is not 1 there.
+_FORMATS = {"float16": (HALF, 0.999), "bfloat16": (("bfloat16",), 0.99)}
 
 
 @rule("NAN406", "optimizer-constants", needs=[_HOLDERS])
 def check(graph: Graph) -> Iterator[Report]:
     """Constants outside of the range in which their formula works."""
     for op in graph.ops(*_HOLDERS):
-        for argument, usual, message in _wrong(op):
+        for argument, usual, message in (*_wrong(op), *_rounded(graph, op)):
             yield Report(
                 op=op,
                 node=op.nodes.get(argument, op.node),
@@ -114,6 +129,24 @@ def _wrong(op: Op) -> Iterator[tuple[str, float, str]]:
         yield "epsilon", 1e-3, f"epsilon = {epsilon:g} of {name}: a constant feature is divided by 0"
 
 
+def _rounded(graph: Graph, op: Op) -> Iterator[tuple[str, float, str]]:
+    """The same for a beta_2 below 1 that is 1 in the format of the weights."""
+    given = beta(op, "beta_2")
+    outcome = _UNCORRECTED.get(str(op.arg("algorithm").literal))
+    if outcome is None or given is None or not 0 < given < 1:
+        return
+    if not op.api.startswith(("keras.", "tf.optimizers.", "tfa.")):
+        outcome = "the mean of squares stays 0, and gradients are divided by the epsilon alone"
+    for dtype, (names, usual) in _FORMATS.items():
+        if round_to(given, dtype) == 1 and weights_in(graph, op, names):
+            name = op.api.rpartition(".")[2]
+            yield (
+                "beta_2",
+                usual,
+                f"beta_2 = {given:g} of {name} is 1 in {dtype}, the format of the weights: {outcome}",
+            )
+
+
 def _memory(given: float) -> str:
     if given < 0:
         return "each step goes back a part of the last one"
@@ -128,6 +161,6 @@ def _normalises(op: Op) -> bool:
 
 
 def _fix(graph: Graph, op: Op, argument: str, usual: float, r: Rewriter) -> Fix | None:
-    if not replace_number(graph, r, op, argument, f"{usual:g}"):
+    if not give_number(graph, r, op, argument, f"{usual:g}"):
         return None
     return r.fix(Applicability.DISPLAY, f"Use {usual:g}")

@@ -89,6 +89,8 @@ def out_of_range(report: Report) -> None:
         elif "constant feature" in message:
             given = np.float32(_number(report, "epsilon"))
             assert not np.isfinite(1 / np.sqrt(np.float32(0.0) + given))
+        elif " is 1 in " in message:
+            unlearned(report)
         elif "divides by" in message:
             assert _number(report, r"\w+ =") <= 0
         else:
@@ -109,20 +111,41 @@ def mismatched(report: Report) -> None:
     assert hi - lo > 100 if "scaled data" in report.message else hi - lo < 3
 
 
-def moved(name: str, gradient: float, dtype: str, **settings: float) -> float:
-    """How far the first step of an optimizer, by its normalised name, goes from a weight of 1."""
+def moved(name: str, gradient: float, dtype: str, steps: int = 1, **settings: float) -> float:
+    """How far the first steps of an optimizer, by its normalised name, go from a weight of 0."""
     rate, found = 1e-3, name.rpartition(".")[2]
     if hasattr(keras.optimizers, found):
-        w = keras.Variable(np.ones(1), dtype=dtype)
-        getattr(keras.optimizers, found)(rate, **settings).apply([tf.constant([gradient], dtype)], [w])
-        return float(w.numpy()[0]) - 1.0
+        w = keras.Variable(np.zeros(1), dtype=dtype)
+        made = getattr(keras.optimizers, found)(rate, **settings)
+        for _ in range(steps):
+            made.apply([tf.constant([gradient], dtype)], [w])
+        return float(w.numpy()[0])
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        v = tf.compat.v1.get_variable("v", initializer=tf.ones(1, dtype))
-        made = getattr(tf.compat.v1.train, found)(rate, **settings)
+        v = tf.compat.v1.get_variable("v", initializer=tf.zeros(1, dtype))
+        named = {key.replace("_", ""): value for key, value in settings.items()}
+        made = getattr(tf.compat.v1.train, found)(rate, **named)
         step = made.apply_gradients([(tf.constant([gradient], dtype), v)])
         session.run(tf.compat.v1.global_variables_initializer())
-        session.run(step)
-        return float(session.run(v)[0]) - 1.0
+        for _ in range(steps):
+            session.run(step)
+        return float(session.run(v)[0])
+
+
+def unlearned(report: Report) -> None:
+    """The first step with a beta_2 that is 1 in the format of the weights, and with the recommended one."""
+    found = re.search(r"is 1 in (\w+),", report.message)
+    assert found is not None
+    name, dtype, beta = report.op.api, found[1], _number(report, "beta_2")
+    gradient, usual = (0.0 if "without a gradient" in report.message else 0.1), float(report.help.split()[-1])
+    made = moved(name, gradient, dtype, 5, beta_2=beta)
+    right = moved(name, 0.1, dtype, 5, beta_2=usual)
+    assert abs(right / -5e-3 - 1) < 0.3
+    if "NaN" in report.message:
+        assert np.isnan(made)
+    elif "no gradient moves" in report.message:
+        assert made == 0
+    else:
+        assert made / right > 10
 
 
 def vanished(report: Report) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from tflint_nan.architecture import is_trained
-from tflint_nan.evidence import NEAR, Guard
+from tflint_nan.evidence import NEAR, Guard, number
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
+from tflint_nan.ops.optimizers import BETAS
 from tflint_nan.ops.points import is_given
 from tflint_nan.ops.policies import OWN, REDUCED, compute_dtype, computed_under, policy_of
 from tflint_nan.ops.reductions import axes, count, named_axes
@@ -208,6 +209,12 @@ def weights_in(graph: Graph, optimizer: Op, formats: Collection[str]) -> bool:
             losses += [step.arg("loss"), *(op.arg("loss") for op in given if op.name == "gradients")]
     found = [op for loss in losses for op in ancestors(loss).values() if keeps(op, formats)]
     return any(not op.api.startswith(_ASKING) for op in found) if _gets_otherwise(graph) else bool(found)
+
+
+def beta(optimizer: Op, name: str) -> float | None:
+    """What an optimizer of Adam's kind weighs the past with, given or by default; None if not known."""
+    given = optimizer.arg(name)
+    return number(given) if is_given(given) else BETAS[name]
 
 
 def _gets_otherwise(graph: Graph) -> bool:

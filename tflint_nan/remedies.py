@@ -197,6 +197,21 @@ def replace_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) 
     return False
 
 
+def give_number(graph: Graph, r: Rewriter, op: Op, argument: str, text: str) -> bool:
+    """The same, and give the argument to what is made without it, or by the name of its class."""
+    if op.arg(argument) is not NONE:
+        return replace_number(graph, r, op, argument, text)
+    if isinstance(op.node, cst.SimpleString):
+        made = r.api(op.api)
+        if made is not None:
+            r.replace(op.node, f"{made}({argument}={text})")
+        return made is not None
+    if "identifier" in op.nodes:
+        return False  # a call that looks a name up
+    r.set_argument(op.node, argument, text)
+    return True
+
+
 def _assigned(statement: cst.CSTNode | None) -> cst.BaseExpression | None:
     """The right side of a statement that is one assignment."""
     if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1:
