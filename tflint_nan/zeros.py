@@ -12,6 +12,7 @@ from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
 from tflint_nan.ops.points import same
 from tflint_nan.starts import Beginning
+from tflint_nan.training import LINEAR
 from tflint_nan.value import NONE, Items, Op, Value, Witness
 from tflint_nan.vectors import apart, at_equal
 
@@ -87,8 +88,6 @@ class Zeros:
         if key not in self._known:
             self._known[key] = None
             found = self._found(op, folded, depth + 1)
-            if found is None and self._starts_at_zero(op):
-                found = Zero((), _STARTED)
             if found is not None:
                 self._known[key] = replace(found, chain=(*found.chain, op), known={**found.known, op: 0.0})
         return self._known[key]
@@ -101,6 +100,8 @@ class Zeros:
             return Zero((), GRADIENT)
         if op.name == "variable":
             return Zero((), _START) if self._starts_at_zero(op) else None
+        if op.name in LINEAR:
+            return Zero((), _STARTED) if self._starts_at_zero(op) else None
         squashed = squasher(op)
         if op.name == "relu" or squashed is not None:
             distance = self._of(x, False, depth) if op.name == "relu" else None
