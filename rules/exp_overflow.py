@@ -6,6 +6,9 @@
 although their values are near `z`; the gradient of `1 / (1 + exp(-z))` is NaN. Each has a form that does
 not overflow.
 
+What else a sum of exponentials divides is as bad: a mean that they weigh is NaN, exponentials of the same
+logits that are clipped are 0, and their gradient is NaN.
+
 A bounded number that the program scales gets there for sure: a cosine is 1 on the diagonal, and over a
 temperature of 0.01 it is 100.
 
@@ -42,6 +45,8 @@ train = tf.train.AdamOptimizer(1e-3).minimize(loss)
 ## Fix safety
 `softmax`, `reduce_logsumexp`, `cumulative_logsumexp`, `softplus` and `sigmoid` are safe: the same value and
 gradient wherever both are finite. In NumPy the largest element is subtracted first, which changes neither.
+Where some of the exponentials are clipped, or an epsilon is added to their sum, `softmax` is another number
+far out: unsafe.
 
 ## References
 * Blanchard, Higham, Higham: Accurately computing the log-sum-exp and softmax functions. IMA J. Numer.
@@ -63,7 +68,7 @@ from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
 from tflint_nan.ops.points import is_unbounded
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import ExpForm, axis_of, exp_form, spelled
+from tflint_nan.stable import ExpForm, exp_form, options_of, spelled
 from tflint_nan.trace import explained
 from tflint_nan.value import Op, Witness
 
@@ -172,35 +177,11 @@ def _fix(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:
     f = spelled(r, exp, form.stable)
     if f is None:
         return _shifted(exp, form, r)
-    x, options = r.spell(form.logits, "logits"), _options(form, r)
+    x, options = r.spell(form.logits, "logits"), options_of(form, r)
     if x is None or options is None:
         return None
     r.replace(form.root.node, "{f}({x}{options})", f=f, x=x, options=options)
     return r.fix(form.fits, f"Use {f}")
-
-
-def _options(form: ExpForm, r: Rewriter) -> str | None:
-    """The axis and keepdims of the sum, as arguments; None where the stable form cannot have them."""
-    if form.total is None:
-        return ""
-    if form.stable == "cumulative_logsumexp":
-        total = form.total
-        given = [name for name in ("axis", "exclusive", "reverse") if name in total.args]
-        texts = [r.spell(total.args[name]) for name in given]
-        if None in texts:
-            return None
-        return "".join(f", {name}={text}" for name, text in zip(given, texts, strict=True))
-    axis, keepdims = form.total.arg("axis"), form.total.arg("keepdims")
-    words = "" if axis.literal is None else f", axis={r.spell(axis)}"
-    if form.stable != "softmax":
-        return words if keepdims.literal is None else f"{words}, keepdims={r.spell(keepdims)}"
-    shape = form.logits.shape
-    if axis.literal is None:
-        # The sum over everything is a softmax of one row only.
-        return "" if shape is not None and len(shape) == 1 else None
-    if keepdims.literal is not True and axis.literal != 0:
-        return None
-    return "" if axis_of(form.total, shape) == -1 else words
 
 
 def _shifted(exp: Op, form: ExpForm, r: Rewriter) -> Fix | None:

@@ -35,14 +35,14 @@ A mixture, `log(sum(softmax * density))`, is summed in log space: `reduce_logsum
 log_density)`, in which a density that underflows is a large negative number.
 
 ## Fix safety
-`log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite. Where the
-labels are known to be one-hot, the whole `-sum(labels * log(softmax(logits)))` becomes
-`softmax_cross_entropy_with_logits`, whose gradient, `softmax - labels`, is the same exactly when the labels
-sum to 1. Logits get a name where they have none. Where the softmax stands in another function of a script,
-that function returns the logits and all of its calls apply the softmax; where it is kept in `self`, the
-logits are kept beside it. Where nothing of that can be done without changing what others see (a layer of a
-Keras model, a function of a module that is imported), the output is clipped: unsafe, since a clipped output
-has no gradient.
+`log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite, of a
+softmax that is written by hand as well. Where the labels are known to be one-hot, the whole
+`-sum(labels * log(softmax(logits)))` becomes `softmax_cross_entropy_with_logits`, whose gradient,
+`softmax - labels`, is the same exactly when the labels sum to 1. Logits get a name where they have none. Where the softmax stands
+in another function of a script, that function returns the logits and all of its calls apply the softmax;
+where it is kept in `self`, the logits are kept beside it. Where nothing of that can be done without
+changing what others see (a layer of a Keras model, a function of a module that is imported), the output is
+clipped: unsafe, since a clipped output has no gradient.
 
 ## References
 * [tf.nn.log_softmax](https://www.tensorflow.org/api_docs/python/tf/nn/log_softmax)
@@ -58,14 +58,14 @@ from functools import partial
 
 from tflint_nan.entropy import fused, softmax_cross_entropy
 from tflint_nan.evidence import Trail, ancestors, at, gap
-from tflint_nan.finding import Fix
+from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.inward import log_softmax
 from tflint_nan.logs import LOGS, BadLog, bad_logs
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import clipped, overflows
+from tflint_nan.stable import clipped, options_of, overflows, spelled, written_softmax
 from tflint_nan.trace import explained
 
 _OF_LOGITS = "compute the log from the logits: log_softmax, or the fused cross entropy"
@@ -102,12 +102,27 @@ def _is_mixture(trail: Trail) -> bool:
 
 def _fix(graph: Graph, bad: BadLog, r: Rewriter) -> Fix | None:
     sink, softmax = bad.trail.sink, bad.trail.producer
-    if overflows(softmax):
-        # Written by hand; it becomes a softmax by the fix of NAN107.
-        return None
+    fix = _of_written(bad, r.trial())
+    if fix is not None or overflows(softmax):
+        # Written by hand, in another function, it becomes a softmax by the fix of NAN107.
+        return fix
     whole = softmax_cross_entropy(graph, sink) if sink.arg("x").op is softmax else None
     return (
         fused(r.trial(), whole, softmax, sink)
         or log_softmax(r.trial(), sink, softmax)
         or (clipped(r, sink, "x") if sink.name == "log" else None)
     )
+
+
+def _of_written(bad: BadLog, r: Rewriter) -> Fix | None:
+    """The log of a softmax that is written by hand in the same activation, from its logits."""
+    sink, softmax = bad.trail.sink, bad.trail.producer
+    form = written_softmax(softmax) if sink.name == "log" and sink.arg("x").op is softmax else None
+    if form is None or sink.scope is not softmax.scope:
+        return None
+    f, logits, options = spelled(r, sink, "log_softmax"), r.spell(form.logits, "logits"), options_of(form, r)
+    if f is None or logits is None or options is None:
+        return None
+    r.spare(softmax.statement, softmax.scope)
+    r.replace(sink.node, "{f}({logits}{options})", f=f, logits=logits, options=options)
+    return r.fix(Applicability.SAFE, f"Use {f}")

@@ -10,9 +10,10 @@ from itertools import islice
 from tflint_nan.evidence import NEAR, library, number, onward, plus_one, quotient, squasher, total_of
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
+from tflint_nan.ops.arithmetic import is_shifted
 from tflint_nan.ops.points import aligned, same
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import Items, Op, Shape, Value
+from tflint_nan.value import NONE, Items, Op, Shape, Value
 
 #: form -> library -> name. A library that is not there has no such function; what not every release of
 #: `keras.backend` has is TensorFlow's.
@@ -132,6 +133,8 @@ _WEIGHING = frozenset({"mul", "add", "sum", "mean"})
 _BOUNDING = frozenset({"clip", "minimum", "maximum"})
 #: What they are scaled and moved with.
 _SCALING = frozenset({"mul", "div", "add", "sub"})
+#: What a softmax by hand divides by what: exponentials by a sum of exponentials.
+_WRITTEN = ("exp", "sum", "exp")
 #: How many such steps are looked through.
 _DEEP = 16
 
@@ -181,12 +184,35 @@ def _normalised(exp: Op, root: Op) -> ExpForm | None:
         if library(exp) == "np":
             return None
     top, part, fits = above.op, total.arg("x").op, None
-    if top in tops and part in parts:
-        if below.op is total and squasher(root) == "softmax":
-            fits = Applicability.SAFE
-        elif aligned(_bounded(top), _bounded(part)):
-            fits = Applicability.UNSAFE
+    if written_softmax(root) is not None:
+        fits = Applicability.SAFE
+    elif top in tops and part in parts and aligned(_bounded(top), _bounded(part)):
+        fits = Applicability.UNSAFE
     return ExpForm(root, "softmax", result, exp.arg("x"), total, fits)
+
+
+def written_softmax(root: Op) -> ExpForm | None:
+    """The softmax that `root` is by hand, no number more or less."""
+    above, below = quotient(root) or (NONE, NONE)
+    power, total = above.op, below.op
+    part = None if total is None else total.arg("x").op
+    if power is None or total is None or part is None or (power.name, total.name, part.name) != _WRITTEN:
+        return None
+    logits = power.arg("x")
+    if not aligned(part.arg("x"), logits):
+        return None
+    return ExpForm(root, "softmax", "inf / inf", _unshifted(logits, total), total)
+
+
+def _unshifted(logits: Value, total: Op) -> Value:
+    """The logits before their largest is subtracted: one number for each row, or for all, moves no share."""
+    shift, peak = logits.op, is_shifted(logits)
+    if shift is None or shift.name != "sub" or peak is None or not aligned(peak.arg("x"), shift.arg("x")):
+        return logits
+    axis = peak.arg("axis").literal
+    of_rows = isinstance(axis, int) and axis == total.arg("axis").literal
+    kept = of_rows and peak.arg("keepdims").literal is True
+    return shift.arg("x") if kept or axis is None else logits
 
 
 def _powers(value: Value) -> dict[Op, bool]:
@@ -264,6 +290,30 @@ def _is_tanh(above: Value, below: Value) -> bool:
     return (
         len(z) == 4 and same(z[0], z[2]) and all(op is not None and same(op.arg("x"), z[0]) for op in negated)
     )
+
+
+def options_of(form: ExpForm, r: Rewriter) -> str | None:
+    """The axis and keepdims of the sum, as arguments; None where the stable form cannot have them."""
+    if form.total is None:
+        return ""
+    if form.stable == "cumulative_logsumexp":
+        total = form.total
+        given = [name for name in ("axis", "exclusive", "reverse") if name in total.args]
+        texts = [r.spell(total.args[name]) for name in given]
+        if None in texts:
+            return None
+        return "".join(f", {name}={text}" for name, text in zip(given, texts, strict=True))
+    axis, keepdims = form.total.arg("axis"), form.total.arg("keepdims")
+    words = "" if axis.literal is None else f", axis={r.spell(axis)}"
+    if form.stable != "softmax":
+        return words if keepdims.literal is None else f"{words}, keepdims={r.spell(keepdims)}"
+    shape = form.logits.shape
+    if axis.literal is None:
+        # The sum over everything is a softmax of one row only.
+        return "" if shape is not None and len(shape) == 1 else None
+    if keepdims.literal is not True and axis.literal != 0:
+        return None
+    return "" if axis_of(form.total, shape) == -1 else words
 
 
 def _takers(graph: Graph, op: Op) -> Iterator[Op]:
