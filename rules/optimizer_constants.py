@@ -62,7 +62,7 @@ from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.layers import DIVIDING as NORMALISING
-from tflint_nan.ops.optimizers import DIVIDING
+from tflint_nan.ops.optimizers import DIVIDING, is_of_keras
 from tflint_nan.precision import HALF, beta, weights_in
 from tflint_nan.registry import rule
 from tflint_nan.remedies import give_number
@@ -135,7 +135,7 @@ def _rounded(graph: Graph, op: Op) -> Iterator[tuple[str, float, str]]:
     outcome = _UNCORRECTED.get(str(op.arg("algorithm").literal))
     if outcome is None or given is None or not 0 < given < 1:
         return
-    if not op.api.startswith(("keras.", "tf.optimizers.", "tfa.")):
+    if not is_of_keras(op.api):
         outcome = "the mean of squares stays 0, and gradients are divided by the epsilon alone"
     for dtype, (names, usual) in _FORMATS.items():
         if round_to(given, dtype) == 1 and weights_in(graph, op, names):

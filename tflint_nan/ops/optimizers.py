@@ -62,6 +62,11 @@ def default_epsilon(name: str) -> float | None:
     return _EPSILONS.get(max((start for start in _EPSILONS if name.startswith(start)), key=len, default=""))
 
 
+def is_of_keras(name: str) -> bool:
+    """Whether an optimizer is one of Keras's, which TensorFlow Addons derive from."""
+    return name.startswith(("keras.", "tf.optimizers.", "tfa."))
+
+
 def named(machine: Machine, name: str, place: Call) -> Value:
     """The optimizer that a string means, with its default learning rate; it stands at `place`."""
     found = STRINGS.get(name.lower())
