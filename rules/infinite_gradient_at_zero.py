@@ -5,9 +5,9 @@ The derivative of `sqrt(v)` is `0.5 / sqrt(v)`: infinite at 0. What stands insid
 derivative 0 there, and `0 * inf` is NaN. The loss is right, the gradient is not, and after one step no weight
 is. `norm`, the standard deviation and powers below 1 do the same. It happens in a loss that is the root of a
 mean square error (where the fit is exact), on the diagonal of a matrix of distances (of differences or of
-inner products), in a gradient penalty (where a critic is dead), in a norm of relu outputs, in a focal Tversky
-loss (the power 0.75 of one minus an index that is 1 for a right mask). An epsilon outside of the root,
-`sqrt(v) + 1e-7`, mends the value and not the gradient.
+inner products), in a gradient penalty (where a critic is dead), in a norm of relu outputs or of a layer whose
+weights start at 0, in a focal Tversky loss (the power 0.75 of one minus an index that is 1 for a right mask).
+An epsilon outside of the root, `sqrt(v) + 1e-7`, mends the value and not the gradient.
 
 It is reported by default where a gradient is shown to be taken, with `--strict` where that is not known, and
 only when the code is selected for two values that nothing shows to be equal and a gradient nobody sees. A
