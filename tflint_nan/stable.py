@@ -159,17 +159,17 @@ def exp_form(graph: Graph, exp: Op) -> ExpForm | None:
 def _normalised(exp: Op, root: Op) -> ExpForm | None:
     """The softmax that `root` is, or a part or a mean of which it is, where `exp` is its first infinite part.
 
-    It divides exponentials by a sum of them. Either may be bounded, scaled and masked: what counts
-    is that they are of the same logits.
+    It divides exponentials by a sum of them. Either may be bounded, scaled and masked: what counts is that
+    some are of the same logits.
     """
     fraction = quotient(root)
     if fraction is None:
         return None
     above, below = fraction
     total = total_of(below)
-    if total is None:
-        return None
-    parts, tops = _powers(total.arg("x")), _powers(above)
+    parts, tops = _powers(below if total is None else total.arg("x")), _powers(above)
+    if total is None and len(parts) < 2:
+        return None  # one of them and numbers: a sigmoid
     sources = [_logits(part) for part in parts]
     tops = {top: far for top, far in tops.items() if any(same(_logits(top), source) for source in sources)}
     infinite = [power for power, far in (*tops.items(), *parts.items()) if far]
@@ -183,7 +183,7 @@ def _normalised(exp: Op, root: Op) -> ExpForm | None:
         result = "0 and its gradient NaN"
         if library(exp) == "np":
             return None
-    top, part, fits = above.op, total.arg("x").op, None
+    top, part, fits = above.op, None if total is None else total.arg("x").op, None
     if written_softmax(root) is not None:
         fits = Applicability.SAFE
     elif top in tops and part in parts and aligned(_bounded(top), _bounded(part)):
