@@ -61,6 +61,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from tflint_nan.evidence import library
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.training import length_along
@@ -70,7 +71,7 @@ from tflint_nan.value import NONE, Items, Object, Op
 _CENTRED = ("keras.layers.LayerNormalization", "keras.ops.layer_normalization")
 _LENGTHS = ("keras.layers.RMSNormalization", "keras.ops.rms_normalization")
 #: Libraries whose functions normalise all there is where no axis is given.
-_WHOLE = ("tf.", "keras.backend.")
+_WHOLE = ("tf", "keras.backend")
 
 
 @rule("NAN506", "normalization-of-one-number", needs=[("layer_norm", "normalization", "l2_normalize")])
@@ -98,7 +99,7 @@ def _count(op: Op) -> int | None:
     asked = layer.config("axis") if isinstance(layer, Object) else op.arg("axis")
     if op.name != "l2_normalize" and op.api not in (*_CENTRED, *_LENGTHS):
         return None
-    if asked is NONE and op.api.startswith(_WHOLE):
+    if asked is NONE and library(op) in _WHOLE:
         return None
     axes = asked.items if isinstance(asked, Items) else (asked,)
     lengths = [length_along(op.arg("x"), axis) for axis in axes]
