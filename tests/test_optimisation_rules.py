@@ -98,14 +98,18 @@ def test_the_limit_is_where_training_diverges(name: str) -> None:
     assert under <= first, (first, under)
 
 
-def test_one_sample_after_another() -> None:
-    text = """
+@pytest.mark.parametrize("batch", [1, 3])
+def test_batches_one_after_another(batch: int) -> None:
+    text = (
+        f"batch = {batch}"
+        + """
 x = np.array([[3.3], [4.4], [5.5], [6.7]])
 y = np.array([[1.7], [2.8], [2.1], [3.2]])
 model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
 model.compile(optimizer=tf.keras.optimizers.SGD(learning_rate={rate}), loss="mse")
-loss = model.fit(x, y, epochs=60, batch_size=1, verbose=0).history["loss"][-1]
+loss = model.fit(x, y, epochs=60, batch_size=batch, verbose=0).history["loss"][-1]
 """
+    )
     # The lowest rate that is reported, to a tenth.
     texts = (text.replace("{rate}", repr(0.005 * 1.1**step)) for step in range(100))
     assert not trained(next(text for text in texts if limits(text))) < 1e6

@@ -6,9 +6,9 @@ features with one row for each sample. Gradient descent multiplies the error alo
 `1 - rate * eigenvalue` at each step, so it diverges once the rate is past `2 / lambda_max` (Y. LeCun et al.,
 "Efficient BackProp", 1998, section 5).
 
-Descent by one sample after another multiplies by `1 - rate * 2 c |f|^2` along that sample's features and
-by 1 across them. The product over all samples is the determinant of what one pass does; where that is
-above 1, so is an eigenvalue, in whatever order the samples come.
+Descent by one batch after another multiplies by `I - rate * H` of each. The product of their determinants is
+that of what a pass over all samples does; where that is above 1, so is an eigenvalue. It is the same for
+every order of single samples; other batches are tried in several orders.
 
 Data that the program draws at random is drawn here as well, many times: a rate is past the limit where it is
 so in nearly every trial.
@@ -17,8 +17,11 @@ so in nearly every trial.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import libcst as cst
 
 from tflint_nan.descent import is_trained, squared, trains_all
 from tflint_nan.draws import drawn, drawn_in, trials
@@ -26,6 +29,7 @@ from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.inputs import BATCH
 from tflint_nan.literals import Array, evaluated
+from tflint_nan.matrices import Row, gram, largest_eigenvalue, log_volume
 from tflint_nan.rates import clipped_by_norm, places
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors
@@ -37,13 +41,14 @@ MARGIN = 1.001
 SHARE = 0.9
 #: More features than this are not looked at.
 MOST_FEATURES = 64
-#: Iterations of the power method; each is a lower bound of the largest eigenvalue, so that few are safe, too.
-_ITERATIONS = 200
-
+#: Orders of the samples that are tried where batches of them are taken.
+_ORDERS = 10
+#: The rate of Keras's gradient descent that is told none.
+_DEFAULT = 0.01
+#: Arguments of `fit` that may change the rate, which samples it takes, or how much each counts.
+_UNUSUAL = ("callbacks", "validation_split", "dataset", "sample_weight", "class_weight")
 #: Arguments of a product that turn an operand.
 _TURNING = frozenset({"transpose_a", "transpose_b", "adjoint_a", "adjoint_b"})
-
-Row = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,9 @@ class Divergence:
         place: the op that holds the rate, and the argument of it.
         step: what trains.
         rate: the rate.
-        curvature: the largest eigenvalue of the Hessian, of one sample's where `stochastic`.
-        factor: by what a step (a pass over all samples where `stochastic`) multiplies the error at least.
-        stochastic: one sample at a time.
+        curvature: the largest eigenvalue of the Hessian, of the steepest batch where a step takes one.
+        factor: by what a step multiplies the error; of steps by batches their geometric mean.
+        batch: how many samples a step takes; None for all.
         steepest: the largest curvature in any draw of the data.
         share: the part of the draws that diverge, of which this is the median; None where nothing is drawn.
     """
@@ -66,7 +71,7 @@ class Divergence:
     rate: float
     curvature: float
     factor: float
-    stochastic: bool
+    batch: int | None
     steepest: float
     share: float | None = None
 
@@ -78,12 +83,13 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """What placeholders, given by serial, get; of how many samples a step takes at most `batch`."""
+    """What placeholders, given by serial, get; a step takes at most `batch` samples, maybe shuffled."""
 
     holders: tuple[int, ...] = ()
     data: Value = UNKNOWN
     batch: float = math.inf
     keras: bool = False
+    shuffled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +122,12 @@ def _in_most_trials(
     """The median of what diverges in all uses, over draws of the data; nothing, unless nearly all do."""
     draws = drawn_in([loss.prediction, *(use.data for use in uses)])
     seeds = trials(draws)
+    if seeds and any(use.shuffled for use in uses):
+        seeds = range(max(len(seeds), _ORDERS))
     diverging: list[Divergence] = []
     for tried, seed in enumerate(seeds, start=1):
         numbers = drawn(draws, seed)
-        found = [_divergence(place, step, rate, loss, use, numbers) for use in uses]
+        found = [_divergence(place, step, rate, loss, use, numbers, seed) for use in uses]
         proved = [one for one in found if one is not None]
         if len(proved) == len(uses):
             diverging.append(min(proved, key=lambda one: one.factor))
@@ -166,8 +174,15 @@ def _plain_rate(graph: Graph, optimizer: Op) -> tuple[tuple[Op, str], float] | N
         return None
     if places(graph, optimizer) != [(optimizer, "learning_rate")]:
         return None
-    rate = number(optimizer.arg("learning_rate"))
+    given = optimizer.arg("learning_rate")
+    told = given is not NONE or not optimizer.api.startswith("keras.optimizers.") or _is_unpacked(optimizer)
+    rate = number(given) if told else _DEFAULT
     return None if rate is None or rate <= 0 else ((optimizer, "learning_rate"), rate)
+
+
+def _is_unpacked(op: Op) -> bool:
+    """Whether a call takes arguments that are not written there."""
+    return isinstance(op.node, cst.Call) and any(arg.star for arg in op.node.args)
 
 
 # The loss.
@@ -218,12 +233,14 @@ def _fits(graph: Graph, step: Op) -> Iterator[_Use | None]:
             continue
         batch = fit.arg("batch_size")
         size = BATCH if batch.literal is None else number(batch)
-        quiet = fit.arg("callbacks").literal is None and fit.arg("validation_split") is NONE
-        if size is None or len(predicted) != 1 or not quiet:
+        if fit.api == "model.train_on_batch":
+            size = math.inf
+        if size is None or len(predicted) != 1 or any(fit.arg(name).literal is not None for name in _UNUSUAL):
             yield None
             continue
         inputs = [op.serial for op in predicted[0].arg("x").producers() if op.name == "placeholder"]
-        yield _Use(tuple(inputs), fit.arg("x"), size, keras=True)
+        shuffled = fit.arg("shuffle").literal is not False and size > 1
+        yield _Use(tuple(inputs), fit.arg("x"), size, keras=True, shuffled=shuffled)
 
 
 def _feeds(graph: Graph, prediction: Value) -> Iterator[_Use | None]:
@@ -247,9 +264,15 @@ def _feeds(graph: Graph, prediction: Value) -> Iterator[_Use | None]:
 
 
 def _divergence(
-    place: tuple[Op, str], step: Op, rate: float, loss: _Loss, use: _Use, numbers: Mapping[int, Array]
+    place: tuple[Op, str],
+    step: Op,
+    rate: float,
+    loss: _Loss,
+    use: _Use,
+    numbers: Mapping[int, Array],
+    seed: int,
 ) -> Divergence | None:
-    """What one use of a rate does; `numbers` are those of what is drawn."""
+    """What one use of a rate does, with these numbers of what is drawn; `seed` shuffles the samples."""
     known = dict(numbers)
     if use.holders:
         data = evaluated(use.data, numbers)
@@ -262,22 +285,22 @@ def _divergence(
     rows, outputs = found
     if not rows or not 0 < len(rows[0]) <= MOST_FEATURES:
         return None
-    if use.batch == 1:
-        steep = [
-            2 * loss.scale / (outputs if loss.mean else 1) * math.fsum(x * x for x in row) for row in rows
-        ]
-        growth = math.fsum(math.log(max(abs(1 - rate * one), 1e-300)) for one in steep)
-        curvature = max(steep)
-        if growth <= math.log(MARGIN) or rate * curvature <= 2 * MARGIN:
-            return None
-        factor = math.exp(min(growth / len(rows), 700))
-        return Divergence(place, step, rate, curvature, factor, True, curvature)
-    if use.batch < len(rows):
-        return None
-    curvature = 2 * loss.scale / (len(rows) * outputs if loss.mean else 1) * _largest_eigenvalue(rows)
+    size = int(min(use.batch, len(rows)))
+    if use.shuffled and size < len(rows):
+        rows = random.Random(seed).sample(rows, len(rows))
+    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    hessians = [gram(part, 2 * loss.scale / (len(part) * outputs if loss.mean else 1)) for part in parts]
+    eigenvalues = [largest_eigenvalue(hessian) for hessian in hessians]
+    curvature = max(eigenvalues)
     if rate * curvature <= 2 * MARGIN:
         return None
-    return Divergence(place, step, rate, curvature, rate * curvature - 1, False, curvature)
+    if len(parts) == 1:
+        return Divergence(place, step, rate, curvature, rate * curvature - 1, None, curvature)
+    if math.fsum(log_volume(hessian, rate) for hessian in hessians) <= math.log(MARGIN):
+        return None
+    growth = math.fsum(log_volume([(one,)], rate) for one in eigenvalues)
+    factor = math.exp(min(growth / len(parts), 700))
+    return Divergence(place, step, rate, curvature, factor, size, curvature)
 
 
 def _features(prediction: Value, data: Mapping[int, Array], keras: bool) -> tuple[list[Row], int] | None:
@@ -369,19 +392,3 @@ def _term(op: Op, data: Mapping[int, Array], seen: set[int]) -> list[Array] | No
             return [Array(row, (1, len(row))) for row in x.rows()]
         return [Array(column, (len(column), 1)) for column in zip(*x.rows(), strict=True)]
     return None
-
-
-def _largest_eigenvalue(rows: Sequence[Row]) -> float:
-    """Of `F^T F`, from below: the power method."""
-    width = len(rows[0])
-    gram = [[math.fsum(row[i] * row[j] for row in rows) for j in range(width)] for i in range(width)]
-    vector, found = [1.0 + 1e-3 * i for i in range(width)], 0.0
-    for _ in range(_ITERATIONS):
-        norm = math.sqrt(math.fsum(v * v for v in vector))
-        if norm == 0 or not math.isfinite(norm):
-            break
-        vector = [v / norm for v in vector]
-        image = [math.fsum(g * v for g, v in zip(line, vector, strict=True)) for line in gram]
-        found = max(found, math.fsum(a * b for a, b in zip(image, vector, strict=True)))
-        vector = image
-    return found

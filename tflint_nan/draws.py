@@ -40,7 +40,7 @@ def drawn_in(values: Iterable[Value]) -> list[Op]:
     return sorted(found, key=lambda op: op.serial)
 
 
-def trials(draws: Sequence[Op]) -> list[int]:
+def trials(draws: Sequence[Op]) -> range:
     """The seeds for `drawn`: one where nothing is drawn, none where that cannot be sampled.
 
     The number of trials goes down with the length of what is drawn: a long sample is like any other.
@@ -48,8 +48,8 @@ def trials(draws: Sequence[Op]) -> list[int]:
     lengths = [_length(op) for op in draws]
     whole = sum(length or 0 for length in lengths)
     if None in lengths or whole > LONGEST or any(map(_is_repeated, draws)):
-        return []
-    return list(range(min(_MOST, max(_FEWEST, _NUMBERS // whole)))) if whole else [0]
+        return range(0)
+    return range(min(_MOST, max(_FEWEST, _NUMBERS // whole)) if whole else 1)
 
 
 def drawn(draws: Sequence[Op], seed: int) -> dict[int, Array]:
