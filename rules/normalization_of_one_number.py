@@ -99,7 +99,7 @@ def _count(op: Op) -> int | None:
     asked = layer.config("axis") if isinstance(layer, Object) else op.arg("axis")
     if op.name != "l2_normalize" and op.api not in (*_CENTRED, *_LENGTHS):
         return None
-    if asked is NONE and library(op) in _WHOLE:
+    if asked is NONE and not isinstance(layer, Object) and library(op) in _WHOLE:
         return None
     axes = asked.items if isinstance(asked, Items) else (asked,)
     lengths = [length_along(op.arg("x"), axis) for axis in axes]
