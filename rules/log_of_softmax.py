@@ -38,11 +38,11 @@ log_density)`, in which a density that underflows is a large negative number.
 `log_softmax` of the logits is safe: the same value and the same gradient wherever both are finite, of a
 softmax that is written by hand as well. Where the labels are known to be one-hot, the whole
 `-sum(labels * log(softmax(logits)))` becomes `softmax_cross_entropy_with_logits`, whose gradient,
-`softmax - labels`, is the same exactly when the labels sum to 1. Logits get a name where they have none. Where the softmax stands
-in another function of a script, that function returns the logits and all of its calls apply the softmax;
-where it is kept in `self`, the logits are kept beside it. Where nothing of that can be done without
-changing what others see (a layer of a Keras model, a function of a module that is imported), the output is
-clipped: unsafe, since a clipped output has no gradient.
+`softmax - labels`, is the same exactly when the labels sum to 1. Logits get a name where they have none.
+Where the softmax stands in another function of a script, that function returns the logits and all of its
+calls apply the softmax; where it is kept in `self`, the logits are kept beside it. Where nothing of that
+can be done without changing what others see (a layer of a Keras model, a function of a module that is
+imported), the output is clipped: unsafe, since a clipped output has no gradient.
 
 ## References
 * [tf.nn.log_softmax](https://www.tensorflow.org/api_docs/python/tf/nn/log_softmax)
