@@ -15,7 +15,7 @@ from tflint_nan.evidence import Trail, is_trained, number, onward
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.value import Items, Op, Witness
-from tflint_nan.zeros import DIAGONAL, DIFFERENCE, GRADIENT, ROWS, SPREADS, Zero, Zeros
+from tflint_nan.zeros import DIAGONAL, DIFFERENCE, GRADIENT, PARTS, ROWS, SPREADS, Zero, Zeros
 
 #: Norms whose gradient at 0 is infinite; that of the others is 0 there (TensorFlow 2.21).
 _EUCLIDEAN = (None, 2, 2.0, "euclidean", "fro")
@@ -74,7 +74,7 @@ def _infinite_roots(graph: Graph) -> Iterator[Root]:
         if found is None:
             continue
         # Norms of gradients are computed to be looked at; unknown numbers need not be near each other.
-        certain = found.why == DIAGONAL or is_trained(sink)
+        certain = found.why in (DIAGONAL, PARTS) or is_trained(sink)
         if not taken and (found.why == GRADIENT or not certain):
             continue
         first = found.chain[0] if found.chain else sink

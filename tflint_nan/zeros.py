@@ -10,10 +10,11 @@ from itertools import pairwise
 from tflint_nan.evidence import at, is_trained, number, squasher
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval, round_to
+from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import same
 from tflint_nan.starts import Beginning
 from tflint_nan.training import LINEAR
-from tflint_nan.value import NONE, Items, Op, Value, Witness
+from tflint_nan.value import NONE, Items, Op, Unknown, Value, Witness
 from tflint_nan.vectors import apart, at_equal
 
 #: Ops that are 0 where their `x` is, and have the sign of a square or none to lose.
@@ -27,6 +28,7 @@ _SQUARED = frozenset({"squared_difference", "mean_squared_error", "mean_absolute
 _FOLDING = frozenset({"square", "abs", "norm"})
 #: What a reader is told of why a value is 0 somewhere.
 DIAGONAL = "the difference of a value from itself"
+PARTS = "the difference of parts of one value, which can be equal"
 SPREAD = "the spread of values that can all be the same"
 DIFFERENCE = "a difference"
 GRADIENT = "a gradient, which a dead unit makes 0"
@@ -258,7 +260,9 @@ def _difference(a: Value, b: Value) -> str | None:
     if any(op.name.startswith("random_") for made in makers for op in made.values()):
         return None  # samples of a continuous distribution
     if makers[0].keys() & makers[1].keys():
-        return DIAGONAL
+        # Subscripts of what is not known are other values of its op.
+        apart = a is not b and isinstance(a, Unknown) and isinstance(b, Unknown)
+        return PARTS if apart or (_is_part(a) and _is_part(b)) else DIAGONAL
     for one, other in ((a, b), (b, a)):
         middle = one.made_by("mean", "max", "min")
         if middle is not None and middle.arg("x").op is not None and middle.arg("x").op is other.op:
@@ -266,6 +270,16 @@ def _difference(a: Value, b: Value) -> str | None:
     if number(a) is not None or number(b) is not None:
         return None
     return DIFFERENCE
+
+
+def _is_part(value: Value) -> bool:
+    """Whether places are picked out of what made a value: neighbours, channels."""
+    op = value.op
+    while op is not None and op.flow:
+        if op.name in ("slice", "column", "gather", "unstack") and not takes_all(op):
+            return True
+        op = op.arg("x").op
+    return False
 
 
 def bounded(taker: Op, op: Op, value: float | None) -> float | str | None:
