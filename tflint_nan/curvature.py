@@ -30,6 +30,7 @@ from tflint_nan.graph import Graph
 from tflint_nan.inputs import BATCH
 from tflint_nan.literals import Array, evaluated
 from tflint_nan.matrices import Row, gram, largest_eigenvalue, log_volume
+from tflint_nan.ops.optimizers import is_of_keras
 from tflint_nan.rates import clipped_by_norm, places
 from tflint_nan.steps import STEPS
 from tflint_nan.training import ancestors
@@ -175,7 +176,7 @@ def _plain_rate(graph: Graph, optimizer: Op) -> tuple[tuple[Op, str], float] | N
     if places(graph, optimizer) != [(optimizer, "learning_rate")]:
         return None
     given = optimizer.arg("learning_rate")
-    told = given is not NONE or not optimizer.api.startswith("keras.optimizers.") or _is_unpacked(optimizer)
+    told = given is not NONE or not is_of_keras(optimizer.api) or _is_unpacked(optimizer)
     rate = number(given) if told else _DEFAULT
     return None if rate is None or rate <= 0 else ((optimizer, "learning_rate"), rate)
 
