@@ -123,8 +123,10 @@ def _fix(optimizer: Op, r: Rewriter) -> Fix | None:
         if name is None:
             return None
         r.replace(node, f"{name}(clipnorm=1.0)")
+    elif "identifier" in optimizer.nodes:
+        return None  # a call that looks a name up
     elif isinstance(node, cst.Call) and (optimizer.nodes or not node.args):
         r.set_argument(node, "clipnorm", "1.0")
     else:
-        return None  # made from a name or a configuration
+        return None  # made from a configuration
     return r.fix(Applicability.UNSAFE, "Clip the gradients")
