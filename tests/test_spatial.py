@@ -153,6 +153,30 @@ def test_rows_that_are_taken_by_an_array(expression: str) -> None:
         assert told == ((None, None, 2) if expression.startswith("x[") else (None,))
 
 
+@pytest.mark.parametrize("function", ["vstack", "hstack", "dstack", "column_stack"])
+@pytest.mark.parametrize("lengths", [(), (5,), (5, 2), (5, 2, 3), (5, 2, 3, 4)])
+def test_arrays_side_by_side(function: str, lengths: tuple[int, ...]) -> None:
+    expression = f"np.{function}([np.zeros({lengths}), np.ones({lengths})])"
+    found = eval(expression, {"np": np}).shape
+    told = predicted(f"import numpy as np\nprobe({expression})")
+    assert agree(told, found)
+    known = function in ("vstack", "hstack") or len(lengths) > (function == "dstack")
+    assert (told == found) == (bool(lengths) and known and (function, len(lengths)) not in UNUSUAL)
+    one = eval(f"np.{function}([np.zeros((4, 2, 3)), np.ones((4, 2, 3))])", {"np": np}).shape
+    assert agree(predicted(f"import numpy as np\nprobe(np.{function}([load(), np.ones((4, 2, 3))]))"), one)
+
+
+#: What nobody puts side by side so: the columns of more than tables.
+UNUSUAL = {("column_stack", 3), ("column_stack", 4)}
+
+
+@pytest.mark.parametrize("axis", ["", ", axis=0", ", axis=1"])
+def test_an_array_appended_to_another(axis: str) -> None:
+    expression = f"np.append(np.zeros((3, 2)), np.ones((3, 2)){axis})"
+    found = eval(expression, {"np": np}).shape
+    assert agree(predicted(f"import numpy as np\nprobe({expression})"), found)
+
+
 def test_attention_is_as_wide_as_its_query() -> None:
     layer = "keras.layers.MultiHeadAttention(2, 3{})"
     for more in ("", ", output_shape=7"):

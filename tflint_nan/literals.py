@@ -171,8 +171,8 @@ def _only_new_axes(index: Value) -> bool:
 
 def _reduced(op: Op, x: Array) -> Array | None:
     axis = op.arg("axis")
-    if op.arg("keepdims") is not NONE or op.arg("ddof") is not NONE:
-        return None
+    if any(value is not NONE for name, value in op.args.items() if name not in ("x", "axis")):
+        return None  # weighted, the middle one, of another length
     if axis is NONE or axis.literal is None or len(x.shape) == 1:
         return Array((_summary(op.name, x.numbers),), ())
     if axis.literal != 0:

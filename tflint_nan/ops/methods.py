@@ -19,7 +19,7 @@ for _name in ("max", "min", "any", "all"):
 api("tensor.argmax", "argmax", "self:x axis out")
 api("tensor.argmin", "argmin", "self:x axis out")
 api("tensor.cumsum", "cumsum", "self:x axis dtype out")
-api("tensor.median", "mean", "self:x axis")
+api("tensor.median", "mean", "self:x axis", middle=Const(True))
 
 # ---- element by element
 

@@ -106,10 +106,12 @@ api("keras.ops.count_nonzero", "count_nonzero", "x axis")
 api("keras.ops.cumsum", "cumsum", "x axis dtype")
 api("keras.ops.cumprod", "cumprod", "x axis dtype")
 for _operator, _short in entries(
-    "argmax:nanargmax argmin:nanargmin max:nanmax min:nanmin mean:nanmean mean:nanmedian mean:median "
+    "argmax:nanargmax argmin:nanargmin max:nanmax min:nanmin mean:nanmean "
     "std:nanstd variance:nanvar sum:nansum prod:nanprod peak_to_peak:ptp"
 ):
     api(f"keras.ops.{_short}", _operator, "x axis keepdims")
+for _short in ("median", "nanmedian"):
+    api(f"keras.ops.{_short}", "mean", "x axis keepdims", middle=Const(True))
 for _operator, _short in entries("cumsum:nancumsum cumprod:nancumprod"):
     api(f"keras.ops.{_short}", _operator, "x axis dtype")
 for _short in ("percentile", "quantile", "nanpercentile", "nanquantile"):
@@ -197,6 +199,7 @@ api("keras.ops.repeat", "tile", "x repeats axis")
 api("keras.ops.broadcast_to", "broadcast_to", "x shape")
 api("keras.ops.stack", "stack", "x:values axis")
 api("keras.ops.concatenate", "concat", "xs:values axis")
+# Of vectors these do not make what NumPy's functions make of them, not with every backend.
 api("keras.ops.dstack keras.ops.hstack keras.ops.vstack", "concat", "xs:values", axis=UNKNOWN)
 api("keras.ops.append", shapes.concat_pair, "x1:x x2:y axis")
 api("keras.ops.unstack", shapes.unstack, "x num axis")

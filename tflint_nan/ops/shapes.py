@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tflint_nan.ops import points
 from tflint_nan.ops.points import dtype_named, integer, integers, is_given
-from tflint_nan.ops.table import Call, Machine
-from tflint_nan.value import NONE, Const, Format, Items, Tensor, Unknown, Value
+from tflint_nan.ops.table import Call, Handler, Machine
+from tflint_nan.value import NONE, UNKNOWN, Const, Format, Items, Tensor, Unknown, Value
 
 #: Parts of a split that are listed one by one.
 MAX_PARTS = 64
@@ -19,9 +20,39 @@ def concat(machine: Machine, call: Call) -> Value:
 
 
 def concat_pair(machine: Machine, call: Call) -> Value:
-    """`append(x1, x2, axis)`."""
-    values = Items((call.arg("x"), call.arg("y")))
-    return machine.emit("concat", {"values": values, "axis": call.arg("axis")}, call=call)
+    """`append(x1, x2, axis)`; without an axis both are made vectors first."""
+    values, axis = Items((call.arg("x"), call.arg("y"))), call.arg("axis")
+    args = {"values": values, "axis": axis if is_given(axis) else UNKNOWN}
+    return machine.emit("concat", args, call=call)
+
+
+def side_by_side(plane: str) -> Handler:
+    """`vstack`, `hstack`, `dstack`, `column_stack`; the axis is known where all have equally many.
+
+    A vector is a row of the first, a column of the last, and `hstack` makes one vector of several.
+    """
+
+    def handler(machine: Machine, call: Call) -> Value:
+        values = call.arg("values")
+        ranks = {points.rank(value) for value in values.items} if isinstance(values, Items) else {None}
+        axes = (ranks.pop() if len(ranks) == 1 else None) or 0
+        name, axis = _SIDES.get((plane, min(axes, 3)), ("concat", UNKNOWN))
+        return machine.emit(name, {"values": values, "axis": axis}, call=call)
+
+    return handler
+
+
+#: The function and how many axes the arrays have, 3 standing for more: what it does, and along which axis.
+_SIDES: dict[tuple[str, int], tuple[str, Value]] = {
+    **{("vstack", axes): ("concat", Const(0)) for axes in (2, 3)},
+    **{("hstack", axes): ("concat", Const(1)) for axes in (2, 3)},
+    ("vstack", 1): ("stack", Const(0)),
+    ("hstack", 1): ("concat", Const(0)),
+    ("dstack", 2): ("stack", Const(2)),
+    ("dstack", 3): ("concat", Const(2)),
+    ("column_stack", 1): ("stack", Const(1)),
+    ("column_stack", 2): ("concat", Const(1)),
+}
 
 
 def _parts(machine: Machine, call: Call, count: int) -> Value:
