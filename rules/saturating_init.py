@@ -87,25 +87,19 @@ activation, where it is written as a number. Constants are left to you: start ne
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.architecture import LAYERS, Network, is_linear_step, layer_before
-from tflint_nan.evidence import onward
+from tflint_nan import slopes
+from tflint_nan.architecture import LAYERS, Network
 from tflint_nan.finding import Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import redraw
-from tflint_nan.starts import Beginning, Spread, drawn_in_a_row, spread
-from tflint_nan.value import Op
+from tflint_nan.starts import Spread, spread
 
 #: So many layers of tanhs in a row that all start flat are too many.
 ROW = 3
-#: Steps past whose bounds no gradient comes back.
-_CUTTING = ("clip", "maximum", "minimum")
-#: Losses whose gradient does not shrink with the slope of the sigmoid that they are given.
-_BY_LOG = ("log", "log1p", "binary_crossentropy", "binary_focal_crossentropy")
 
 
 @rule(
@@ -136,23 +130,19 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _grown(graph: Graph) -> Iterator[Report]:
     """Sigmoids behind layers each of which makes what it gets several times as large."""
-    for op in graph.ops("sigmoid"):
-        layer, steps = layer_before(op.arg("x"))
-        row = drawn_in_a_row(layer) if layer is not None and all(map(is_linear_step, steps)) else []
-        if len(row) < 2 or row[-1].size <= graph.threshold("initial-sums") or not graph.differentiated(op):
-            continue
-        if any(reader.name in _BY_LOG for reader in onward(graph, op, _keeps_all)):
-            continue
-        grown = tuple(
-            (one.layer, f"weights of {one.start.deviation:.3g} for {one.inputs}: sums near {one.size:.3g}")
-            for one in row
-        )
+    for op, row in slopes.grown(graph, graph.threshold("initial-sums")):
         yield Report(
             op=op,
             message=f"{op.name} starts near {row[-1].size:.3g} from 0, where it is flat, for inputs near 1: "
             f"the weights of {len(row)} layers in a row are drawn so wide that sums grow from each to next",
             help="draw with a standard deviation of sqrt(2 / inputs), or leave the initializers out",
-            because=grown,
+            because=tuple(
+                (
+                    one.layer,
+                    f"weights of {one.start.deviation:.3g} for {one.inputs}: sums near {one.size:.3g}",
+                )
+                for one in row
+            ),
         )
 
 
@@ -164,38 +154,14 @@ def _in_rows(network: Network, readers: set[int]) -> set[int]:
 
 def _flat(graph: Graph) -> Iterator[Report]:
     """Sigmoids and tanhs that start far from 0 for every input that is fed."""
-    beginning = Beginning(graph)
-    for op in graph.ops("sigmoid", "tanh"):
-        low = beginning.of(op.arg("x"))
-        nearest = max(low.lo, -low.hi)
-        slope = _slope(op.name, nearest)
-        if nearest <= 0 or slope >= graph.threshold("initial-slope") or not graph.differentiated(op):
-            continue
-        if op.arg("x").made_by("variable"):
-            continue  # a gate or mask that starts open
-        if any(reader.name in _BY_LOG for reader in onward(graph, op, _keeps)):
-            continue
+    for op, start, slope in slopes.flat(graph, graph.threshold("initial-slope")):
         yield Report(
             op=op,
-            message=f"{op.name} starts at {nearest if low.lo > 0 else -nearest:g} or further from 0, where "
+            message=f"{op.name} starts at {start:g} or further from 0, where "
             f"its slope is {slope:.2g} of its largest: it hardly learns until it comes back",
             help="start the weights and the bias near 0",
             severity=Severity.WARNING,
         )
-
-
-def _slope(name: str, z: float) -> float:
-    """The slope at `z` as a share of the slope at 0."""
-    half = z / 2 if name == "sigmoid" else z
-    return 1 - math.tanh(half) ** 2
-
-
-def _keeps(step: Op) -> bool:
-    return bool(step.flow) or step.name in ("add", "sub", "clip", "maximum", "minimum", "neg")
-
-
-def _keeps_all(step: Op) -> bool:
-    return step.name in ("add", "sub", "neg") or (bool(step.flow) and step.name not in _CUTTING)
 
 
 def _report(graph: Graph, known: Spread, level: Level) -> Report:
