@@ -19,6 +19,7 @@ from tflint_nan.ops.table import APIS, BASES, Api, Call
 from tflint_nan.source import Source, SourceError
 from tflint_nan.value import (
     NONE,
+    UNKNOWN,
     UNSET,
     Class,
     Const,
@@ -359,9 +360,10 @@ class Calls(Records):
             self.bind(name, self.default(name, function.defaults.get(name)) if passed is None else passed)
         self.node = outer
         if isinstance(params.star_arg, cst.Param):
-            self.bind(params.star_arg.name.value, Items(tuple(arguments.values[positional:])))
+            rest = tuple(arguments.values[positional:])
+            self.bind(params.star_arg.name.value, Items(rest, complete=arguments.complete))
         if params.star_kwarg is not None:
-            self.bind(params.star_kwarg.name.value, Table(extra))
+            self.bind(params.star_kwarg.name.value, Table(extra, arguments.complete))
 
 
 def named_parameters(node: cst.FunctionDef | cst.Lambda) -> Iterator[cst.Param]:
@@ -403,5 +405,7 @@ def _bind(api: Api, given: Arguments) -> Call:
                 places[names[name]] = given.nodes[name]
         else:
             extra[name] = value
+    if not given.complete:
+        bound.update((name, UNKNOWN) for _, name in api.params if name not in bound)
     rest = tuple(given.values[len(api.params) :])
     return Call(api.name, bound, places, given.node, rest, extra, given.complete)

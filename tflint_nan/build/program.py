@@ -67,7 +67,7 @@ class Program(Calls):
         if isinstance(definition, Class):
             self._class_entry(definition)
         elif id(definition.node) not in self.entered and not self._is_method(definition):
-            result = self._enter(self._from_outside(definition), Arguments(definition.node))
+            result = self._enter(self._from_outside(definition), Arguments(definition.node, complete=False))
             self.escaped.append(self.element(result) if isinstance(result, Object) else result)
 
     def _from_outside(self, function: Function) -> Function:
@@ -107,7 +107,7 @@ class Program(Calls):
             return
         instance: Value | None = self.instances.get(id(cls.node))
         if instance is None:
-            instance = self._instantiate(cls, Arguments(cls.node), self._from_outside)
+            instance = self._instantiate(cls, Arguments(cls.node, complete=False), self._from_outside)
         assert isinstance(instance, Object)
         if instance.kind in CALLED_BY_KERAS:
             self.build_once(instance, cls.node)
