@@ -1,0 +1,21 @@
+"""Self-distillation pre-training on plankton crops."""
+
+SIZE = 48
+GLOBAL_SCALE = (0.5, 1.0)
+LOCAL_SCALE = (0.15, 0.5)
+N_LOCAL = 2
+
+WIDTH = 32
+PROTOTYPES = 256
+BOTTLENECK = 32
+
+STUDENT_TEMP = 0.01
+TEACHER_TEMP = 0.005
+CENTER_MOMENTUM = 0.9
+EMA = 0.99
+
+BATCH = 32
+BASE_LR = 0.05
+EPOCHS = 100
+WEIGHT_DECAY = 1e-4
+PROBE_CLASSES = 12

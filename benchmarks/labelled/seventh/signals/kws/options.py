@@ -1,0 +1,27 @@
+import argparse
+
+
+def get_options(argv=None):
+    p = argparse.ArgumentParser(description="Keyword spotting, depthwise separable CNN")
+    g = p.add_argument_group("data")
+    g.add_argument("--wav_dir", default="speech_commands_v2")
+    g.add_argument("--silence_pct", type=float, default=10.0, help="share of artificial silence clips")
+    g.add_argument("--background_volume", type=float, default=0.1)
+    g.add_argument("--background_prob", type=float, default=0.8)
+    g.add_argument("--shift_ms", type=int, default=100)
+    g = p.add_argument_group("features")
+    g.add_argument("--sample_rate", type=int, default=16000)
+    g.add_argument("--frame_ms", type=float, default=30.0)
+    g.add_argument("--hop_ms", type=float, default=10.0)
+    g.add_argument("--n_mels", type=int, default=40)
+    g.add_argument("--fmin", type=float, default=20.0)
+    g.add_argument("--fmax", type=float, default=7600.0)
+    g.add_argument("--log_offset", type=float, default=0.0, help="added to the mel energies")
+    g.add_argument("--power", type=float, default=0.5, help="compression for the auxiliary channel")
+    g = p.add_argument_group("training")
+    g.add_argument("--batch", type=int, default=64)
+    g.add_argument("--steps", type=int, default=20000)
+    g.add_argument("--lr", type=float, default=1e-3)
+    g.add_argument("--label_smoothing", type=float, default=0.1)
+    g.add_argument("--ckpt", default="kws_ckpt")
+    return p.parse_args(argv)
