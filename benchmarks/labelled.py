@@ -1,11 +1,11 @@
 """What is found of labelled programs: `python benchmarks/labelled.py [FOLDER] [--labels FILE] [--lines]`.
 
 The programs in `benchmarks/labelled/` are training programs as people write them, in one file or several:
-those in `first/` were read to make the analysis see further, the others came after that, one set when the work
-on the one before was done. Their authors had not seen the rules, and labelled lines: `# BUG: kind, why` where
-a run can reach NaN or Inf, in a value or in a gradient, or cannot learn; `# SAFE: why` where it looks so and
-cannot; `# MAYBE` for matters of taste. A label counts as found where a finding stands on its line, or names it
-as the place that a call leads to.
+those in `first/` were read to make the analysis see further, the others came after that, one set when the
+work on the one before was done. Their authors had not seen the rules, and labelled lines: `# BUG: kind, why`
+where a run can reach NaN or Inf, in a value or in a gradient, or cannot learn; `# SAFE: why` where it looks
+so and cannot; `# MAYBE` for matters of taste. A label counts as found where a finding stands on its line, or
+names it as the place that a call leads to.
 
 Of programs that are elsewhere, `--labels` gives the bugs: a line for each, `path:row kind`, the path from
 FOLDER. `benchmarks/known/` has such lists of public sets.
