@@ -12,7 +12,7 @@ from tflint_nan.build import build
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval
 from tflint_nan.source import Source
-from tflint_nan.value import UNSET, Const, Items, Object, Op, Value
+from tflint_nan.value import NONE, UNSET, Const, Items, Object, Op, Table, Unknown, Value
 
 PROGRAMS = Path(__file__).parent / "programs.md"
 
@@ -243,3 +243,36 @@ def test_objects_as_keys_of_a_dict_have_no_name(monkeypatch: pytest.MonkeyPatch)
     (sentence,) = probe.args.values()
     assert isinstance(sentence, Object)
     assert set(sentence.attrs) == {"length"}
+
+
+STARRED = """
+    import tensorflow as tf
+
+    def total(scores, *places, **options):
+        probe(tf.nn.softmax(scores, *places))
+        probe(tf.nn.softmax(scores, **options))
+        probe(places)
+        probe(dict(options))
+"""
+
+
+def axes(*shares: Value) -> list[Value]:
+    """The axes of softmaxes."""
+    return [op.arg("axis") for value in shares for op in value.producers()]
+
+
+def test_what_a_star_may_give_is_not_known_where_nobody_calls() -> None:
+    shares, others, places, options = (op.arg("0") for op in probes(STARRED))
+    assert [type(axis) for axis in axes(shares, others)] == [Unknown, Unknown]
+    assert plain(places) is ...
+    assert isinstance(options, Table)
+    assert not options.complete
+
+
+def test_what_a_star_gives_is_known_where_it_is_called() -> None:
+    found = [op.arg("0") for op in probes(STARRED + "\n    total(tf.ones([3, 1]))")]
+    shares, others, places, options = found[-4:]
+    assert axes(shares, others) == [NONE, NONE]
+    assert plain(places) == []
+    assert isinstance(options, Table)
+    assert options.complete
