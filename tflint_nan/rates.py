@@ -15,6 +15,8 @@ from tflint_nan.value import NONE, Items, Object, Op, Value, sources
 _LAYERS = {**dict.fromkeys(LINEAR, 1), **dict.fromkeys(("lstm", "gru", "rnn"), 2)}
 #: Of these the weights are an operand.
 _PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
+#: Ops whose numbers are weights: a variable, and rows of an embedding's table.
+_HOLDING = ("variable", "embedding")
 #: How much more a single layer of weights bears than several: its loss is convex, and steep nowhere.
 SINGLE_LAYER = 10
 #: What makes of a gradient the step of a Newton or Gauss-Newton method, whose natural length is 1.
@@ -116,7 +118,7 @@ def depth(graph: Graph, optimizer: Op) -> int | None:
         inner = [below.get(source.serial, 0) for source in operands]
         below[serial] = max(inner, default=0) + (_LAYERS.get(op.name, 0) if _is_weighted(op) else 0)
     found = max(below.get(loss.serial, 0) for loss in losses)
-    variables = sum(op.name == "variable" for op in computed.values())
+    variables = sum(op.name in _HOLDING for op in computed.values())
     if not any(op.name in _LAYERS and _has_weights(op) for op in computed.values()):
         found = min(found, variables)  # a quadratic form multiplies the same numbers twice
     return found if found or variables else None
@@ -128,7 +130,7 @@ def _is_weighted(op: Op) -> bool:
     weights = [op.args["kernel"]] if "kernel" in op.args else op.args.values()
     for value in weights:
         names = {source.name for source in ancestors(value).values()}
-        if "variable" in names and not names & _LAYERS.keys():
+        if not names.isdisjoint(_HOLDING) and not names & _LAYERS.keys():
             return True  # what comes out of other layers is no weight
     return False
 

@@ -15,7 +15,7 @@ from tflint_nan.ops.losses import is_keras
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of
 from tflint_nan.training import Entropy, compiled
-from tflint_nan.value import NONE, Object, Op, Option, Scope, Value
+from tflint_nan.value import NONE, Items, Object, Op, Option, Scope, Table, Value
 
 #: What the fixes of squared errors say.
 _TRAIN = "Train with the cross entropy"
@@ -233,7 +233,7 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
     `function` is the loss's name as a function; with `arguments` it becomes an object. False where the
     place cannot be rewritten: it has settings of its own.
     """
-    given, node = loss.arg("loss"), _own_place(loss)
+    given, node = loss.arg("loss"), _own_place(r.graph, loss)
     if node is None:
         return False
     if given.op is not None:
@@ -259,13 +259,16 @@ def replace_loss(r: Rewriter, loss: Op, function: str, arguments: str = "") -> b
     return text is not None
 
 
-def _own_place(loss: Op) -> cst.CSTNode | None:
+def _own_place(graph: Graph, loss: Op) -> cst.CSTNode | None:
     """Where a loss is written: its own place in a list or dict of one loss for each output.
 
-    None where several, or none, are written like it.
+    None where several, or none, are written like it, and where the losses are listed somewhere else.
     """
-    if not isinstance(loss.node, (cst.Dict, cst.List, cst.Tuple)) or loss.arg("loss").op is not None:
+    if loss.arg("loss").op is not None:
         return loss.node
+    if not isinstance(loss.node, (cst.Dict, cst.List, cst.Tuple)):
+        given = [made.arg("loss") for made in graph.ops("compiled_loss") if made.node is loss.node]
+        return None if any(isinstance(one, (Items, Table)) for one in given) else loss.node
     name = loss.arg("loss").literal
     places = [element.value for element in loss.node.elements]
     same = [
