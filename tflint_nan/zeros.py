@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -262,7 +262,7 @@ def _difference(a: Value, b: Value) -> str | None:
     if makers[0].keys() & makers[1].keys():
         # Subscripts of what is not known are other values of its op.
         apart = a is not b and isinstance(a, Unknown) and isinstance(b, Unknown)
-        return PARTS if apart or (_is_part(a) and _is_part(b)) else DIAGONAL
+        return PARTS if apart or _are_parts(a, b) else DIAGONAL
     for one, other in ((a, b), (b, a)):
         middle = one.made_by("mean", "max", "min")
         if middle is not None and middle.arg("x").op is not None and middle.arg("x").op is other.op:
@@ -272,14 +272,26 @@ def _difference(a: Value, b: Value) -> str | None:
     return DIFFERENCE
 
 
-def _is_part(value: Value) -> bool:
-    """Whether places are picked out of what made a value: neighbours, channels."""
+def _are_parts(a: Value, b: Value) -> bool:
+    """Whether places are picked out of what made both values: neighbours, channels.
+
+    Where both are of the same places, these are the value: what they were picked out of does not count.
+    """
+    ways = [list(_picked(value)) for value in (a, b)]
+    common = {op.serial for op in ways[0]} & {op.serial for op in ways[1]}
+    return all(any(_picks(op) for op in way if op.serial not in common) for way in ways)
+
+
+def _picked(value: Value) -> Iterator[Op]:
+    """The ops that hand on what they are given, or places of it, from `value` back."""
     op = value.op
     while op is not None and op.flow:
-        if op.name in ("slice", "column", "gather", "unstack") and not takes_all(op):
-            return True
+        yield op
         op = op.arg("x").op
-    return False
+
+
+def _picks(op: Op) -> bool:
+    return op.name in ("slice", "column", "gather", "unstack") and not takes_all(op)
 
 
 def bounded(taker: Op, op: Op, value: float | None) -> float | str | None:
