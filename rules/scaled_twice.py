@@ -7,7 +7,9 @@ they lie in [0, 0.004]: every picture looks black, activations and gradients are
 the network learns the biases only. The `preprocess_input` of a pretrained model expects pixels from 0 to 255
 as well; what is in [0, 1] becomes about -1, or minus the mean colour, everywhere.
 
-The pictures of TensorFlow 1's `input_data` are scaled when they are read.
+The pictures of TensorFlow 1's `input_data` are scaled when they are read. A cast to integers between the two
+leaves nothing at all: whatever is below 1 becomes 0. What is kept as uint8 and divided by 255 is a picture,
+wherever it came from.
 
 ## Example
 
@@ -62,64 +64,68 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Severity
 from tflint_nan.graph import Graph, Report
-from tflint_nan.inputs import PICTURES, entries, scaled_pixels
+from tflint_nan.inputs import PICTURES, entries, scaled_pixels, shrinks
+from tflint_nan.interval import INTEGERS
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import Op
+from tflint_nan.value import Op, Value
 
-#: A divisor this large brings bytes near 1: 127.5, 128, 255, 256.
-_BYTES = 100.0
 #: Ops that scale, in a program or as a layer of a model.
 _SCALING = ("div", "mul", "rescaling", "scaled")
+#: Ops that give bytes, which are pictures where they are scaled.
+_BYTES = ("cast", "placeholder")
 
 
-@rule("NAN302", "scaled-twice", needs=[PICTURES, _SCALING])
+@rule("NAN302", "scaled-twice", needs=[(*PICTURES, *_BYTES), _SCALING])
 def check(graph: Graph) -> Iterator[Report]:
     """Second scalings, by an op on the data and by a layer of the model."""
     seen: set[int] = set()
     for op in graph.ops(*_SCALING):
-        first = scaled_pixels(op.arg("x")) if _shrinks(op) else None
+        first = scaled_pixels(op.arg("x")) if shrinks(op) else None
         if first is not None and id(op.node) not in seen:
             seen.add(id(op.node))
-            yield _report(op, op.node, first, op)
+            yield _report(op, op.node, op.arg("x"), first, op)
     for entry in entries(graph):
         second = entry.first[0] if len(entry.first) == 1 else None
-        if second is None or second.name not in _SCALING or not _shrinks(second):
+        if second is None or second.name not in _SCALING or not shrinks(second):
             continue
         first = scaled_pixels(entry.data)
         if first is not None and id(entry.node) not in seen:
             seen.add(id(entry.node))
-            yield _report(entry.op, entry.node, first, second)
+            yield _report(entry.op, entry.node, entry.data, first, second)
 
 
-def _report(op: Op, node: cst.CSTNode, first: Op, second: Op) -> Report:
+def _report(op: Op, node: cst.CSTNode, data: Value, first: Op, second: Op) -> Report:
     what = {"scaled": "preprocess_input expects", "rescaling": "Rescaling expects"}.get(second.name)
+    because = ((first, f"{first.name}: values in {first.value.interval}"), (second, f"{second.name}: again"))
+    cut = _cut(data)
+    if cut is not None:
+        return Report(
+            op=cut,
+            message=f"pixels that are scaled already become {cut.value.dtype}, 0 or 1, and are scaled again: "
+            "every picture is nearly black",
+            help="bring them back from 0 to 255 before the cast, or keep floats and scale once",
+            because=because,
+            severity=Severity.WARNING,
+        )
     return Report(
         op=op,
         node=node,
         message="pixels that are scaled already are scaled again"
         + (f": {what} them from 0 to 255" if what else ", and every picture is nearly black"),
         help="scale once",
-        because=(
-            (first, f"{first.name}: values in {first.value.interval}"),
-            (second, f"{second.name}: again"),
-        ),
+        because=because,
         fix=partial(_fix, op) if op is second and op.name in ("div", "mul") else None,
         severity=Severity.WARNING,
     )
 
 
-def _shrinks(op: Op) -> bool:
-    """Whether an op brings bytes near 1."""
-    if op.name == "scaled":
-        return (number(op.arg("full_scale")) or 0.0) >= _BYTES
-    factor = number(op.arg("scale" if op.name == "rescaling" else "y"))
-    if factor is None or factor == 0:
-        return False
-    return abs(factor if op.name == "div" else 1 / factor) >= _BYTES
+def _cut(value: Value) -> Op | None:
+    """The cast that leaves integers of numbers in [0, 1], None where there is none."""
+    casts = (step for step in value.producers() if step.name == "cast" and step.value.dtype in INTEGERS)
+    return next((cast for cast in casts if cast.arg("x").dtype not in INTEGERS), None)
 
 
 def _fix(op: Op, r: Rewriter) -> Fix | None:

@@ -29,6 +29,10 @@ _SCALING = ("div", "mul", "add", "sub", "clip", "rescaling", "scaled_images")
 _CLASSES = ("int32", "int64")
 #: Ops that give pictures.
 PICTURES = ("pixels", "scaled_images")
+#: A divisor this large brings bytes near 1: 127.5, 128, 255, 256.
+_BYTES = 100.0
+#: The largest byte.
+_LARGEST = 255.0
 #: Ops that sum over their input with trained weights: what comes in large goes on large.
 SUMS = (*LINEAR, "lstm", "gru", "rnn")
 
@@ -265,10 +269,28 @@ def scaled_pixels(value: Value) -> Op | None:
     if (
         len(made) != 1
         or made[0].name not in _SCALING
-        or not any(op.name in PICTURES for op in ancestors(value).values())
+        or not any(op.name in PICTURES or _scales_bytes(op) for op in ancestors(value).values())
     ):
         return None
     return made[0]
+
+
+def shrinks(op: Op) -> bool:
+    """Whether an op brings bytes near 1."""
+    if op.name == "scaled":
+        return (number(op.arg("full_scale")) or 0.0) >= _BYTES
+    factor = number(op.arg("scale" if op.name == "rescaling" else "y"))
+    if factor is None or factor == 0:
+        return False
+    return abs(factor if op.name == "div" else 1 / factor) >= _BYTES
+
+
+def _scales_bytes(op: Op) -> bool:
+    """Whether an op brings what was kept as bytes near 1, as is done to pictures."""
+    if op.name not in ("div", "mul", "rescaling") or not shrinks(op):
+        return False
+    kept = [step.value for step in op.arg("x").producers() if step.value.dtype == "uint8"]
+    return any(value.interval.hi == _LARGEST for value in kept)
 
 
 def trained_on(graph: Graph) -> Iterator[tuple[Op, cst.CSTNode, Value, Sequence[Op]]]:
