@@ -10,6 +10,8 @@ So it is with a label that is missing: `where(is_nan(y), 0, square(y - p))` asks
 there the gradient with respect to `p` is `0 * 2 (p - y)`, NaN. A difference alone is safe; what multiplies by
 `y`, or has a slope that depends on it, is not.
 
+And so with data that are infinite there: `where(y > 0, square(log(y) - p), 0)` at a `y` of 0.
+
 ## Example
 ```python
 import tensorflow as tf
@@ -66,6 +68,8 @@ from tflint_nan.unchosen import EDGED, Unchosen, unchosen
 
 #: Functions of which 1 is an edge as well.
 _WITHOUT = frozenset({"acos", "asin", "acosh", "erfinv"})
+#: What is infinite and positive of any infinite number.
+_EVEN = frozenset({"square", "squared_difference"})
 #: What the function is at its edge.
 _POINTS = {name: domain.point for name, domain in DOMAINS.items()} | {"log": log, "exp": exp}
 
@@ -88,7 +92,7 @@ def check(graph: Graph) -> Iterator[Report]:
             beyond=instead,
             gradient=math.nan if instead else None,
             level=Level.DEFAULT if found.shown else Level.STRICT,
-            known=dict.fromkeys(found.trail.chain, found.edge) if math.isnan(found.edge) else found.known,
+            known=found.known,
             asked=True,
         )
 
@@ -96,8 +100,8 @@ def check(graph: Graph) -> Iterator[Report]:
 def _result(found: Unchosen) -> float:
     """What the function is at its edge, of an ordinary dividend."""
     sink, edge = found.trail.sink, found.trail.witness.value
-    if math.isnan(edge):
-        return edge
+    if not math.isfinite(edge):
+        return math.inf if sink.name in _EVEN and math.isinf(edge) else edge
     if sink.name == "pow":
         return power(edge, number(sink.arg("y")) or 0.0)
     if sink.name == "div":

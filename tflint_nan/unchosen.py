@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tflint_nan.evidence import Trail, number
 from tflint_nan.graph import Graph
@@ -25,6 +26,8 @@ _POINTS: dict[str, Callable[[float], float]] = {
     "abs": abs,
     "neg": lambda x: -x,
 }
+#: Ops on a way, in its order, each with its number.
+_Numbers = Mapping[Op, float]
 #: How many ops a side of a `where` is searched.
 _MANY = 64
 #: function -> the argument with an edge, and where TensorFlow's gradient of it is NaN although 0 comes back
@@ -52,6 +55,11 @@ _FACTORED = {
     "squared_difference": (("x", "y"), ("y", "x")),
     "sigmoid_cross_entropy_with_logits": (("labels", "logits"),),
 }
+#: Of these, what goes for an infinite operand as well: 0 comes back and is multiplied by it.
+_TOUCHED_FAR = frozenset({"square"})
+_FACTORED_FAR = {name: _FACTORED[name] for name in ("mul", "squared_difference")} | {"div": (("x", "y"),)}
+#: Functions that are infinite at their edge, and what they are there (a quotient: of a dividend above 0).
+_POLES = {"log": -math.inf, "log1p": -math.inf, "div": math.inf}
 #: Functions that are NaN wherever an operand is.
 _SPREADING = frozenset(
     {"add", "sub", "mul", "div", "neg", "square", "abs", "exp", "log", "pow", "tanh", "sigmoid", "softplus"}
@@ -111,13 +119,15 @@ def unchosen(graph: Graph) -> Iterator[Unchosen]:
         for name, outcome in (("x", True), ("y", False)):
             condition = choice.arg("condition")
             tests = list(_tests(condition, outcome)) if shown else []
-            missing = list(_missing(graph, condition, outcome))
+            missing = [{op: math.nan} for op in _missing(graph, condition, outcome)]
             # What the mask of pairs is for each one with itself.
             masked = shown and on_diagonal(condition) == float(not outcome)
-            for sink in _inside(choice.arg(name)) if tests or missing or masked else ():
+            inside = list(_inside(choice.arg(name))) if tests or missing or masked else []
+            broken = [*missing, *_infinite(graph, inside, tests)]
+            for sink in inside:
                 if sink.serial in told or not _is_trained(graph, sink):
                     continue
-                ways = (*_at_edge(graph, sink, tests), *_at_nan(graph, sink, missing))
+                ways = (*_at_edge(graph, sink, tests), *_by_factor(graph, sink, broken))
                 for found in ways or (_of_itself(zeros, sink) if masked else ()):
                     told.add(sink.serial)
                     yield Unchosen(found.trail, found.name, choice, outcome, found.edge, shown, found.known)
@@ -224,43 +234,83 @@ def _missing(graph: Graph, condition: Value, outcome: bool) -> Iterator[Op]:
             yield op
 
 
-def _at_nan(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[_Way]:
-    """A function of what is trained, whose gradient an operand multiplies that is NaN where data are.
+def _infinite(graph: Graph, inside: list[Op], tests: list[Test]) -> Iterator[_Numbers]:
+    """What is infinite of data where a side is not chosen, `log(y)` of a `y` that is 0; each from the `y` on.
+
+    Data that a program compares with other numbers than 0 and 1 need not be 0.
+    """
+    near = [test for test in tests if abs(test.bound) <= 1]
+    for op in inside if near else ():
+        if op.name not in _POLES or _is_trained(graph, op):
+            continue
+        for way in _at_edge(graph, op, near):
+            if way.edge == way.trail.witness.value:  # so are the ops between
+                pole = _POLES[op.name]
+                if op.name == "div" and (number(op.arg("x")) or 1.0) < 0:
+                    pole = -pole
+                yield {**dict.fromkeys(way.trail.chain[:-1], way.edge), op: pole}
+
+
+def _by_factor(graph: Graph, sink: Op, broken: list[_Numbers]) -> Iterator[_Way]:
+    """A function of what is trained, whose gradient an operand multiplies that is not finite where data are.
 
     The first one on the way: where its operand is made safe, all behind it are.
     """
-    for factor, way in _nan_factors(graph, sink, missing):
-        if not any(True for step in way for _ in _nan_factors(graph, step, missing)):
-            witness = Witness(math.nan, ((way[0], math.nan),))
-            chain = (*way, sink)
-            trail = Trail(sink.arg(factor), witness, chain, way[0], chain[1:-1])
-            yield _Way(trail, factor, math.nan)
+    for factor, way in _factors(graph, sink, broken):
+        if not any(True for step in way for _ in _factors(graph, step, broken)):
+            start, *_, last = way
+            witness = Witness(way[last], ((start, way[start]),))
+            trail = Trail(sink.arg(factor), witness, (*way, sink), start, tuple(way)[1:])
+            yield _Way(trail, factor, way[start], way)
 
 
-def _nan_factors(graph: Graph, sink: Op, missing: list[Op]) -> Iterator[tuple[str, tuple[Op, ...]]]:
-    """The arguments that are NaN and multiply the gradient of what is trained, each with the way to it."""
-    pairs = (("x", "x"),) if sink.name in _TOUCHED else _FACTORED.get(sink.name, ())
-    for factor, other in pairs if missing else ():
-        trained = sink.arg(other).op
-        if trained is not None and _is_trained(graph, trained):
-            for tested in missing:
-                way = _nan_from(tested, sink.arg(factor))
-                if way:
-                    yield factor, way
+def _factors(graph: Graph, sink: Op, broken: list[_Numbers]) -> Iterator[tuple[str, _Numbers]]:
+    """The arguments that are not finite and multiply a gradient that is wanted, with the ways to them."""
+    for way in broken:
+        *_, last = way
+        missing = math.isnan(way[last])
+        touched, factored = (_TOUCHED, _FACTORED) if missing else (_TOUCHED_FAR, _FACTORED_FAR)
+        for factor, other in (("x", "x"),) if sink.name in touched else factored.get(sink.name, ()):
+            trained = sink.arg(other).op
+            if trained is not None and _is_trained(graph, trained):
+                onward = _from(last, way[last], sink.arg(factor))
+                if onward:
+                    yield factor, {**way, **onward}
 
 
-def _nan_from(tested: Op, value: Value) -> tuple[Op, ...]:
-    """The ops through which `value` is NaN where `tested` is, both included; none where that is not shown."""
+def _from(start: Op, number: float, value: Value) -> _Numbers:
+    """The ops through which `value` is not finite where `start` is, both included; none where it may be."""
     todo: list[tuple[Op, ...]] = [] if value.op is None else [(value.op,)]
     seen: set[int] = set()
     for way in todo:
         op = way[0]
-        if op is tested:
-            return way
+        if op is start:
+            return _carried(way, number)
         if op.name in _SPREADING and op.serial not in seen and len(seen) < _MANY:
             seen.add(op.serial)
-            todo += [(operand, *way) for operand in op.operands if operand.serial >= tested.serial]
-    return ()
+            todo += [(operand, *way) for operand in op.operands if operand.serial >= start.serial]
+    return {}
+
+
+def _carried(way: tuple[Op, ...], bad: float) -> _Numbers:
+    """The ops with what each makes of a number that is not finite; none where one of them makes another."""
+    numbers = {way[0]: bad}
+    for before, op in pairwise(way):
+        x, y = op.arg("x"), op.arg("y")
+        if math.isnan(bad) or op.name == "add" or op.flow:
+            pass
+        elif op.name == "neg" or (op.name == "sub" and y.op is before):
+            bad = -bad
+        elif op.name == "square":
+            bad = math.inf
+        elif op.name in ("mul", "div") and y.op is not before and number(y):
+            bad *= number(y) or 1.0
+        elif op.name == "mul" and x.op is not before and number(x):
+            bad *= number(x) or 1.0
+        elif op.name != "sub":
+            return {}
+        numbers[op] = bad
+    return numbers
 
 
 def _edges(sink: Op) -> tuple[str, tuple[float, ...]]:
