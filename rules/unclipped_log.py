@@ -66,6 +66,8 @@ _TERMS = frozenset({"add", "sub", "neg"})
 #: Positive, and 0 only by underflow.
 _POSITIVE = frozenset({"exp", "softplus"})
 _SUMS = frozenset({"sum", "mean"})
+_ABOVE_ZERO = "keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction"
+_IN_LOG_SPACE = "sum in log space: reduce_logsumexp of the logs of the terms"
 _TRAINING = ("fit", "minimize", "gradients")
 
 
@@ -83,7 +85,7 @@ def check(graph: Graph) -> Iterator[Report]:
             float(bad.result),
             message=f"the operand, made by {producer.name}, reaches {bad.trail.witness.value + 0.0:g}"
             f"{' for silence or zero padding' * _is_silence(bad.trail)}, so this {sink.name} is {bad.result}",
-            help="keep the operand above 0: maximum(x, 1e-7), or a form that is positive by construction",
+            help=_IN_LOG_SPACE if _is_underflow(bad.trail) else _ABOVE_ZERO,
             fix=partial(_fix, bad),
             level=_level(graph, bad.trail),
         )
@@ -123,6 +125,11 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
         return False  # how often something occurs in the data
     underflow = trail.producer.name in _POSITIVE and not summed
     return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
+
+
+def _is_underflow(trail: Trail) -> bool:
+    """Whether densities are summed, each of which is 0 only as it is rounded."""
+    return trail.producer.name == "exp" and any(step.name in _SUMS for step in trail.steps)
 
 
 def _is_silence(trail: Trail) -> bool:

@@ -467,9 +467,9 @@ def give(op: Op, row: Row, trace: Trace, values: dict[str, np.ndarray], axis: in
     elif op.name == "sub":
         give(operand(op, "x"), row, trace, values)
         give(operand(op, "y"), partial(head, 0.0, 0.0), trace, values)
-    elif op.name == "one_hot" and not any(row(1)):
-        # An id that is none of the classes.
-        give(operand(op, "x"), lambda n: [-1.0] * n, trace, values)
+    elif op.name == "one_hot":
+        # The first class, or an id that is none of them.
+        give(operand(op, "x"), lambda n: [row(1)[0] - 1.0] * n, trace, values)
     elif op.name in ("relu", "sigmoid"):
         # -1 for a 0, and far out for a sigmoid.
         far = 104.0 if op.name == "sigmoid" else 1.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from tflint_nan.evidence import (
     Guard,
     Trail,
+    at,
     guard,
     is_counted,
     is_epsilon,
@@ -67,7 +68,7 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         found = trails(graph, sink, "x", lambda v, edge=edge: v <= edge)  # type: ignore[misc]
         if not found:
             continue
-        trail = next((trail for trail in found if squasher(trail.producer)), found[0])
+        trail = _telling(found)
         # A counter starts at 0 and has been counted up.
         if is_counted(trail) or _is_share(trail) or monitored_only(graph, sink):
             continue
@@ -87,6 +88,18 @@ def _bad_logs(graph: Graph) -> Iterator[BadLog]:
         product = _own_product(graph, trail)
         cause = "product" if product else squasher(trail.producer) or "other"
         yield BadLog(cause, trail, result, product=product)
+
+
+def _telling(found: Sequence[Trail]) -> Trail:
+    """The trail of a saturated output, or of what is 0 all the way, whatever it is multiplied with."""
+    saturated = next((trail for trail in found if squasher(trail.producer)), None)
+    if saturated is not None and at(saturated.producer, saturated.witness) in (0.0, 1.0):
+        return saturated
+    return next(filter(_is_zero, found), saturated or found[0])
+
+
+def _is_zero(trail: Trail) -> bool:
+    return all(at(op, trail.witness) == 0.0 for op in (trail.producer, *trail.steps))
 
 
 def _own_product(graph: Graph, trail: Trail) -> Op | None:

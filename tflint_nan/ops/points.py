@@ -59,12 +59,16 @@ _GIVEN = frozenset({"placeholder", "parameter", "labels"})
 def moved(op: Op, witnesses: tuple[Witness, ...], dtype: str | None, *values: Value) -> tuple[Witness, ...]:
     """The witnesses of a sum; where they would assume too many sources, the sum is a source of its own.
 
-    So it is where data is added to an output that training moves anywhere.
+    So it is where data, or a part of them, is added to an output that training moves anywhere.
     """
     if witnesses or not any(is_unbounded(value) for value in values):
         return witnesses
-    known = (value.witnesses or (value.op is not None and value.op.name in _GIVEN) for value in values)
-    return unbounded(op, dtype) if all(known) else ()
+    return unbounded(op, dtype) if all(value.witnesses or _is_data(value) for value in values) else ()
+
+
+def _is_data(value: Value) -> bool:
+    makers = [op for op in value.producers() if not op.flow]
+    return bool(makers) and all(op.name in _GIVEN for op in makers)
 
 
 def is_unbounded(value: Value) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from tflint_nan.interval import (
     EVERYTHING,
@@ -15,8 +16,11 @@ from tflint_nan.interval import (
     smallest,
 )
 from tflint_nan.ops.arithmetic import is_shifted, part_of
+from tflint_nan.ops.functions import mul
 from tflint_nan.ops.picks import spreads_are_asked_for
 from tflint_nan.ops.points import (
+    bare,
+    combined,
     dtype_of,
     facts,
     fresh,
@@ -31,7 +35,7 @@ from tflint_nan.ops.points import (
 )
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.ops.units import cosine, single
-from tflint_nan.value import Items, Op, Shape, Value, Witness
+from tflint_nan.value import Items, Op, Shape, Tensor, Value, Witness
 
 _INF = math.inf
 _MANY = 2**24  # elements, where their number is not known
@@ -125,7 +129,15 @@ def _sum(op: Op) -> Facts:
         related, reached = cosine(op, (x.op.arg("x"), axis), (x.op.arg("y"), axis), n, dtype, 1)
     if related is not None:
         interval = interval.meet(related) or related
-    return facts(interval, (*_sum_witnesses(x, n, dtype), *reached), dtype, reduced_shape(op, x))
+    elif not reached:
+        reached = _moved_products(op, x, dtype)
+    return facts(interval, (*_sum_witnesses(op, x, n, dtype), *reached), dtype, reduced_shape(op, x))
+
+
+def _moved_products(op: Op, x: Value, dtype: str | None) -> tuple[Witness, ...]:
+    """What an inner product reaches whose products training moves anywhere: any number, as `matmul` does."""
+    moves = x.op is not None and x.op.name == "mul" and is_given(op.arg("axis")) and is_unbounded(x)
+    return tuple(w for w in unbounded(op, dtype) if w.value != 0.0) if moves else ()
 
 
 def _summing_dtype(op: Op, x: Value) -> str | None:
@@ -152,6 +164,8 @@ def sum_range(bounds: Interval, n: int | None, dtype: str | None) -> Interval:
     )
 
 
+#: Ops after which every number is where it was.
+_UNMOVED = frozenset({"cast", "identity", "stop_gradient"})
 #: Ops after which the parts of a tensor still lie beside each other.
 _BESIDE = frozenset({"mul", "cast", "identity", "stop_gradient", "expand_dims", "squeeze", "reshape"})
 
@@ -172,8 +186,39 @@ def _is_mixed(x: Value) -> bool:
     return False
 
 
-def _sum_witnesses(x: Value, n: int | None, dtype: str | None) -> tuple[Witness, ...]:
-    """Sums of elements that all are one number: known for 0, infinities and NaN whatever their count."""
+def _picked(op: Op, x: Value) -> tuple[Tensor, Value] | None:
+    """The one-hot rows, and what they pick one element of, where `op` sums their product along the classes.
+
+    A row is all 0 for a class that is not there; nobody means that.
+    """
+    product = x.op
+    if product is None or product.name != "mul" or axes(op, x) is None:
+        return None
+    for hot, other in ((product.arg("x"), product.arg("y")), (product.arg("y"), product.arg("x"))):
+        row = bare(hot, _UNMOVED).op
+        if row is None or row.name != "one_hot" or row.arg("axis").literal not in (None, -1):
+            continue
+        classes = integers(op.arg("axis")) in ((-1,), _last(hot))
+        if classes and isinstance(hot, Tensor) and {w.value for w in hot.witnesses} == {0.0, 1.0}:
+            return hot, other
+    return None
+
+
+def _last(x: Value) -> tuple[int, ...] | None:
+    count = rank(x)
+    return None if count is None else (count - 1,)
+
+
+def _sum_witnesses(op: Op, x: Value, n: int | None, dtype: str | None) -> tuple[Witness, ...]:
+    """Sums of elements that all are one number: known for 0, infinities and NaN whatever their count.
+
+    The sum of what a one-hot row multiplies is the element that it picks.
+    """
+    picked = _picked(op, x)
+    if picked is not None:
+        hot, other = picked
+        ones = tuple(w for w in hot.witnesses if w.value == 1.0)
+        return combined(mul, (replace(hot, witnesses=ones), other), dtype)
     result = []
     mixed = _is_mixed(x)
     for witness in x.witnesses:
