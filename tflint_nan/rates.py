@@ -17,6 +17,8 @@ _LAYERS = {**dict.fromkeys(LINEAR, 1), **dict.fromkeys(("lstm", "gru", "rnn"), 2
 _PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
 #: Ops whose numbers are weights: a variable, and rows of an embedding's table.
 _HOLDING = ("variable", "embedding")
+#: What is made of these alone comes from outside: a file that is read, whose name is a setting.
+_OUTSIDE = ("unknown_call", "option")
 #: How much more a single layer of weights bears than several: its loss is convex, and steep nowhere.
 SINGLE_LAYER = 10
 #: What makes of a gradient the step of a Newton or Gauss-Newton method, whose natural length is 1.
@@ -111,7 +113,7 @@ def depth(graph: Graph, optimizer: Op) -> int | None:
         if moved is not None and any(source.serial in moved for source in operands):
             moved.add(serial)
         if op.name == "unknown_call":
-            hidden = any(source.name != "unknown_call" for source in operands)
+            hidden = any(source.name not in _OUTSIDE for source in operands)
             if hidden if moved is None else serial in moved:
                 return None  # layers may be in there; what is made without tensors is data
             continue
