@@ -81,6 +81,8 @@ KEPT = {
 
 #: Parts of an array that comes from outside: different ones are different numbers.
 PARTS = {
+    "either of two, as a test has it": "a, b = given[0], given[1]\nz = a if a[0] > 10 else b\nprobe(z - a)",
+    "either of two, as a branch has it": "z = given[0]\nif z[0] < 10:\n    z = given[1]\nprobe(z - given[0])",
     "difference of columns": "probe(given[:, 0] - given[:, 1])",
     "quotient of rows": "probe(given[0] / given[1])",
     "product of columns": "probe(given[:, 0] * given[:, 1])",

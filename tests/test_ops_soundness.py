@@ -722,6 +722,17 @@ def test_relations(ends: tuple[float, float], seed: int, kind: str, shape_known:
                         (shares, real_powers / real_total)):  # fmt: skip
         assert_inside(numbers_of(real), value, kind, np.False_)
 
+    others = operand(OUTSIDE, Interval(-6e4, 6e4), kind, None)
+    for name, compute, sign in (("maximum", tf.maximum, -1.0), ("minimum", tf.minimum, 1.0)):
+        bound = run(name, {"x": others, "y": logits}, 15)
+        real = compute(tensor(sample(Interval(-6e4, 6e4), kind, random).reshape(SIDE, SIDE), kind), z)
+        below = run("sub", {"x": logits, "y": bound}, 16)
+        above = run("sub", {"x": bound, "y": logits}, 17)
+        assert_inside(numbers_of(z - real), below, kind, np.False_)
+        assert_inside(numbers_of(real - z), above, kind, np.False_)
+        assert (below.interval.hi == 0.0) == (sign < 0) or logits.interval.is_point
+        assert (above.interval.lo == 0.0) == (sign < 0) or logits.interval.is_point
+
     probabilities = run("softmax", {"x": logits}, 20)
     real = tf.nn.softmax(z)
     for name, compute in (("sum", tf.reduce_sum), ("max", tf.reduce_max)):

@@ -261,7 +261,8 @@ class State(ABC):
         if (_numeric(a) and _numeric(b)) or {type(a), type(b)} == {Tensor, Unknown}:
             return self.emit("join", {"0": a, "1": b})
         if isinstance(a, Unknown) and isinstance(b, Unknown):
-            return a if a.origin is not None else b
+            # Which of the two it is is not known: another value than either.
+            return Unknown(a.origin if a.origin is not None else b.origin)
         if isinstance(a, Items) and isinstance(b, Items) and len(a.items) == len(b.items):
             if all(x is y for x, y in zip(a.items, b.items, strict=True)):
                 return a

@@ -106,6 +106,13 @@ def _sub(op: Op) -> Facts:
             if is_unbounded(x):
                 # Another element than the largest one, far below it.
                 witnesses += fresh(op, -far(dtype))
+        elif _is_maximum_of_groups(y, x) or _bounds(y, x, "maximum") or _bounds(x, y, "minimum"):
+            interval = interval.clamped(Interval(-_INF, 0.0))
+        elif _bounds(x, y, "maximum") or _bounds(y, x, "minimum"):
+            interval = interval.clamped(NON_NEGATIVE)
+        elif is_minimum_of(y, x):
+            interval = interval.clamped(NON_NEGATIVE)
+            witnesses = witnesses or fresh(op, 0.0)  # the smallest element itself
         elif is_mean_of(y, x):
             witnesses += fresh(op, 0.0)  # a feature that is constant
         elif is_span(op):
@@ -116,10 +123,31 @@ def _sub(op: Op) -> Facts:
     return facts(interval.stored(dtype), witnesses, dtype, broadcast(x.shape, y.shape))
 
 
+def _bounds(bound: Value, x: Value, name: str) -> bool:
+    """Whether `bound` is the larger, or smaller, of `x` and another number at every place."""
+    made = bound.made_by(name)
+    return made is not None and any(aligned(made.arg(side), x) for side in ("x", "y"))
+
+
 def is_maximum_of(y: Value, x: Value) -> bool:
     """True where `y` is the largest element of `x` along some axes."""
-    peak = y.made_by("max")
-    return peak is not None and (same(peak.arg("x"), x) or _turned_alike(peak.arg("x"), x))
+    return _is_extreme_of(y, x, "max")
+
+
+def is_minimum_of(y: Value, x: Value) -> bool:
+    """True where `y` is the smallest element of `x` along some axes."""
+    return _is_extreme_of(y, x, "min")
+
+
+def _is_extreme_of(y: Value, x: Value, name: str) -> bool:
+    extreme = y.made_by(name)
+    return extreme is not None and (same(extreme.arg("x"), x) or _turned_alike(extreme.arg("x"), x))
+
+
+def _is_maximum_of_groups(y: Value, x: Value) -> bool:
+    """Whether `y` has the largest elements of the groups of `x`, each handed out to its group."""
+    peak = y.made_by("segment")
+    return peak is not None and peak.arg("reduction").literal == "max" and same(peak.arg("x"), x)
 
 
 def _turned_alike(a: Value, b: Value) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tflint_nan.interval import EVERYTHING, FORMATS, INTEGERS, Interval, round_to
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.record import record
-from tflint_nan.value import Const, Items, Length, Op, Shape, Symbol, Tensor, Value, Witness
+from tflint_nan.value import UNKNOWN, Const, Items, Length, Op, Shape, Symbol, Tensor, Value, Witness
 
 #: How many witnesses a value keeps.
 LIMIT = 8
@@ -357,7 +357,7 @@ def same(a: Value, b: Value) -> bool:
     """True where both are shown to hold the same numbers: one op's output, or one constant."""
     a, b = bare(a), bare(b)
     one, other = a.interval, b.interval
-    return a is b or _is_one(a, b) or (one.is_point and one.lo == other.lo and other.is_point)
+    return _is_one(a, b) or (one.is_point and one.lo == other.lo and other.is_point)
 
 
 def aligned(a: Value, b: Value) -> bool:
@@ -366,9 +366,9 @@ def aligned(a: Value, b: Value) -> bool:
 
 
 def _is_one(a: Value, b: Value) -> bool:
-    """True for the output of one op; parts of what is unknown come from its op, and may differ."""
+    """True for one value and one op's output; parts of what is unknown come from its op, and may differ."""
     tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
-    return a.op is not None and (a is b or (tensors and a.op is b.op))
+    return (a is b and a is not UNKNOWN) or (tensors and a.op is b.op)
 
 
 # ---- factories
