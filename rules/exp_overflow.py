@@ -7,7 +7,8 @@ although their values are near `z`; the gradient of `1 / (1 + exp(-z))` is NaN. 
 not overflow.
 
 What else a sum of exponentials divides is as bad: a mean that they weigh is NaN, exponentials of the same
-logits that are clipped are 0, and their gradient is NaN.
+logits that are clipped are 0, and their gradient is NaN. So it is with the weights of neighbours in a graph,
+which `unsorted_segment_sum` adds up: the largest of each group is to be subtracted first.
 
 A bounded number that the program scales gets there for sure: a cosine is 1 on the diagonal, and over a
 temperature of 0.01 it is 100.
@@ -68,7 +69,7 @@ from tflint_nan.interval import DEFAULT_FORMAT, FORMATS
 from tflint_nan.ops.points import is_unbounded
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.stable import ExpForm, exp_form, options_of, spelled
+from tflint_nan.stable import ExpForm, exp_form, of_groups, options_of, spelled
 from tflint_nan.trace import explained
 from tflint_nan.value import Op, Witness
 
@@ -79,6 +80,7 @@ _HELP = {
     False: "bound the operand",
     True: "scale the operand less, or subtract its largest element first, as softmax and logsumexp do",
 }
+_GROUPS = "subtract the largest of each group from its rows first (unsorted_segment_max), as softmax does"
 #: Outputs that training moves as far as it likes.
 _FREE = ("dense", "conv", "matmul", "variable", "add")
 
@@ -103,7 +105,7 @@ def check(graph: Graph) -> Iterator[Report]:
             math.inf,
             message=f"exp overflows {dtype} from {limit:.4g} on, and {reach}"
             + (f": this {form.stable} is {form.result}" if form else ""),
-            help=f"use {form.stable}, which does not overflow" if form else _HELP[scaled is not None],
+            help=_help(form) if form else _HELP[scaled is not None],
             fix=partial(_fix, exp, form) if form else None,
             beyond=_beyond(graph, exp, form) if form else (),
             gradient=math.nan if form is not None and form.result not in _RESULTS else None,
@@ -113,6 +115,10 @@ def check(graph: Graph) -> Iterator[Report]:
                 or (scaled is not None and graph.differentiated(exp) is True),
             ),
         )
+
+
+def _help(form: ExpForm) -> str:
+    return _GROUPS if of_groups(form.total) else f"use {form.stable}, which does not overflow"
 
 
 def _is_general(form: ExpForm) -> bool:

@@ -33,6 +33,8 @@ TINY = 2.0**-125
 SPREADS = ("std", "variance")
 #: Ops that take no numbers of their operand, only its shape.
 LIKE = {"zeros": tf.zeros_like, "ones": tf.ones_like}
+#: Sums over groups of rows, of which there is one here.
+GROUPED = {"segment_sum": lambda rows: tf.math.unsorted_segment_sum(rows, [0], 1)}
 #: Ops that are a row times a column here.
 PRODUCTS = ("matmul", "tensordot", "einsum")
 #: Ops that the walk adds: branches that meet, and guards.
@@ -166,8 +168,9 @@ class _Attempt:
             return tf.where(tf.cast(condition, tf.bool), *_alike([x, y], op))
         if op.name in ("stack", "concat") or (op.flow and op.name != "clip"):
             return self._handed_on(op)
-        if op.name in LIKE:
-            return LIKE[op.name](self.value(op.arg("x")))
+        for named in (LIKE, GROUPED):
+            if op.name in named:
+                return named[op.name](self.value(op.arg("x")))
         case = CASES.get(op.name)
         if case is None:
             raise Wrong(f"no TensorFlow function is known for {op.name}")

@@ -182,14 +182,14 @@ def exp_in(value: Value) -> Op | None:
     return next((power for factor in factors if (power := factor.made_by("exp")) is not None), None)
 
 
-def total_of(value: Value) -> Op | None:
-    """The sum over rows that makes `value`, with an epsilon added or not."""
+def total_of(value: Value, name: str = "sum") -> Op | None:
+    """The sum over rows, or of that name, that makes `value`, with an epsilon added or not."""
     op = value.made_by("add")
     if op is None:
-        return value.made_by("sum")
+        return value.made_by(name)
     for one, other in (("x", "y"), ("y", "x")):
         if is_epsilon(number(op.arg(one)) or 0.0):
-            return op.arg(other).made_by("sum")
+            return op.arg(other).made_by(name)
     return None
 
 

@@ -128,7 +128,7 @@ def overflows(squashed: Op) -> bool:
 #: What adds up exponentials, or one to other numbers.
 _SUMS = frozenset({"sum", "mean", "cumsum", "add", "sub"})
 #: What weighs, masks and adds up exponentials: they are infinite behind it as well.
-_WEIGHING = frozenset({"mul", "add", "sum", "mean"})
+_WEIGHING = frozenset({"mul", "add", "sum", "mean", "segment_sum"})
 #: What logits are bounded with.
 _BOUNDING = frozenset({"clip", "minimum", "maximum"})
 #: What they are scaled and moved with.
@@ -166,7 +166,7 @@ def _normalised(exp: Op, root: Op) -> ExpForm | None:
     if fraction is None:
         return None
     above, below = fraction
-    total = total_of(below)
+    total = total_of(below) or total_of(below, "segment_sum")
     parts, tops = _powers(below if total is None else total.arg("x")), _powers(above)
     if total is None and len(parts) < 2:
         return None  # one of them and numbers: a sigmoid
@@ -186,9 +186,14 @@ def _normalised(exp: Op, root: Op) -> ExpForm | None:
     top, part, fits = above.op, None if total is None else total.arg("x").op, None
     if written_softmax(root) is not None:
         fits = Applicability.SAFE
-    elif top in tops and part in parts and aligned(_bounded(top), _bounded(part)):
+    elif not of_groups(total) and top in tops and part in parts and aligned(_bounded(top), _bounded(part)):
         fits = Applicability.UNSAFE
     return ExpForm(root, "softmax", result, exp.arg("x"), total, fits)
+
+
+def of_groups(total: Op | None) -> bool:
+    """Whether rows are added up by their groups: no library has a softmax over these."""
+    return total is not None and total.name == "segment_sum"
 
 
 def written_softmax(root: Op) -> ExpForm | None:
