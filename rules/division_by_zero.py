@@ -9,20 +9,23 @@ How many elements have to agree for the 0, and whether it is sure to come, decid
 
 * Always: one element (a saturated sigmoid or `elu(x) + 1`, a relu), or one feature that is constant: its
   standard deviation, its variance, its largest less its smallest value. So is the target that an error is
-  relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and
-  Keras's own relative errors do not divide by less than 1e-7. So is the number of events by which a partial
-  likelihood of Cox is divided: a batch may have none. So is a setting of the command line that is 0 by
-  default; and sums of masked numbers of a row to which a number is added that the program sets to 0. So is
-  what weights make that start at 0, a whole row or all of it: the first step divides by it.
-* With `--strict`: a row of elements (sums, counts and norms of each row, the spread of a whole array without
-  an axis, the largest less the smallest of each row), differences and outputs of linear layers, labels, what
-  stands in a program that only predicts, variables whose training is not seen, one trained number that starts
-  elsewhere (a temperature, the logit of a dropout rate), one statistic over another, and what a test around
-  the division asks about.
+  relative to, where that is minimised: scaled data, demand at night and counts are 0 somewhere, and Keras's
+  own relative errors do not divide by less than 1e-7; and target and prediction together, where the
+  prediction ends in a relu. So is the number of events by which a partial likelihood of Cox is divided: a
+  batch may have none; the number of rows of a segment that the program itself chooses for them (a bin of a
+  prediction, the nearest cluster); and what chance keeps of the elements of a row that data allows. So is a
+  setting of the command line that is 0 by default; and sums of masked numbers of a row to which a number is
+  added that the program sets to 0. So is what weights make that start at 0, a whole row or all of it: the
+  first step divides by it.
+* With `--strict`: the number of rows of a segment that data fills, a row of elements (sums, counts and
+  norms of each row, the spread of a whole array without an axis, the largest less the smallest of each
+  row), differences and outputs of linear layers, labels, what stands in a program that only predicts,
+  variables whose training is not seen, one trained number that starts elsewhere (a temperature, the logit
+  of a dropout rate), one statistic over another, and what a test around the division asks about.
 * Only when the code is selected: everything there is (a count, an energy or a norm over all axes, or over
   the examples and others; the spread of all data, of which parts are divided; a total variance; a
-  histogram, which is 0 where nothing of the kind is there), masks that are mixed with other numbers, and
-  what has two doubts of the second kind.
+  histogram, which is 0 where nothing of the kind is there), masks that are mixed with other numbers, rows
+  that were chosen by what they hold (`x[(x > 0).sum(1) > 1]`), and what has two doubts of the second kind.
 
 A bound behind a division (`minimum(1 / x, 10.0)`) keeps its value finite. Its gradient is NaN where the
 divisor is exactly 0, since the 0 that the bound hands back is multiplied with an infinite slope.

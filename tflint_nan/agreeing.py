@@ -6,7 +6,18 @@ import math
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
-from tflint_nan.evidence import BINARY, PASSING, Trail, ancestors, is_epsilon, is_trained, number, squasher
+from tflint_nan.evidence import (
+    BINARY,
+    PASSING,
+    Trail,
+    ancestors,
+    is_epsilon,
+    is_made_up,
+    is_trained,
+    number,
+    squasher,
+)
+from tflint_nan.interval import Interval
 from tflint_nan.ops.arithmetic import is_span
 from tflint_nan.ops.parts import takes_columns
 from tflint_nan.ops.points import bare
@@ -18,6 +29,7 @@ SPREADS = frozenset({"std", "variance"})
 _COUNTS = frozenset({"count", "count_nonzero"})
 #: What is 0 or 1, steps of sequences that are padded included.
 _TICKS = BINARY | {"mask"}
+_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal"})
 #: What hands on every number, and adds none.
 _KEEPING = frozenset({"cast", "identity", "stop_gradient", "reshape", "squeeze", "expand_dims", "transpose"})
 #: What is taken for 0 somewhere by the place that it has among the arguments of a loss.
@@ -49,6 +61,8 @@ def agreeing(trail: Trail) -> Agreeing:
     of it may be of another kind.
     """
     made = trail.producer
+    if is_drawn(trail):
+        return Agreeing.ONE
     found, reduced = Agreeing.ONE, list[Op]()
     for op in _handing(trail):
         if op.name in _REDUCING or spreads(op):
@@ -62,6 +76,43 @@ def agreeing(trail: Trail) -> Agreeing:
         apart = any(step.name == "split" or takes_columns(step) for step in trail.steps)
         return Agreeing.ALL if found or apart else Agreeing.ONE
     return Agreeing.ALL if made.name in _TICKS | _COUNTS and _is_mixed(trail) else found
+
+
+def is_drawn(trail: Trail) -> bool:
+    """Whether one row of a mask is counted that keeps, by chance, some of the elements that data allows.
+
+    Where data allows few of a row, chance keeps none.
+    """
+    counting = [step for step in trail.steps if step.name not in _KEEPING | BINARY | {"mul"}]
+    if len(counting) != 1 or counting[0].name != "sum" or is_made_up(trail.producer):
+        return False
+    x, over = counting[0].arg("x"), _over(counting[0])
+    if over is None or len(over) != 1 or over[0] == 0 or (x.shape is not None and len(x.shape) < 2):
+        return False
+    parts = list(_conjuncts(x))
+    tests = all(part.name in _TICKS for part in parts)
+    return tests and any(map(_is_chance, parts)) and not all(map(is_made_up, parts))
+
+
+def _conjuncts(value: Value) -> Iterator[Op]:
+    """The tests that all have to pass for an element of `value` to be 1."""
+    todo, seen = [value], set[int]()
+    while todo:
+        op = bare(todo.pop()).op
+        if op is None or op.serial in seen:
+            continue
+        seen.add(op.serial)
+        if op.name in ("logical_and", "mul"):
+            todo += [op.arg("x"), op.arg("y")]
+        else:
+            yield op
+
+
+def _is_chance(op: Op) -> bool:
+    """Whether a test compares samples with a number."""
+    pair = [op.arg("x"), op.arg("y")] if op.name in _COMPARISONS else []
+    drawn = any(made.name == "random_uniform" for value in pair for made in value.producers())
+    return drawn and any(number(value) is not None for value in pair)
 
 
 def _handing(trail: Trail) -> Iterator[Op]:
@@ -163,6 +214,9 @@ def _mixes(op: Op, trail: Trail) -> bool:
     """Whether something else than a constant takes part in a step."""
     if op.name == "sub":
         return number(op.arg("x")) != 1
+    # A factor that is never 0 has no part in a 0.
+    if op.name == "mul" and any(0 not in op.arg(factor).interval for factor in ("x", "y")):
+        return False
     given = [n for value in op.args.values() if (n := number(value)) is not None]
     weight = trail.producer.name == "variable"
     constant = bool(given) and (op.name != "add" or not weight or all(map(is_epsilon, given)))
@@ -185,6 +239,7 @@ def _is_mixed(trail: Trail) -> bool:
 def is_count(trail: Trail) -> bool:
     """Whether the divisor says how many elements pass a test: what is not 0 is 1 or more."""
     names = [step.name for step in trail.steps if step.name not in _KEEPING]
-    if trail.producer.name in _COUNTS:
-        return not set(names) - {"sum", "max"}
+    made = trail.producer
+    if made.name in _COUNTS or (made.name == "segment_sum" and made.arg("x").interval == Interval.point(1)):
+        return not set(names) - {"sum", "max", "slice"}
     return trail.producer.name in BINARY and names == ["sum"]

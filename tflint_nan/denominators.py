@@ -1,18 +1,22 @@
-"""What is known of a divisor beside its range: data that a loss is divided by, which is 0 in some batch."""
+"""What is known of a divisor beside its range: data of a loss, or a number of rows, that is 0 some time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from tflint_nan.evidence import Trail, ancestors, is_made_up, is_trained, number
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
+from tflint_nan.interval import Interval
+from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare, same
 from tflint_nan.value import Op, Value, Witness
 
 #: Sums over the rows before each, which are the sets at risk where rows are sorted by time.
 _CUMULATIVE = frozenset({"cumsum", "cumulative_logsumexp"})
+#: Ops that say which of several is nearest, or largest.
+_CHOICES = frozenset({"argmin", "argmax"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +45,61 @@ class Denominator:
 def denominator(graph: Graph, sink: Op) -> Denominator | None:
     """What is known of a divisor that is data, None where nothing is; its interval has to hold 0.
 
-    Its level is DEFAULT where the quotient is shown to be minimised.
+    Its level is DEFAULT where the quotient is shown to be minimised, and where the program itself says which
+    segment a row is of.
     """
+    if sink.name != "div" or 0 not in sink.arg("y").interval:
+        return None
+    sizes = _sizes(sink)
+    if sizes:
+        message = "this divides by the number of rows of each segment, 0 / 0 for a segment without any"
+        level = Level.DEFAULT if _is_chosen(sizes[0].arg("segment_ids")) else Level.STRICT
+        return Denominator(_of_zero(graph, sizes, sink), message, level)
     shown = graph.differentiated(sink)
-    if sink.name != "div" or shown is False or 0 not in sink.arg("y").interval:
+    if shown is False:
         return None
     target = _target(sink) if shown else None
     if target is not None:
         message = "this error is relative to its target, and infinite or NaN where the target is 0"
-        return Denominator(_of_zero(graph, target, sink), message, Level.DEFAULT)
+        return Denominator(_of_zero(graph, [target], sink), message, Level.DEFAULT)
+    zeros = _symmetric(sink) if shown else None
+    if zeros is not None:
+        data, start = zeros
+        message = "this error is relative to target and prediction, and 0 / 0 where both are 0"
+        trail = _of_zero(graph, [data], sink)
+        both = Witness(0.0, (*trail.witness.inputs, *start.inputs))
+        return Denominator(replace(trail, witness=both), message, Level.DEFAULT)
     events = _events(sink)
     if events is None:
         return None
     message = "this divides by the number of events, 0 / 0 for a batch of which every row is censored"
-    return Denominator(_of_zero(graph, events, sink), message, Level.DEFAULT if shown else Level.STRICT)
+    return Denominator(_of_zero(graph, [events], sink), message, Level.DEFAULT if shown else Level.STRICT)
+
+
+def _sizes(sink: Op) -> list[Op]:
+    """How many rows each segment has, and the sums of the same segments that are divided by it; else empty.
+
+    All of them are 0 for a segment without rows, and so is TensorFlow's own mean there
+    (https://www.tensorflow.org/api_docs/python/tf/math/unsorted_segment_mean). What is gathered for the rows
+    again is of segments that have some.
+    """
+    count = laid_out(sink.arg("y")).op
+    if count is None or count.name != "segment_sum" or "num_segments" not in count.args:
+        return []
+    dividend, ids = sink.arg("x").op, count.arg("segment_ids")
+    if dividend is None or count.arg("x").interval != Interval.point(1):
+        return []
+    sums = (op for op, _ in ancestors(dividend) if op.name == "segment_sum")
+    alike = [op for op in sums if same(op.arg("segment_ids"), ids)]
+    return [count, *alike] if alike else []
+
+
+def _is_chosen(ids: Value) -> bool:
+    """Whether weights, or what is nearest, say which segment a row is of: no data fills all of them."""
+    made = ids.op
+    if made is None:
+        return False
+    return is_trained(made) or any(op.name in _CHOICES for op, _ in ancestors(made))
 
 
 def _target(sink: Op) -> Op | None:
@@ -69,6 +114,35 @@ def _target(sink: Op) -> Op | None:
     pair = (error.arg("x"), error.arg("y"))
     others = [other.op for one, other in (pair, pair[::-1]) if same(bare(one), target)]
     return _data(target) if any(other is not None and is_trained(other) for other in others) else None
+
+
+def _symmetric(sink: Op) -> tuple[Op, Witness] | None:
+    """The target of an error that is relative to it and to the prediction, with how the latter is 0.
+
+    `|p - y| / (|p| + |y|)`, for one, where p ends in a relu: it is 0 for all who are below, and stays there
+    where the target is. What has either sign is hardly ever 0.
+    """
+    error, total = _unsigned(sink.arg("x")).op, _unsigned(sink.arg("y")).op
+    if error is None or error.name != "sub" or total is None or total.name != "add":
+        return None
+    pair, terms = ((op.arg("x"), op.arg("y")) for op in (error, total))
+    for target, output in (pair, pair[::-1]):
+        data, made, sizes = _data(bare(target)), output.op, [_unsigned(term) for term in terms]
+        if data is None or made is None or 0 not in (output.interval.lo, output.interval.hi):
+            continue
+        start = next(filter(_is_usual, output.witnesses), None)
+        both = (bare(target), bare(output))
+        if start is None or not is_trained(made):
+            continue
+        if any(all(map(same, order, both)) for order in (sizes, sizes[::-1])):
+            return data, start
+    return None
+
+
+def _is_usual(witness: Witness) -> bool:
+    """Whether a 0 comes of numbers on one side of 0 that any layer gives, as that of a relu does."""
+    assumed = {abs(n) for _, n in witness.inputs}
+    return witness.value == 0 and bool(assumed - {0.0}) and max(assumed) <= 1
 
 
 def _events(sink: Op) -> Op | None:
@@ -107,8 +181,11 @@ def _data(value: Value) -> Op | None:
 
 def _unsigned(value: Value) -> Value:
     """What `value` is the size of."""
-    while (op := bare(value).op) is not None and op.name in ("abs", "square", "neg"):
-        value = op.arg("x")
+    while (op := bare(value).op) is not None:
+        rest = [op.arg("x")] if op.name in ("abs", "square") else list(_factors(op))
+        if len(rest) != 1:
+            break
+        value = rest[0]
     return bare(value)
 
 
@@ -124,15 +201,23 @@ def _scaled(value: Value) -> Value:
 
 def _factors(op: Op) -> Iterator[Value]:
     """The factors of a product that are no known number, what a negative is of; none of other ops."""
-    if op.name == "neg":
+    if op.name == "neg" or (op.name == "div" and number(op.arg("y")) is not None):
         yield op.arg("x")
     elif op.name == "mul":
         yield from (value for value in (op.arg("x"), op.arg("y")) if number(value) is None)
 
 
-def _of_zero(graph: Graph, data: Op, sink: Op) -> Trail:
-    """The trail of data that is 0."""
+def laid_out(value: Value) -> Value:
+    """What `value` holds all elements of, along other axes: `x[:, None]` is x."""
+    while (op := bare(value).op) is not None and op.name == "slice" and takes_all(op):
+        value = op.arg("x")
+    return bare(value)
+
+
+def _of_zero(graph: Graph, zeros: Sequence[Op], sink: Op) -> Trail:
+    """The trail from the first of what is 0 together."""
     made = sink.arg("y").op
     assert made is not None, "data made it"
-    chain = (*graph.path(data, made), sink)
-    return Trail(sink.arg("y"), Witness(0.0, ((data, 0.0),)), chain, data, chain[1:-1])
+    chain = (*graph.path(zeros[0], made), sink)
+    inputs = tuple((op, 0.0) for op in zeros)
+    return Trail(sink.arg("y"), Witness(0.0, inputs), chain, zeros[0], chain[1:-1])

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tflint_nan.agreeing import SPREADS, Agreeing, agreeing, is_of_relus, measured, spreads
-from tflint_nan.denominators import Denominator, denominator
+from tflint_nan.agreeing import SPREADS, Agreeing, agreeing, is_drawn, is_of_relus, measured, spreads
+from tflint_nan.denominators import Denominator, denominator, laid_out
 from tflint_nan.evidence import (
     BINARY,
     Trail,
@@ -28,20 +28,20 @@ from tflint_nan.evidence import (
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval
-from tflint_nan.ops.parts import takes_all
-from tflint_nan.ops.points import bare, same
+from tflint_nan.ops.points import same
 from tflint_nan.roots import infinite_roots
 from tflint_nan.shielding import (
     goes_around,
     is_asked_about,
     is_looked_at,
+    is_selected,
     monitored_only,
     outlasts,
     shielded,
 )
 from tflint_nan.starts import Beginning
 from tflint_nan.unset import unset
-from tflint_nan.value import Const, Op, Tensor, Value, Witness
+from tflint_nan.value import Const, Op, Tensor, Witness
 
 #: Ops that divide by an operand.
 DIVISIONS = ("div", "reciprocal", "rsqrt")
@@ -150,19 +150,12 @@ def _has_one(op: Op) -> bool:
     if op.name not in BINARY:
         return False
     x, y = op.arg("x"), op.arg("y")
-    one, other = _laid_out(x), _laid_out(y)
+    one, other = laid_out(x), laid_out(y)
     # Parts of what is not known come from the same op, and may be different ones.
     if op.name in _REFLEXIVE and (one is other or (isinstance(one, Tensor) and one.op is other.op)):
         return True
     pairs = ((x, y), (y, x))
     return any((edge := some.made_by("max", "min")) and same(edge.arg("x"), row) for some, row in pairs)
-
-
-def _laid_out(value: Value) -> Value:
-    """What `value` holds all elements of, along other axes: `x[:, None]` is x."""
-    while (op := bare(value).op) is not None and op.name == "slice" and takes_all(op):
-        value = op.arg("x")
-    return bare(value)
 
 
 def _is_initial(graph: Graph, beginning: Beginning, trail: Trail) -> bool:
@@ -176,7 +169,7 @@ def _is_initial(graph: Graph, beginning: Beginning, trail: Trail) -> bool:
 
 def _level(graph: Graph, trail: Trail, *, initial: bool) -> Level:
     doubts = 0 if initial else max(agreeing(trail), not _is_sure(graph, trail))
-    doubts += is_asked_about(graph, trail)
+    doubts += is_asked_about(graph, trail) or is_selected(trail)
     looked_at = is_looked_at(trail) and not graph.in_loss(trail.sink)
     doubts += looked_at or graph.only_predicts or _is_kept(graph, trail)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
@@ -230,7 +223,8 @@ def _is_sure(graph: Graph, trail: Trail) -> bool:
         return False
     if spreads(made):
         return not _measures(trail)
-    return made.name in _STRONG | _GRIDS or _is_logit(made) or _is_flat(trail) or is_of_relus(trail)
+    named = made.name in _STRONG | _GRIDS
+    return named or _is_logit(made) or _is_flat(trail) or is_of_relus(trail) or is_drawn(trail)
 
 
 def _is_off(graph: Graph, trail: Trail) -> bool:

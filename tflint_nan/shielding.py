@@ -8,6 +8,7 @@ import libcst as cst
 
 from tflint_nan.evidence import PASSING, Trail, ancestors, at, library, number, onward
 from tflint_nan.graph import Graph
+from tflint_nan.ops.points import bare
 from tflint_nan.value import NONE, Op
 
 #: Reductions that leave NaN out.
@@ -15,6 +16,9 @@ _LEAVING_OUT = ("np.nan", "keras.ops.nan", "tensor.fillna", "tensor.dropna")
 #: Functions whose gradient at 0 is NaN although 0 comes back (TensorFlow 2.21; of a root and a reciprocal it
 #: is 0 then).
 _STEEP = frozenset({"div", "log"})
+#: Ops that take some of the rows, and those that count or add what these hold.
+_TAKING = frozenset({"slice", "gather"})
+_COUNTING = frozenset({"sum", "mean", "max", "any", "count_nonzero", "norm"})
 _TESTS_OF_NAN = frozenset({"is_nan", "is_finite", "is_inf"})
 #: Ops that hand numbers of a model to Python.
 _READ_OUT = frozenset({"predict", "stop_gradient"})
@@ -103,6 +107,20 @@ def is_asked_about(graph: Graph, trail: Trail) -> bool:
     # Of a difference, what it is between is asked about.
     made += trail.producer.operands if tests and trail.producer.name == "sub" else ()
     return any(_stands_in(asking, tests) for op in made for asking in onward(graph, op, lambda _: True))
+
+
+def is_selected(trail: Trail) -> bool:
+    """Whether the rows that are counted passed a test of such a count, as of `x[(x > 0).sum(1) > 1]`."""
+    reducing = {step.name for step in trail.steps if step.name in _COUNTING}
+    for op, _ in ancestors(trail.producer) if reducing else ():
+        asked = op.arg("index" if op.name == "slice" else "indices").op if op.name in _TAKING else None
+        rows = bare(op.arg("x")).op if asked is not None else None
+        if asked is None or rows is None:
+            continue
+        made = [source for source, _ in ancestors(asked)]
+        if rows in made and any(step.name in reducing for step in made):
+            return True
+    return False
 
 
 def _stands_in(op: Op, expressions: set[int]) -> bool:
