@@ -100,14 +100,16 @@ def check(graph: Graph) -> Iterator[Report]:
         what, advice = KINDS[data.producer.name]
         goal = "a placeholder" if data.sink.name == "feed" else data.sink.name
         role = f"reach {goal}" if data.used else "are kept beside the training data"
-        because = ((data.producer, f"{data.producer.name}: values in {interval}"),)
+        because = [(data.producer, f"{data.producer.name}: values in {interval}")]
+        if data.used and data.first is not data.sink:
+            because.append((data.first, f"{data.first.name}: the first layer that they reach"))
         report = Report(
             op=data.sink,
             node=data.node,
             message=f"raw {what} from {interval.lo:g} to {interval.hi:g} {role}, unscaled: initial weights "
             "expect inputs near 1, so activations saturate and gradients are as many times too large",
             help=advice,
-            because=because,
+            because=tuple(because),
             fix=_fix_of(data),
             level=Level.STRICT if data.normalised_later else Level.DEFAULT,
             severity=Severity.WARNING,

@@ -54,6 +54,7 @@ class RawData:
         producer: the loader.
         sink: the op that trains on it.
         node: where to point: the argument of `fit`, or the statement that names an array.
+        first: the first layer that it reaches.
         used: False for an array beside the one that is trained on.
         bindings: the names to scale, all given by one statement; empty where the data has no name.
         normalised_later: the first layer is followed by a batch normalisation.
@@ -64,6 +65,7 @@ class RawData:
     producer: Op
     sink: Op
     node: cst.CSTNode
+    first: Op
     used: bool
     bindings: tuple[Binding, ...]
     normalised_later: bool
@@ -164,7 +166,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
         seen.add(place)
         later = all(is_normalised(graph, op) for op in first)
         meant = _meant_to_scale(value, producer)
-        yield RawData(producer, sink, node, True, bindings, later, meant, _first_moved(value))
+        yield RawData(producer, sink, node, first[0], True, bindings, later, meant, _first_moved(value))
         for group in _beside(graph, scope, name) if scope is not None and name is not None else ():
             other, statement = raw(group[0].value), group[0].statement
             if (
@@ -175,7 +177,7 @@ def raw_data(graph: Graph) -> Iterator[RawData]:
             ):
                 seen.add(id(statement))
                 meant, moved = _meant_to_scale(group[0].value, other), _first_moved(group[0].value)
-                yield RawData(other, sink, statement, False, group, later, meant, moved)
+                yield RawData(other, sink, statement, first[0], False, group, later, meant, moved)
 
 
 def _first_moved(value: Value) -> tuple[Op, str] | None:
