@@ -53,6 +53,7 @@ from tflint_nan.evidence import BINARY, PASSING, Trail, is_made_up, library, onw
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
+from tflint_nan.ops.arithmetic import is_minimum_of
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped
@@ -123,8 +124,11 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
     alone = all(step.name in _SUMS or step.flow == ("x",) for step in trail.steps)
     if trail.producer.name in BINARY and summed and alone:
         return False  # how often something occurs in the data
-    underflow = trail.producer.name in _POSITIVE and not summed
-    return trail.producer.name not in _WEAK and not underflow and not is_made_up(trail.producer)
+    made = trail.producer
+    underflow = made.name in _POSITIVE and not summed
+    # The smallest of the data is always among them.
+    weak = made.name in _WEAK and not is_minimum_of(made.arg("y"), made.arg("x"))
+    return not weak and not underflow and not is_made_up(made)
 
 
 def _is_underflow(trail: Trail) -> bool:

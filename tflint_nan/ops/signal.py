@@ -28,26 +28,30 @@ def _may_be_silent(x: Value) -> bool:
     """Whether `x` is data, scaled, cut or filtered, so that all of a piece of it may be 0.
 
     What a layer computes, random noise (as a dither adds it) and what is written in the program are not.
+    Where branches meet, one of them is enough.
     """
-    todo, seen = [x], set[int]()
-    while todo:
-        value = todo.pop()
-        if isinstance(value, Items):
-            todo.extend(value.items)
-            continue
-        op = value.op
-        if op is None:
-            if not isinstance(value, Unknown) and value.literal != 0:
-                return False
-        elif op.serial not in seen and op.name not in _RECORDED:
-            seen.add(op.serial)
-            names = op.flow or _LINEAR.get(op.name, ())
-            if op.name == "mul":
-                names = [name for name in ("x", "y") if not _is_gain(op.arg(name))] or ("x",)
-            if not names or len(seen) > _NEAR:
-                return False
-            todo.extend(op.args[name] for name in names if name in op.args)
-    return True
+    return _silent(x, {})
+
+
+def _silent(value: Value, known: dict[int, bool]) -> bool:
+    if isinstance(value, Items):
+        return all(_silent(item, known) for item in value.items)
+    op = value.op
+    if op is None:
+        return isinstance(value, Unknown) or value.literal == 0
+    if op.serial not in known:
+        known[op.serial] = False
+        known[op.serial] = op.name in _RECORDED or (len(known) <= _NEAR and _is_kept_silent(op, known))
+    return known[op.serial]
+
+
+def _is_kept_silent(op: Op, known: dict[int, bool]) -> bool:
+    if op.name == "join":
+        return any(_silent(side, known) for side in op.args.values())
+    names = op.flow or _LINEAR.get(op.name, ())
+    if op.name == "mul":
+        names = tuple(name for name in ("x", "y") if not _is_gain(op.arg(name))) or ("x",)
+    return bool(names) and all(_silent(op.args[name], known) for name in names if name in op.args)
 
 
 def _is_gain(factor: Value) -> bool:
@@ -57,10 +61,13 @@ def _is_gain(factor: Value) -> bool:
 
 @operator("spectrum")
 def _spectrum(op: Op) -> Facts:
-    """A Fourier transform, 0 for silence where it is one of a `signal`; NumPy's is computed in float64."""
+    """A Fourier transform, 0 for silence where it is one of a `signal`; NumPy's is computed in float64.
+
+    What a program itself makes of zeros is no recording: it asks for a shape.
+    """
     x = op.arg("x")
     known = complex_of(real_part(x.dtype))
-    silent = op.arg("signal").literal is True and _may_be_silent(x)
+    silent = op.arg("signal").literal is True and not x.interval.is_point and _may_be_silent(x)
     dtype = "complex128" if is_numpy(op) else known or "complex64"
     return Facts(EVERYTHING, fresh(op, 0.0) if silent else (), dtype)
 
