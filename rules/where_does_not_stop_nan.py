@@ -45,7 +45,8 @@ wherever both are finite.
   gradients of `log`, `log1p`, division by a tensor, `pow`, `acos`, `asin`, `acosh`, `erfinv`, `lgamma` and
   `digamma` are NaN; those of `sqrt`, `rsqrt`, `norm` and `reciprocal` are 0, and NaN when XLA compiles.
 * Measured in the same way at NaN: the gradients of `square`, `abs`, `exp`, `log`, `sigmoid`, `tanh`,
-  `softplus`, a product and a quotient are NaN; of a sum, `maximum`, `relu` and clips they are 0.
+  `softplus`, a product and a quotient are NaN; of a sum, `maximum`, `relu` and clips they are 0. Beside what
+  is infinite those of `square`, a product and a divisor are NaN; of a sum, `abs` and a dividend they are 0.
 """
 
 from __future__ import annotations

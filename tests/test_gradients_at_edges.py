@@ -99,6 +99,21 @@ STOPPED: dict[str, tuple[Function, float]] = {
 }
 
 
+#: What takes a number that is trained beside one that is infinite.
+NOT_STOPPED_BESIDE: dict[str, Function] = {
+    "mul": lambda x: x * -math.inf,
+    "div": lambda x: math.inf / x,
+    "square": lambda x: tf.square(-math.inf - x),
+    "squared_difference": lambda x: tf.math.squared_difference(x, math.inf),
+}
+STOPPED_BESIDE: dict[str, Function] = {
+    "sub": lambda x: -math.inf - x,
+    "abs": lambda x: tf.abs(math.inf - x),
+    "divisor": lambda x: x / math.inf,
+    "exp": lambda x: tf.exp(-math.inf + x),
+}
+
+
 def unchosen(function: Function) -> Function:
     return lambda x: tf.where(tf.zeros_like(x, tf.bool), function(x), tf.zeros_like(x))
 
@@ -107,6 +122,16 @@ def unchosen(function: Function) -> Function:
 def test_where_does_not_stop_the_gradient(name: str) -> None:
     function, edge = NOT_STOPPED[name]
     assert np.isnan(gradient(unchosen(function), edge)).all()
+
+
+@pytest.mark.parametrize("name", NOT_STOPPED_BESIDE)
+def test_where_does_not_stop_what_infinity_multiplies(name: str) -> None:
+    assert np.isnan(gradient(unchosen(NOT_STOPPED_BESIDE[name]), 2.0)).all()
+
+
+@pytest.mark.parametrize("name", STOPPED_BESIDE)
+def test_beside_infinity_0_is_handed_back(name: str) -> None:
+    assert (gradient(unchosen(STOPPED_BESIDE[name]), 2.0) == 0).all()
 
 
 @pytest.mark.parametrize("name", STOPPED)
