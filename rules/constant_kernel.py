@@ -8,6 +8,9 @@ however long it is trained. Where the kernel is zero and a relu follows, the rel
 there is 0, and the layer never moves. Random weights in the layer behind pull the units apart again,
 slowly.
 
+The product of two kinds of weights that both start at zero (the factors of a matrix of ratings) is a point
+without a gradient as well: by each factor it is a multiple of the other one. One of them has to be drawn.
+
 A single layer (linear, logistic or softmax regression) may start at zero: there is nothing to be told
 apart. So may the last layer of a model or of a residual branch, whose units get different gradients;
 biases should. All of these are silent.
@@ -68,11 +71,11 @@ from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.starts import INITIALIZERS, bias_start, kernel_start
+from tflint_nan.starts import INITIALIZERS, PRODUCTS, bias_start, kernel_start, zero_products
 from tflint_nan.value import Op
 
 
-@rule("NAN501", "constant-kernel", needs=[LAYERS])
+@rule("NAN501", "constant-kernel", needs=[(*LAYERS, *PRODUCTS)])
 def check(graph: Graph) -> Iterator[Report]:
     """Hidden layers whose kernel starts as zeros, ones or another constant."""
     network = Network(graph)
@@ -95,6 +98,19 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, network, op),
             level=Level.DEFAULT if shown else Level.STRICT,
         )
+
+    for product, one, other in zero_products(graph):
+        shown = graph.differentiated(product)
+        if shown is not False:
+            first, last = sorted((one, other), key=lambda weights: weights.serial)
+            yield Report(
+                op=last,
+                message=f"this {last.name} starts at 0 everywhere, and so does the {first.name} that it is "
+                "multiplied with: the gradient by each is a multiple of the other, and both stay 0",
+                help="draw one of the two at random",
+                because=((first, f"{first.name}: 0 as well"), (product, f"{product.name}: their product")),
+                level=Level.DEFAULT if shown else Level.STRICT,
+            )
 
 
 def _consequence(graph: Graph, op: Op, dead: bool, next_ones: list[Op]) -> str:

@@ -326,3 +326,21 @@ with tf.Session() as session:
     slope, largest = tape.gradient(y, z).numpy()
     assert start == 2 * weight
     assert slope / largest == pytest.approx(share, rel=0.05)
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_product_of_two_embeddings_that_start_at_zero_stays_zero(drawn: bool) -> None:
+    text = f"""
+import keras
+from keras import layers
+user, item = keras.Input((), dtype="int32"), keras.Input((), dtype="int32")
+users = layers.Embedding(5, 4, embeddings_initializer={"normal" if drawn else "zeros"!r})(user)
+items = layers.Embedding(6, 4, embeddings_initializer="zeros", embeddings_regularizer="l2")(item)
+model = keras.Model([user, item], layers.Dot(axes=-1)([users, items]))
+model.compile("adam", "mse")
+"""
+    found = [finding.code for finding in check(text)]
+    model, ids = run(text), np.arange(5, dtype="int32")
+    model.fit([ids, ids], np.ones((5, 1), "float32"), epochs=2, verbose=0)
+    still = [not np.any(weights) for weights in model.get_weights()]
+    assert (found, still) == (([], [False, False]) if drawn else (["NAN501"], [True, True]))

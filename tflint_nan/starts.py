@@ -5,6 +5,7 @@ usual.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -21,12 +22,12 @@ from tflint_nan.architecture import (
     setting,
     units,
 )
-from tflint_nan.evidence import number
-from tflint_nan.graph import Graph
+from tflint_nan.evidence import number, onward
+from tflint_nan.graph import DIFFERENTIATING, Graph
 from tflint_nan.interval import EVERYTHING, Interval
 from tflint_nan.ops.configuration import described, start
 from tflint_nan.ops.table import OPERATORS
-from tflint_nan.training import flat
+from tflint_nan.training import ends, flat
 from tflint_nan.value import NONE, Const, Items, Op, Tensor, Value, sources
 
 #: Standard deviation of a normal distribution that is cut at two of its own: the square root of
@@ -46,6 +47,10 @@ _SQUASHED = (
 _HALVING = frozenset(RELUS) - {"relu6"}
 #: Steps between two layers that leave the squares of numbers as they are.
 _AS_IT_IS = frozenset({"identity", "cast", "dropout", "reshape", "flatten", "squeeze", "expand_dims"})
+#: Products whose two operands are their factors.
+PRODUCTS = ("mul", "matmul", "tensordot")
+#: What else may take weights that are 0 without moving them: penalties, and what trains.
+_STILL = ("square", "regularization", "apply_gradients", *DIFFERENTIATING)
 #: Through how many operations a start is followed.
 _DEPTH = 20
 
@@ -255,6 +260,48 @@ def _uniform(op: Op, least: float | None, most: float | None) -> Start | None:
 
 def _option(op: Op, name: str, usual: float | None) -> float | None:
     return usual if op.arg(name) is NONE else number(op.arg(name))
+
+
+def zero_products(graph: Graph) -> Iterator[tuple[Op, Op, Op]]:
+    """Products of two kinds of weights which both start at 0, with what holds either.
+
+    The gradient by one factor is a multiple of the other. Left out where anything else takes a factor, which
+    may move it.
+    """
+    found: dict[int, tuple[Op, Op, Op]] = {}
+    for op in graph.ops(*PRODUCTS):
+        one, other = _starting_at_zero(graph, op.arg("x")), _starting_at_zero(graph, op.arg("y"))
+        if one is not None and other is not None and one is not other:
+            found[op.serial] = op, one, other
+    for op, one, other in found.values():
+        taken = [step for weights in (one, other) for step in _takers(graph, weights)]
+        if all(
+            step.serial in found or step.name in _STILL or graph.differentiated(step) is False
+            for step in taken
+        ):
+            yield op, one, other
+
+
+def _starting_at_zero(graph: Graph, value: Value) -> Op | None:
+    """The variable or embedding whose numbers `value` has, where all of them start at 0 and are trained."""
+    made = ends(value)
+    op = made[0] if len(made) == 1 else None
+    if op is None or op.name not in ("variable", "embedding") or not is_trained(op):
+        return None
+    if op.arg("trainable").literal is False or graph.is_assigned(op):
+        return None
+    begun = started(
+        op.arg("initial_value") if op.name == "variable" else setting(op, "embeddings_initializer")
+    )
+    return op if begun is not None and begun.spread == 0 else None
+
+
+def _takers(graph: Graph, weights: Op) -> Iterator[Op]:
+    """What computes with weights, however often their layer is applied."""
+    layer = weights.arg("layer")
+    holders = [op for op in graph.ops(weights.name) if layer is not NONE and op.arg("layer") is layer]
+    for holder in holders or [weights]:
+        yield from (step for step in onward(graph, holder, lambda step: bool(step.flow)) if not step.flow)
 
 
 class Beginning:
