@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from tflint_nan.evidence import Trail, ancestors, is_made_up, is_trained, number
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
-from tflint_nan.interval import Interval
+from tflint_nan.interval import INTEGERS, Interval
 from tflint_nan.ops.parts import takes_all
 from tflint_nan.ops.points import bare, same
 from tflint_nan.value import Op, Value, Witness
 
 #: Sums over the rows before each, which are the sets at risk where rows are sorted by time.
 _CUMULATIVE = frozenset({"cumsum", "cumulative_logsumexp"})
-#: Ops that say which of several is nearest, or largest.
-_CHOICES = frozenset({"argmin", "argmax"})
+#: Ops that make a whole number of numbers: a bin, or which of them is nearest or largest.
+_CHOOSING = frozenset({"argmin", "argmax", "cast", "floor", "round"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,10 @@ def _sizes(sink: Op) -> list[Op]:
 
 
 def _is_chosen(ids: Value) -> bool:
-    """Whether weights, or what is nearest, say which segment a row is of: no data fills all of them."""
+    """Whether numbers that weights make, no sizes, say which segment a row is of: no data fills them all."""
     made = ids.op
-    if made is None:
-        return False
-    return is_trained(made) or any(op.name in _CHOICES for op, _ in ancestors(made))
+    choosing = [] if made is None else [op for op, _ in ancestors(made) if op.name in _CHOOSING]
+    return any(op.arg("x").dtype not in INTEGERS and is_trained(op) for op in choosing)
 
 
 def _target(sink: Op) -> Op | None:
