@@ -7,7 +7,8 @@ raw output of a layer, which nothing bounds, and rounding. The cosine of two vec
 paper and 1.0000001 in float32, as is `(trace(R.T @ S) - 1) / 2` of two rotations; `1 - cos ** 2`,
 `mean(x ** 2) - mean(x) ** 2` and squared distances by inner products, as `sum(a ** 2) - 2 * a @ b +
 sum(b ** 2)`, are 0 on paper and `-6e-8` in float32. To clip a cosine to 1 itself keeps the value, and leaves
-the infinite slope.
+the infinite slope. So it is with the distance in hyperbolic space, `acosh(1 + 2 * sum((u - v) ** 2) / ...)`,
+of two points that are the same.
 
 ## Example
 ```python
@@ -48,8 +49,9 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.backprop import passes
 from tflint_nan.domains import DOMAINS, Domain, by_rounding
-from tflint_nan.evidence import ancestors, is_counted, is_made_up, trails
+from tflint_nan.evidence import Trail, ancestors, is_counted, is_made_up, number, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import bad_logs
@@ -58,7 +60,8 @@ from tflint_nan.rewrite import Rewriter
 from tflint_nan.shielding import monitored_only, shielded
 from tflint_nan.stable import bounds, spelled
 from tflint_nan.trace import explained
-from tflint_nan.value import Op
+from tflint_nan.value import Op, Witness
+from tflint_nan.zeros import DIAGONAL, PARTS, Zeros
 
 #: Positive, and 0 only by underflow.
 _POSITIVE = frozenset({"exp", "softplus", "square"})
@@ -73,6 +76,7 @@ _SLOPES = {"acos": -math.inf, "asin": math.inf}
 @rule("NAN109", "outside-domain", needs=[DOMAINS])
 def check(graph: Graph) -> Iterator[Report]:
     """Functions whose operand leaves their domain."""
+    zeros = Zeros(graph)
     logs = {bad.trail.sink.serial for bad in bad_logs(graph) if bad.cause == "other"}
     for sink in graph.ops(*DOMAINS):
         if sink.name == "log1p" and sink.serial not in logs:
@@ -88,6 +92,8 @@ def check(graph: Graph) -> Iterator[Report]:
         else:
             found, why = next(iter(trails(graph, sink, "x", domain.leaves)), None), ""
             if found is None:
+                if sink.name == "acosh" and trained:
+                    yield from _of_equals(graph, zeros, sink)
                 continue
             trail, strong = found, found.producer.name not in _POSITIVE | _COUNTED
         if is_made_up(trail.producer) or is_counted(trail):
@@ -110,6 +116,29 @@ def check(graph: Graph) -> Iterator[Report]:
             level=Level.DEFAULT if strong else Level.STRICT,
             gradient=slope,
         )
+
+
+def _of_equals(graph: Graph, zeros: Zeros, sink: Op) -> Iterator[Report]:
+    """An acosh of 1 and what is 0 for points that are equal, as distances in hyperbolic space are."""
+    total = sink.arg("x").op
+    sides = (total.arg("x"), total.arg("y")) if total is not None and total.name == "add" else ()
+    rest = [side for side in sides if number(side) != 1]
+    zero = zeros.of(rest[0]) if len(rest) == 1 else None
+    if total is None or zero is None or zero.why not in (DIAGONAL, PARTS):
+        return
+    if not passes(graph, sink, zero.chain, paired=zero.why == DIAGONAL):
+        return
+    chain, first = (*zero.chain, total), zero.chain[0]
+    witness = Witness(1.0, zero.inputs or ((first, 0.0),))
+    yield explained(
+        Trail(sink.arg("x"), witness, (*chain, sink), first, chain[1:]),
+        0.0,
+        message=f"the operand reaches 1 ({zero.why}), where the gradient of this acosh is NaN",
+        help="keep the operand inside of the open interval in which the function is defined",
+        fix=partial(_fix, sink, DOMAINS["acosh"], None),
+        gradient=math.nan,
+        known=zero.known,
+    )
 
 
 def _has_weights(sink: Op) -> bool:
