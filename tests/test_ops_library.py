@@ -1306,6 +1306,8 @@ FUNCTIONS = [
     *("trunc(x)", "angle(x)", "median(x, axis=0)", "quantile(x, 0.3, axis=1)", "percentile(p, 30.0)"),
     *("ptp(x, axis=0)", "nanmax(x)", "nansum(p, axis=0)", "nanvar(x)", "diff(x)", "trapezoid(x)"),
     *("corrcoef(x)", "bincount(ids)", "segment_min(x, ids)", "segment_prod(p, ids)", "bartlett(8)"),
+    *("segment_max(-1.0 - s, ids, num_segments=6)", "segment_min(1.0 + s, ids, num_segments=6)"),
+    *("segment_max(-1.0 - s, ids + ids, sorted=True)", "segment_max(x, ids)"),
     *("hanning(8)", "hamming(8)", "blackman(8)", "kaiser(8, 3.0)", "adaptive_average_pool(p[None], 2)"),
     *("adaptive_max_pool(p[None], 2)", "layer_normalization(x)", "rms_normalization(x)"),
     *("dot_product_attention(i, i, i)", "binary_crossentropy(s, s)", "dstack([x, p])", "tri(3, 4)"),

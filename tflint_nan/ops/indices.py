@@ -75,6 +75,7 @@ def _segment(op: Op) -> Facts:
     """Means or extremes of groups of rows. What an empty group gives is the argument `empty`.
 
     It is 0, save for extremes over groups that are not sorted: the format's own end (`lowest`, `highest`).
+    Keras's functions take `sorted`, and then it is 0, too.
     """
     x, empty = op.arg("x"), op.arg("empty").literal
     dtype = x.dtype
@@ -84,6 +85,8 @@ def _segment(op: Op) -> Facts:
     top = largest(dtype)
     lowest = float(INTEGERS[dtype][0]) if dtype in INTEGERS else -top
     outside = {"lowest": lowest, "highest": top}.get(str(empty), 0.0)
+    if is_given(op.arg("sorted")) and op.arg("sorted").literal is not False:
+        bounds = bounds.hull(_ZERO)
     return facts(bounds.hull(Interval(outside, outside)), x.witnesses, dtype)
 
 

@@ -119,8 +119,14 @@ for _short in ("percentile", "quantile", "nanpercentile", "nanquantile"):
 api("keras.ops.moments", nn.moments, "x axes:axis keepdims synchronized")
 api("keras.ops.normalize", "l2_normalize", "x axis order epsilon")
 api("keras.ops.segment_sum", "segment_sum", "data:x segment_ids num_segments sorted")
-for _name in ("segment_max", "segment_min"):
-    api(f"keras.ops.{_name}", "segment", "data:x segment_ids num_segments sorted")
+for _name, _empty in (("max", "lowest"), ("min", "highest")):
+    api(
+        f"keras.ops.segment_{_name}",
+        "segment",
+        "data:x segment_ids num_segments sorted",
+        empty=Const(_empty),
+        reduction=Const(_name),
+    )
 api("keras.ops.segment_prod", "segment_prod", "data:x segment_ids num_segments sorted")
 api("keras.ops.corrcoef", "correlation", "x")
 api("keras.ops.diff", "difference", "a:x n axis")
