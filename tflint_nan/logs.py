@@ -95,7 +95,10 @@ def _telling(found: Sequence[Trail]) -> Trail:
     saturated = next((trail for trail in found if squasher(trail.producer)), None)
     if saturated is not None and at(saturated.producer, saturated.witness) in (0.0, 1.0):
         return saturated
-    return next(filter(_is_zero, found), saturated or found[0])
+    first = saturated or found[0]
+    zero = next(filter(_is_zero, found), first)
+    # A negative number of the same producer tells more.
+    return first if zero.producer is first.producer and first.witness.value < 0 else zero
 
 
 def _is_zero(trail: Trail) -> bool:
