@@ -33,17 +33,12 @@ _EPSILONS = {
 }
 #: What Keras's Adam and its relatives weigh the past with by default.
 BETAS = {"beta_1": 0.9, "beta_2": 0.999}
-#: Arguments whose defaults somebody asks for.
-_CONSTANTS = ("epsilon", *BETAS)
 #: Arguments of a schedule that are learning rates.
 _RATES = ("learning_rate", "end_learning_rate", "warmup_target", "values")
 
 
 def make(machine: Machine, call: Call) -> Value:
     """An optimizer; a schedule that the project defines is called with the step, as Keras does."""
-    # What `**settings` of a function holds that nothing calls is read as nothing.
-    if not call.complete or any(arg.star for arg in getattr(call.node, "args", ())):
-        call = dataclasses.replace(call, args={**dict.fromkeys(_CONSTANTS, UNKNOWN), **call.args})
     rate = call.arg("learning_rate")
     if isinstance(rate, Object) and rate.kind == "schedule" and rate.cls is not None:
         step = machine.emit("iterations", {}, call=call)
