@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import libcst as cst
 import pytest
+from layouts import AWKWARD
 from libcst.metadata import (
+    CodePosition,
     CodeRange,
     MetadataWrapper,
     ParentNodeProvider,
@@ -16,41 +17,12 @@ from libcst.metadata import (
     WhitespaceInclusivePositionProvider,
 )
 
-from tflint_nan.outline import Outline
-from tflint_nan.parse import parse, python_tree
-from tflint_nan.places import Places, Written, children
+from tflint_nan.bare import bare
+from tflint_nan.parse import SyntaxFault, parse, statements
+from tflint_nan.places import Places, children, within
 from tflint_nan.source import Source
 
 ROOT = Path(__file__).parent.parent
-AWKWARD = """\
-# A comment first.
-
-@ decorator (1 , * a , ** b) # c
-async  def f ( a , / , b : int = ( 1 ) , * , c = 'x' 'y' , ** d ) -> None :
-\tx , ( y ) = ( ( a ) ) if ( not b ) else [ i for i in c if i ] ; return
-\tawait g ( f'{x!r:>{y}} {{}}' )   # d
-
-
-class C ( A , metaclass = M ) :
-    x : int
-    'doc'
-    lambda : ( yield ) ; del a [ 1 : 2 , ... ]
-    with ( a as b , c ) : pass
-    try : pass
-    except ( E ) as e : raise E from e
-    finally : a . b += -1 ** ~ 2
-    match x :
-        case [ 1 , * rest ] | { 'a' : b , ** c } if d : pass
-    while 1 \\
-        : global q ; assert x , 'y'
-    else : import a . b as c , d
-    from . a import ( b , c as d , )
-
-x = (
-    1  # one
-    + 2
-)
-"""
 METHODS = """\
 import a
 
@@ -69,139 +41,136 @@ class C(B):
 
 last = 1
 """
+_LAYOUT = (
+    *(
+        cst.BaseParenthesizableWhitespace,
+        cst.TrailingWhitespace,
+        cst.EmptyLine,
+        cst.LeftParen,
+        cst.RightParen,
+    ),
+    *(cst.LeftSquareBracket, cst.RightSquareBracket, cst.LeftCurlyBrace, cst.RightCurlyBrace),
+    *(cst.Comma, cst.Dot, cst.Colon, cst.Semicolon, cst.AssignEqual),
+)
 
 
 def texts() -> list[str]:
-    return [
-        AWKWARD,
-        "",
-        "\n",
-        "x",
-        *(path.read_text() for path in sorted((ROOT / "rules").glob("*.py"))[:20]),
-    ]
+    rules = sorted((ROOT / "rules").glob("*.py"))
+    return [AWKWARD, METHODS, "", "\n", "x", *(path.read_text(encoding="utf-8") for path in rules[:20])]
 
 
-def of(tree: cst.Module, text: str, whole: Callable[[], object] | None = None) -> Places:
-    return Places(tree, lambda: python_tree(text).body, whole)
+def of(text: str, known: Places | None = None) -> tuple[cst.Module, Places]:
+    """A bare tree, and its places."""
+    tree, rows = bare(statements(text), text)
+    return tree, Places(tree, text, rows, None if known is None else known.written)
 
 
 def theirs(tree: cst.Module, provider: type[PositionProvider]) -> dict[cst.CSTNode, CodeRange]:
-    """What LibCST's own provider says, but for the module, of which it says a little less than all."""
-    found = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(provider)
-    return {node: place for node, place in found.items() if node is not tree}
+    """What LibCST's own provider says."""
+    return dict(MetadataWrapper(tree, unsafe_skip_copy=True).resolve(provider))
 
 
-def within(tree: cst.Module) -> list[cst.CSTNode]:
-    """The nodes of a tree that are no layout, the tree first."""
-    todo: list[cst.CSTNode] = [tree]
-    for node in todo:
-        todo += children(node)
-    return todo
+def both(tree: cst.CSTNode, whole: cst.CSTNode) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
+    """The nodes in a tree, each with that of LibCST's; strings that stand side by side are one for Python."""
+    for ours, other in zip(children(tree), children(whole), strict=True):
+        yield ours, other
+        if not isinstance(other, cst.ConcatenatedString):
+            yield from both(ours, other)
 
 
 @pytest.mark.parametrize("text", texts())
 def test_children_are_those_of_libcst_without_layout(text: str) -> None:
-    layout = (
-        *(
-            cst.BaseParenthesizableWhitespace,
-            cst.TrailingWhitespace,
-            cst.EmptyLine,
-            cst.LeftParen,
-            cst.RightParen,
-        ),
-        *(cst.LeftSquareBracket, cst.RightSquareBracket),
-        *(
-            cst.LeftCurlyBrace,
-            cst.RightCurlyBrace,
-            cst.Comma,
-            cst.Dot,
-            cst.Colon,
-            cst.Semicolon,
-            cst.AssignEqual,
-        ),
-    )
     for node in within(cst.parse_module(text)):
-        assert children(node) == [child for child in node.children if not isinstance(child, layout)]
+        assert children(node) == [child for child in node.children if not isinstance(child, _LAYOUT)]
 
 
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("text", texts())
 def test_places_are_those_of_libcst(text: str, *, turned: bool) -> None:
-    tree = cst.parse_module(text)
-    places = of(tree, text)
-    nodes = within(tree)[1:]
-    inner, outer = theirs(tree, PositionProvider), theirs(tree, WhitespaceInclusivePositionProvider)
-    parents = MetadataWrapper(tree, unsafe_skip_copy=True).resolve(ParentNodeProvider)
+    """In whatever order they are asked for."""
+    whole = cst.parse_module(text)
+    tree, places = of(text)
+    inner, outer = theirs(whole, PositionProvider), theirs(whole, WhitespaceInclusivePositionProvider)
+    nodes = list(both(tree, whole))
     assert nodes or not text.strip()
-    for node in reversed(nodes) if turned else nodes:
+    for node, other in reversed(nodes) if turned else nodes:
         assert places.holds(node)
-        assert places.parent(node) is parents[node]
-        assert places.inner(node) == inner[node]
-        assert places.outer(node) == outer[node]
-    # Layout, too, has a place.
-    assert {node: places.inner(node) for node in inner} == inner
-    assert places.parent(tree) is None
+        if isinstance(node, cst.FormattedStringText):
+            continue  # it stands where its string does
+        if isinstance(other, (cst.BaseSuite, cst.BaseStatement)):
+            # The lines above and the comments behind are layout, of which some statement has to have each.
+            assert places.inner(node).start == inner[other].start
+        else:
+            assert places.inner(node) == inner[other]
+            assert places.outer(node) == outer[other]
+
+
+@pytest.mark.parametrize("text", texts())
+def test_parents_are_those_of_libcst(text: str) -> None:
+    whole = cst.parse_module(text)
+    tree, places = of(text)
+    parents = MetadataWrapper(whole, unsafe_skip_copy=True).resolve(ParentNodeProvider)
+    same = {tree: whole, **dict(both(tree, whole))}
+    for node, other in same.items():
+        holder = places.parent(node)
+        assert holder is None if node is tree else same[holder] is parents[other]  # type: ignore[index]
     assert not places.holds(cst.Pass())
-    with pytest.raises(KeyError):
-        places.inner(cst.Pass())
 
 
-def test_a_place_does_not_depend_on_what_was_asked_before() -> None:
-    tree = cst.parse_module(AWKWARD)
-    inner = theirs(tree, PositionProvider)
-    assert {node: of(tree, AWKWARD).inner(node) for node in within(tree)[1:]}.items() <= inner.items()
+def test_what_is_not_of_the_tree_has_no_place() -> None:
+    for places in (of(AWKWARD)[1], Places(tree := parse(AWKWARD), AWKWARD, None)):
+        with pytest.raises(KeyError):
+            places.inner(cst.Pass())
+    assert places.inner(tree).start == CodePosition(1, 0)
 
 
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [
-        pytest.param("x = 1\n\ndef f(): pass\n", "x = 1\nfrom a import (b\n", id="another-grammar"),
-        pytest.param("x = 1\n\ndef f(): pass\n", "x = 1\n", id="other-statements"),
-        pytest.param("x = 1\n\n@ \\\n d\ndef f(): pass\n", None, id="decorator-in-another-row"),
-    ],
-)
-def test_where_pythons_parser_is_of_no_help_the_whole_is_written(text: str, parsed: str | None) -> None:
-    tree = cst.parse_module(text)
-    inner, asked = theirs(tree, PositionProvider), list[str]()
-    places = of(tree, text if parsed is None else parsed, lambda: asked.append("whole"))
-    nodes = within(tree)[:0:-1]
-    assert {node: places.inner(node) for node in nodes}.items() <= inner.items()
-    assert "whole" in asked
+def test_the_place_of_the_whole() -> None:
+    tree, places = of(METHODS)
+    assert places.inner(tree) == CodeRange(CodePosition(1, 0), CodePosition(17, 0))
 
 
-def test_what_is_in_a_function_is_found_without_the_bodies_of_others() -> None:
-    outline = Outline(METHODS)
-    asked: list[cst.Module] = []
-    places = of(outline.tree, METHODS, lambda: asked.append(outline.whole()))
-    module: Any = outline.tree
-    imported, cls, last = module.body
-    outline.fill(cls.body.body[0])
-    before = outline.size
-    returned = cls.body.body[0].body.body[1].body[0].value
-    assert places.inner(returned) == CodeRange((9, 12), (9, 13))
-    assert places.inner(imported) == CodeRange((1, 0), (1, 8))
-    assert places.inner(last.body[0].value) == CodeRange((16, 7), (16, 8))
-    assert (asked, outline.size) == ([], before)
-    # A body is filled later.
-    outline.fill(cls.body.body[1])
-    assert places.inner(cls.body.body[1].body.body[2]).start.line == 14
-    assert asked == []
+@pytest.mark.parametrize("text", [AWKWARD, METHODS])
+def test_a_node_has_the_layout_of_its_text(text: str) -> None:
+    whole = cst.parse_module(text)
+    tree, places = of(text)
+    for node, other in both(tree, whole):
+        if isinstance(node, cst.BaseExpression):
+            assert whole.code_for_node(places.exact(node)) == whole.code_for_node(other)
 
 
-@pytest.mark.parametrize("pick", [lambda cls: cls.bases[0], lambda cls: cls.body.body[0].params])
-def test_a_statement_with_bodies_that_are_missing_is_completed_first(
-    pick: Callable[[Any], cst.CSTNode],
-) -> None:
-    outline = Outline(METHODS)
-    places = of(outline.tree, METHODS, outline.whole)
-    module: Any = outline.tree
-    cls = module.body[1]
-    places.inner(pick(cls))
-    whole = cst.parse_module(METHODS)
-    expected = list(theirs(whole, PositionProvider).values())
-    assert sorted(map(repr, (places.inner(node) for node in theirs(module, PositionProvider)))) == sorted(
-        map(repr, expected)
-    )
+def test_the_parts_of_strings_side_by_side() -> None:
+    source = Source("a.py", "x = f'{a}' f\"{b}\"\n")
+    (string,) = (node for node in within(source.tree) if isinstance(node, cst.FormattedString))
+    parts = [part for part, _ in source._places.parts(string)]
+    assert [part.end for part in parts if isinstance(part, cst.FormattedString)] == ["'", '"']
+    names = [node for node in within(string) if isinstance(node, cst.Name)]
+    assert [source.span(name).start.column for name in names] == [8, 15]
+
+
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that LibCST reads for places from now on."""
+    read: list[str] = []
+    monkeypatch.setattr("tflint_nan.places.parse", lambda text: read.append(text) or parse(text))
+    return read
+
+
+def test_only_the_statement_around_a_node_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, places = of(METHODS)
+    imported, cls, last = tree.body
+    assert isinstance(cls, cst.ClassDef)
+    (method, _) = cls.body.body
+    assert isinstance(method, cst.FunctionDef)
+    read = asked(monkeypatch)
+    assert places.inner(method.body.body[0]) == CodeRange(CodePosition(7, 8), CodePosition(7, 13))
+    assert places.inner(imported) == CodeRange(CodePosition(1, 0), CodePosition(1, 8))
+    assert places.inner(last).start == CodePosition(16, 0)
+    assert places.inner(method.params.params[1]).start == CodePosition(6, 16)
+    assert read == [
+        "class _:\n        z = 1\n",
+        "import a\n",
+        "last = 1\n",
+        "class _:\n" + "".join(f"{line}\n" for line in METHODS.split("\n")[4:9]),
+    ]
 
 
 EDITS = {
@@ -209,7 +178,7 @@ EDITS = {
     "a comment above a body": ("    def f(self):\n", "    def f(self):\n        # More.\n"),
     "rows gone": ("# Nothing\n# to see.\n", ""),
     "in one of them": ("y = 3", "y = (3 +\n            4)"),
-    "another indent first": ("import a\n", "import a\nif a:\n  a = 0\n"),
+    "no Python in between": ("y = 3", "y = ("),
 }
 TYPED = """\
 import a
@@ -228,11 +197,9 @@ class A(B):
     @a
     def g(self, z=(1,
                    2)):
-        def h():
-            return z
         x = 2
         y = 3
-        return h
+        return x
 
 
 def k():
@@ -246,30 +213,34 @@ def k():
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_what_was_written_out_before_an_edit_is_used_after_it(
-    edit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_read_before_an_edit_is_not_read_again(edit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def positions(source: Source) -> list[object]:
+        return [source.outer_span(node) for node in within(source.tree)]
+
     before = Source("a.py", TYPED)
-    assert before.follow(None)
-    for node in within(before.tree)[:0:-1]:
-        before.outer_span(node)
+    positions(before)
     text = TYPED.replace(*EDITS[edit])
     after = Source("a.py", text)
-    assert after.follow(before)
-    written: list[cst.CSTNode] = []
-    write = Places._write
+    after.follow(before)
+    if edit == "no Python in between":
+        text = TYPED
+        last = Source("a.py", text)
+        last.follow(after)
+        after = last
+    read = asked(monkeypatch)
+    found = positions(after)
+    assert not any("for i" in part or "while" in part for part in read)
+    assert found == positions(Source("a.py", text))
 
-    def write_noted(places: Places, node: cst.CSTNode, row: int, indents: Sequence[str]) -> Written:
-        written.append(node)
-        return write(places, node, row, indents)
 
-    monkeypatch.setattr(Places, "_write", write_noted)
-    fresh = parse(text)
-    inner, outer = theirs(fresh, PositionProvider), theirs(fresh, WhitespaceInclusivePositionProvider)
-    places = after._places
-    for node, same in zip(within(after.tree)[:0:-1], within(fresh)[:0:-1], strict=True):
-        assert places.inner(node) == inner[same]
-        assert places.outer(node) == outer[same]
-    # No statement of a body that stayed as it was, such as those of `k`.
-    assert written
-    assert not any(isinstance(node, (cst.For, cst.While)) for node in written)
+def test_what_is_newer_than_libcst_stands_where_its_statement_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(text: str) -> cst.Module:
+        raise SyntaxFault("too new", None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tflint_nan.places.parse", refuse)
+    source = Source("a.py", "def f():\n    x = [\n      y]\n\nz = 1\n")
+    for node in within(source.tree):
+        if isinstance(node, cst.Name) and node.value in "xy":
+            assert (source.span(node).start.row, source.span(node).end.row) == (2, 3)
+        if isinstance(node, cst.Integer):
+            assert (source.span(node).start.row, source.span(node).end.row) == (5, 5)

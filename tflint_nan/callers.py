@@ -8,9 +8,9 @@ from typing import Final
 
 import libcst as cst
 
-from tflint_nan.expression import names_in, only_assignment, within
+from tflint_nan.expression import names_in, only_assignment
 from tflint_nan.graph import Graph
-from tflint_nan.places import children
+from tflint_nan.places import children, within
 from tflint_nan.source import Source
 from tflint_nan.value import Scope, Value
 

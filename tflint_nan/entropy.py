@@ -8,12 +8,12 @@ from itertools import permutations
 from typing import Final
 
 from tflint_nan.evidence import complement, library, number
-from tflint_nan.expression import within
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.graph import Graph
 from tflint_nan.interval import DEFAULT_FORMAT
 from tflint_nan.lift import logits_at
 from tflint_nan.ops.points import same
+from tflint_nan.places import within
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import axis_of, spelled
 from tflint_nan.value import Op, Value

@@ -100,15 +100,6 @@ def meaning(node: cst.CSTNode) -> tuple[object, ...]:
     return tuple(found)
 
 
-def within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """`node` and everything in it, in the order of the text; no space, no comments, no punctuation."""
-    todo = [node]
-    while todo:
-        current = todo.pop()
-        yield current
-        todo.extend(reversed(children(current)))
-
-
 def names_in(node: cst.CSTNode) -> Iterator[str]:
     """The variables that an expression reads or binds; not attributes, not keywords of calls."""
     todo = [node]
@@ -122,12 +113,14 @@ def names_in(node: cst.CSTNode) -> Iterator[str]:
             todo.extend(reversed(children(current)))
 
 
-def comments_in(node: cst.CSTNode) -> list[str]:
-    """The comments inside a node, in order."""
+def comments_in(node: cst.CSTNode | cst.MaybeSentinel) -> list[str]:
+    """The comments inside a node that LibCST has read, in order."""
     found: list[str] = []
     todo = [node]
     while todo:
         current = todo.pop()
+        if isinstance(current, cst.MaybeSentinel):
+            continue
         if isinstance(current, cst.Comment):
             found.append(current.value)
         todo.extend(reversed(current.children))

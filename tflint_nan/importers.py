@@ -18,7 +18,7 @@ import libcst as cst
 from tflint_nan.build import Project
 from tflint_nan.build.imports import dotted
 from tflint_nan.callers import is_bound, is_hidden, occurrences
-from tflint_nan.expression import within
+from tflint_nan.places import within
 from tflint_nan.source import Source
 
 #: Python files of a project that are searched for a name, and those of them that are parsed.

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import libcst as cst
 
-from tflint_nan.expression import comments_in, names_in, within
+from tflint_nan.expression import names_in
 from tflint_nan.finding import Edit, Position, Span
-from tflint_nan.places import children
+from tflint_nan.places import children, within
 from tflint_nan.source import Source
 
 #: Libraries whose names fixes write.
@@ -58,7 +58,7 @@ def unused(before: Source, after: Source) -> list[Edit]:
             part = statement.body[0]
             names = _aliases(part)
             left = [alias for alias in names if _bound(alias) not in gone or not _is_quiet(part, alias)]
-            if len(left) == len(names) or comments_in(statement):
+            if len(left) == len(names) or after.comments(statement):
                 continue
             if left:
                 edits += _without(after, names, left)
@@ -78,14 +78,20 @@ def _groups(source: Source) -> Iterator[list[Statement]]:
             group = []
             continue
         here, _ = source.locate(source.span(statement))
-        empty = any(line.comment is None for line in statement.leading_lines)
-        if group and (empty or here != cell):
+        apart = group and any(not line.strip() for line in _between(source, group[-1], statement))
+        if apart or (group and here != cell):
             yield group
             group = []
         cell = here
         group.append(statement)
     if group:
         yield group
+
+
+def _between(source: Source, first: cst.CSTNode, second: cst.CSTNode) -> list[str]:
+    """The lines between two statements."""
+    rows = range(source.span(first).end.row + 1, source.span(second).start.row)
+    return [source.line(row) for row in rows]
 
 
 def _is_import(statement: cst.CSTNode) -> bool:
@@ -157,9 +163,12 @@ def _at_top(source: Source, line: str) -> Edit:
     body = list(source.tree.body)
     index = next(index for index, statement in enumerate(body) if not _is_preamble(statement))
     first = (getattr(body[index], "decorators", None) or [body[index]])[0]
+    row = source.span(first).start.row
+    above = row
+    while above > 1 and source.line(above - 1).startswith("#"):
+        above -= 1
     # The first lines of a file are about the file.
-    own = body[index].leading_lines if index or source.tree.header else ()
-    place = Position(source.span(first).start.row - sum(row.comment is not None for row in own), 1)
+    place = Position(row if above == 1 else above, 1)
     return Edit(Span(place, place), f"{line}\n\n")
 
 

@@ -12,9 +12,9 @@ import libcst as cst
 
 from tflint_nan.build import Project, builtins
 from tflint_nan.draft import Draft, Hoist, Kept, Plan
-from tflint_nan.expression import names_in, within
+from tflint_nan.expression import names_in
 from tflint_nan.graph import Graph
-from tflint_nan.places import children
+from tflint_nan.places import children, within
 from tflint_nan.source import Source
 from tflint_nan.spelling import Spelling
 from tflint_nan.value import Const, Items, Op, Scope, Symbol, Value

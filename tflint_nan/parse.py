@@ -6,7 +6,8 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import libcst as cst
@@ -26,6 +27,22 @@ _LONE_BACKSLASH = re.compile(r"^[ \t\f]*\\$", re.MULTILINE)
 
 _Node = TypeVar("_Node")
 
+#: Python frames that LibCST's providers need for one level of nesting.
+_FRAMES_A_LEVEL = 20
+#: Frames for what is long, and nested only in LibCST's tree: a thousand adjacent strings.
+_FRAMES = 12_000
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for LibCST to walk a tree that is nested as deeply as a source may be."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL, _FRAMES))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
 
 class SyntaxFault(Exception):
     """The text is not Python, or not within the bounds: `reason`, at `position`."""
@@ -43,7 +60,7 @@ def parse(text: str) -> cst.Module:
         SyntaxFault: it is not Python, or nested deeper than `MAX_NESTING`.
     """
     if _may_be_deep(text):
-        _check_nesting(text)
+        _check_nesting(python_tree(text))
     try:
         tree = _guarded(cst.parse_module, text)
     except cst.ParserSyntaxError as error:
@@ -58,7 +75,7 @@ def parse_expression(text: str) -> cst.BaseExpression | None:
     """The expression that `text` is, None where it is none or is nested too deeply."""
     try:
         if len(text) > _HARMLESS and _may_be_deep(text):
-            _check_nesting(text)
+            _check_nesting(python_tree(text))
         return _guarded(cst.parse_expression, text)
     except (cst.ParserSyntaxError, SyntaxFault):
         return None
@@ -134,13 +151,25 @@ def python_tree(text: str) -> ast.Module:
         raise SyntaxFault("nested too deeply", Position(1, 1)) from error
 
 
-def _check_nesting(text: str) -> None:
+def statements(text: str) -> list[ast.stmt]:
+    """What Python's own parser makes of a text.
+
+    Raises:
+        SyntaxFault: it is not Python for the running interpreter, or nested deeper than `MAX_NESTING`.
+    """
+    tree = python_tree(text)
+    if _may_be_deep(text):
+        _check_nesting(tree)
+    return tree.body
+
+
+def _check_nesting(tree: ast.Module) -> None:
     """Raise where an expression or statement is nested deeper than `MAX_NESTING`.
 
     `ast` measures what LibCST nests: both grow by one for an operator, call, attribute or `elif`; chains of
     `and`, and of `for` in a comprehension, are flat there and count by their length.
     """
-    todo: list[tuple[ast.AST, int, int]] = [(python_tree(text), 1, 0)]
+    todo: list[tuple[ast.AST, int, int]] = [(tree, 1, 0)]
     while todo:
         node, row, depth = todo.pop()
         row = getattr(node, "lineno", row)

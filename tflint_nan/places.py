@@ -1,17 +1,15 @@
-"""Where the nodes of a tree stand, and what holds them.
+"""Where the nodes of a tree stand, what they look like, and what holds them.
 
-LibCST tells a place by writing the whole tree out, which costs more than to parse it. Here only the statement
-around a node is written out, from the row on where Python's own parser, ten times as fast, sees it begin.
+A bare tree knows the rows of its statements alone. The statement around a node is read with LibCST when
+somebody asks, and written out, by which LibCST tells places.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property
-from itertools import accumulate
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +17,8 @@ import libcst as cst
 from libcst.metadata import CodePosition, CodeRange
 from libcst.metadata.position_provider import PositionProvidingCodegenState
 
-from tflint_nan.parse import SyntaxFault
+from tflint_nan.bare import Rows, piece
+from tflint_nan.parse import SyntaxFault, parse
 
 #: Fields that hold layout. Two expressions that differ in no other mean the same.
 LAYOUT = re.compile(
@@ -30,19 +29,21 @@ LAYOUT = re.compile(
 _WRITTEN_FIRST: dict[type[cst.CSTNode], tuple[str, ...]] = {
     cst.Arg: ("keyword",),
     cst.ClassDef: ("decorators", "name", "type_parameters", "bases", "keywords"),
+    cst.CompFor: ("asynchronous",),
     cst.ExceptHandler: ("type", "name"),
     cst.ExceptStarHandler: ("type", "name"),
+    cst.For: ("asynchronous",),
     cst.FunctionDef: ("decorators", "asynchronous", "name", "type_parameters", "params", "returns"),
     cst.IfExp: ("body",),
     cst.MatchCase: ("pattern", "guard"),
     cst.Parameters: ("posonly_params", "posonly_ind"),
     cst.TypeAlias: ("name", "type_parameters"),
+    cst.With: ("asynchronous",),
 }
 #: What else a field holds than nodes.
 _PLAIN = frozenset({str, bool, type(None), cst.MaybeSentinel})
 #: Statements whose blocks are looked into.
 _OPENED = (cst.ClassDef, cst.FunctionDef)
-_Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
@@ -58,6 +59,15 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     return found
 
 
+def within(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """`node` and everything in it, in the order of the text; no space, no comments, no punctuation."""
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        yield current
+        todo.extend(reversed(children(current)))
+
+
 @cache
 def _held(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     names = [part.name for part in fields(kind) if not LAYOUT.search(part.name)]
@@ -66,25 +76,11 @@ def _held(kind: type[cst.CSTNode]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where the nodes of a statement stood when it was written out, and how many rows further they are."""
+    """A statement as LibCST reads it by itself, and where its nodes stand there."""
 
-    inner: dict[cst.CSTNode, CodeRange] = field(default_factory=dict)
-    outer: dict[cst.CSTNode, CodeRange] = field(default_factory=dict)
-    shift: int = 0
-
-    def moved(self, statement: cst.CSTNode, row: int) -> Written:
-        """The same, with the statement in that row."""
-        return replace(self, shift=row - self.inner[statement].start.line)
-
-    def now(self, place: CodeRange) -> CodeRange:
-        """What has become of a place."""
-        if not self.shift:
-            return place
-        start, end = place.start, place.end
-        return CodeRange(
-            CodePosition(start.line + self.shift, start.column),
-            CodePosition(end.line + self.shift, end.column),
-        )
+    statement: cst.CSTNode
+    inner: Mapping[cst.CSTNode, CodeRange]
+    outer: Mapping[cst.CSTNode, CodeRange]
 
 
 class Places:
@@ -93,28 +89,26 @@ class Places:
     def __init__(
         self,
         tree: cst.Module,
-        statements: Callable[[], Sequence[ast.stmt]],
-        whole: Callable[[], object] | None = None,
-        known: Mapping[cst.CSTNode, Written] | None = None,
+        text: str,
+        rows: Mapping[cst.CSTNode, Rows] | None,
+        known: Mapping[str, Written] | None = None,
     ) -> None:
         """Args:
 
-        tree: the tree; bodies of functions that stand in no other one may still be missing.
-        statements: what Python's parser makes of the same text.
-        whole: adds the bodies that are missing.
-        known: `written` of another state of the text, some of whose nodes this tree has.
+        tree: the tree: a bare one, or LibCST's.
+        text: what was parsed.
+        rows: where the statements of a bare tree stand; None for LibCST's own tree.
+        known: `written` of another state of the text.
         """
         self._tree = tree
-        self._statements = statements
-        self._complete = whole or (lambda: None)
+        self._lines = text.split("\n")
+        self._rows = rows
         self._parents: dict[int, cst.CSTNode] = {id(tree): tree}
-        #: Node -> the statement around it, as it was written out.
-        self._around: dict[cst.CSTNode, Written] = {}
-        #: The statements that were written out.
-        self.written: dict[cst.CSTNode, Written] = {}
+        #: Node -> the same in the statement that LibCST has read, that statement, and the row before it.
+        self._found: dict[cst.CSTNode, tuple[cst.CSTNode, Written, int]] = {}
+        #: By their texts, the statements that were written out.
+        self.written: dict[str, Written] = {}
         self._known = known or {}
-        #: Block -> statement -> the same of Python's parser, by identity.
-        self._rows: dict[int, dict[int, ast.stmt]] = {}
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node that holds `node`; None for the module, and for what is not of this tree."""
@@ -126,14 +120,22 @@ class Places:
             self._find_parents()
         return id(node) in self._parents
 
+    def exact(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The node with its layout.
+
+        Raises:
+            KeyError: it is not of this tree.
+        """
+        return self._find(node)[0]
+
     def inner(self, node: cst.CSTNode) -> CodeRange:
         """Where `node` stands without its own parentheses and the space around it.
 
         Raises:
             KeyError: it is not of this tree.
         """
-        around = self._statement_written(node)
-        return around.now(around.inner[node])
+        same, written, above = self._find(node)
+        return _moved(written.inner[same], above)
 
     def outer(self, node: cst.CSTNode) -> CodeRange:
         """Where `node` stands with its own parentheses and the space around it.
@@ -141,8 +143,18 @@ class Places:
         Raises:
             KeyError: it is not of this tree.
         """
-        around = self._statement_written(node)
-        return around.now(around.outer[node])
+        same, written, above = self._find(node)
+        return _moved(written.outer[same], above)
+
+    def parts(self, node: cst.CSTNode) -> Iterator[tuple[cst.CSTNode, CodeRange]]:
+        """What LibCST's parser sees in `node`, each with where it stands.
+
+        Raises:
+            KeyError: it is not of this tree.
+        """
+        same, written, above = self._find(node)
+        for part in within(same):
+            yield part, _moved(written.inner[part], above)
 
     def _find_parents(self) -> None:
         todo: list[cst.CSTNode] = [self._tree]
@@ -152,96 +164,102 @@ class Places:
             self._parents.update(dict.fromkeys(map(id, held), node))
             todo += held
 
-    def _statement_written(self, node: cst.CSTNode) -> Written:
-        """What is written out around `node`: a statement, or the module where its row is not known."""
-        if node not in self._around and not self._write_statement(node):
-            self._complete()
-            self._around.clear()
-            self._note(self._tree, self._write(self._tree, 1, ()))
-        return self._around[node]
+    def _find(self, node: cst.CSTNode) -> tuple[cst.CSTNode, Written, int]:
+        if node not in self._found:
+            if self._rows is None:
+                written = _written(self._tree, self._tree)
+                self._found.update((same, (same, written, 0)) for same in written.outer)
+            elif node is self._tree:
+                self._found[node] = node, _all_over([node], 1, self._lines), 0
+            else:
+                statement = self._statement(node)
+                self._read(statement, self._rows[statement])
+        return self._found[node]
 
-    def _write_statement(self, node: cst.CSTNode) -> bool:
-        """Take note of the places in the statement around `node`; False where its row is not known."""
-        found = self._statement(node)
-        if found is None:
-            return False
-        statement, parsed, indents = found
-        known = self._known.get(statement)
-        if known is None:
-            first = min([parsed.lineno, *(part.lineno for part in getattr(parsed, "decorator_list", ()))])
-            known = self._write(statement, first - len(statement.leading_lines), indents)
-            if known.inner[statement].start.line != parsed.lineno:
-                return False
-        self._note(statement, known.moved(statement, parsed.lineno))
-        return True
+    def _read(self, statement: cst.CSTNode, rows: Rows) -> None:
+        """Have LibCST read a statement, and take note of what its nodes look like."""
+        text, above = piece(self._lines, rows)
+        written = self.written.get(text) or self._known.get(text)
+        if written is None:
+            try:
+                tree: Any = parse(text)
+                (found,) = tree.body[0].body.body if above else tree.body
+                written = _written(tree, found)
+            except (SyntaxFault, ValueError):
+                # Newer than LibCST: all of it stands where the statement does.
+                written = _all_over([*within(statement)], above + 1, text[:-1].split("\n"))
+        self.written[text] = written
+        row = rows[0] - 1 - above
+        for node, same in _pairs(statement, written.statement):
+            self._found[node] = same, written, row
 
-    def _write(self, node: cst.CSTNode, row: int, indents: Sequence[str]) -> Written:
-        written = Written()
-        # Of a provider, LibCST's state wants the places that were found.
-        provider: Any = SimpleNamespace(_computed=written.inner)
-        state = _State(self._tree.default_indent, self._tree.default_newline, provider)
-        state.begin(written.outer, row, indents)
-        node._codegen(state)
-        return written
-
-    def _note(self, node: cst.CSTNode, written: Written) -> None:
-        self.written[node] = written
-        self._around.update(dict.fromkeys(written.outer, written))
-
-    def _statement(self, node: cst.CSTNode) -> tuple[_Statement, ast.stmt, list[str]] | None:
-        """The innermost statement around `node` that stands in no block but those of functions and classes.
-
-        With what Python's parser makes of it, and the indents of the blocks.
-        """
+    def _statement(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The innermost statement around `node` whose blocks are all those of functions and classes."""
         path = [node]
         while (holder := self.parent(path[-1])) is not None:
             path.append(holder)
-        block, parsed, indents = path.pop(), self._parsed, list[str]()
-        found, complete = None, False
+        found = path.pop()
         while path:
-            statement: Any = path.pop()
-            one = self._aligned(block, parsed).get(id(statement))
-            if one is None:
-                return None
-            found = statement, one, list(indents)
+            found = path.pop()
             body = path.pop() if path else None
-            if not path or not isinstance(statement, _OPENED) or not isinstance(body, cst.IndentedBlock):
+            if not path or not isinstance(found, _OPENED) or not isinstance(body, cst.IndentedBlock):
                 break
-            complete = complete or isinstance(statement, cst.FunctionDef)
-            indents.append(self._tree.default_indent if body.indent is None else body.indent)
-            block, parsed = body, getattr(one, "body", [])
-        if found is not None and not complete and isinstance(found[0], cst.BaseCompoundStatement):
-            self._complete()
         return found
 
-    @cached_property
-    def _parsed(self) -> Sequence[ast.stmt]:
-        try:
-            return self._statements()
-        except SyntaxFault:
-            return []  # LibCST knows the grammar of other versions.
 
-    def _aligned(self, block: Any, parsed: Sequence[ast.stmt]) -> dict[int, ast.stmt]:
-        """What Python's parser makes of each statement of a block, by its identity."""
-        found = self._rows.get(id(block))
-        if found is None:
-            # Statements between semicolons are one line of LibCST's.
-            sizes = (len(one.body) if isinstance(one, cst.SimpleStatementLine) else 1 for one in block.body)
-            firsts = [0, *accumulate(sizes)]
-            known = firsts.pop() == len(parsed)
-            found = {id(line): parsed[n] for line, n in zip(block.body, firsts, strict=True)} if known else {}
-            self._rows[id(block)] = found
-        return found
+def _all_over(nodes: Sequence[cst.CSTNode], row: int, lines: Sequence[str]) -> Written:
+    """For nodes, the first of which holds the others: each stands somewhere in the lines from `row` on."""
+    end = CodePosition(len(lines), len(lines[-1]))
+    places = dict.fromkeys(nodes, CodeRange(CodePosition(row, 0), end))
+    return Written(nodes[0], places, places)
+
+
+def _written(tree: cst.Module, statement: cst.CSTNode) -> Written:
+    """Where the nodes of a tree of LibCST's stand."""
+    inner: dict[cst.CSTNode, CodeRange] = {}
+    outer: dict[cst.CSTNode, CodeRange] = {}
+    # Of a provider, LibCST's state wants the places that were found.
+    provider: Any = SimpleNamespace(_computed=inner)
+    state = _State(tree.default_indent, tree.default_newline, provider)
+    state.begin(outer)
+    tree._codegen(state)
+    return Written(statement, inner, outer)
+
+
+def _pairs(node: cst.CSTNode, same: cst.CSTNode) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
+    """The nodes of a bare tree, each with what it is in LibCST's."""
+    todo = [(node, same)]
+    while todo:
+        node, same = todo.pop()
+        yield node, same
+        if isinstance(node, cst.FormattedString):
+            todo += zip(_filled(node), _filled(same), strict=False)
+            yield from ((part, same) for part in within(node) if isinstance(part, cst.FormattedStringText))
+            continue
+        for name in _held(type(node)):
+            ours, theirs = getattr(node, name), getattr(same, name, None)
+            if isinstance(ours, cst.CSTNode) and isinstance(theirs, cst.CSTNode):
+                todo.append((ours, theirs))
+            elif isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple)):
+                todo += zip(ours, theirs, strict=False)
+
+
+def _filled(node: cst.CSTNode) -> list[cst.CSTNode]:
+    """What is put into an f-string; Python's parser joins the strings that stand side by side."""
+    return [part for part in within(node) if isinstance(part, cst.FormattedStringExpression)]
+
+
+def _moved(place: CodeRange, rows: int) -> CodeRange:
+    start, end = place.start, place.end
+    return CodeRange(CodePosition(start.line + rows, start.column), CodePosition(end.line + rows, end.column))
 
 
 class _State(PositionProvidingCodegenState):
     """Follows LibCST while it writes a node out, and takes note of more than it does itself."""
 
-    def begin(self, outer: dict[cst.CSTNode, CodeRange], row: int, indents: Sequence[str]) -> None:
+    def begin(self, outer: dict[cst.CSTNode, CodeRange]) -> None:
         self._outer = outer
         self._open: list[CodePosition] = []
-        self.line = row
-        self.indent_tokens.extend(indents)
 
     def add_token(self, value: str) -> None:
         if "\n" in value:

@@ -1,8 +1,7 @@
-"""How a text is read: its tree, whole or function by function, without the lines that are no Python."""
+"""How a text is read: its tree, without the lines that are no Python."""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,18 +9,17 @@ from functools import cached_property
 import libcst as cst
 
 from tflint_nan import fences
+from tflint_nan.bare import Rows, bare
 from tflint_nan.mask import blank, mask_python2, mask_shell
 from tflint_nan.notebook import NEWLINE, Cell
-from tflint_nan.outline import Outline
-from tflint_nan.parse import SyntaxFault, parse, python_tree
+from tflint_nan.parse import SyntaxFault, parse, statements
 from tflint_nan.places import Places, Written
 
 #: Blanks before a form feed, which sets the column back to 0 for CPython and is lost by LibCST.
 _FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 
-#: Of a longer text, functions are read one by one: LibCST's parser takes half a kilobyte for each character
-#: while it reads, ten times what the tree keeps, and the system does not get that back.
-LONG = 10_000
+#: A tree, and the rows of its statements; None of LibCST's own, which has all layout.
+_Tree = tuple[cst.Module, Mapping[cst.CSTNode, Rows] | None]
 
 
 class Reading:
@@ -44,9 +42,7 @@ class Reading:
         self._markdown = markdown
         self._cells = cells
         self._first_rows = rows
-        #: What Python's parser made of the text, and places in an earlier state of it, where `follow` asked.
-        self._statements: list[ast.stmt] = []
-        self._known: Mapping[cst.CSTNode, Written] = {}
+        self._known: Mapping[str, Written] = {}
 
     @cached_property
     def _clean(self) -> str:
@@ -78,19 +74,15 @@ class Reading:
         found = ((row, _FORM_FEED.match(line)) for row, line in enumerate(NEWLINE.split(self._text), 1))
         return {row: match.end() for row, match in found if match is not None}
 
-    # The whole.
-
     @cached_property
-    def _parsed(self) -> tuple[str, cst.Module, tuple[int, ...]]:
+    def _parsed(self) -> tuple[str, _Tree, tuple[int, ...]]:
         """The text that the parser took, its tree, and the numbers of the cells that are no Python."""
         clean = self._clean
-        partly = self._partly if len(clean) > LONG else self.__dict__.get("_partly")
         try:
-            return clean, parse(clean) if partly is None else partly.whole(), ()
+            return clean, _tree(clean), ()
         except SyntaxFault as fault:
-            self.__dict__["_partly"] = None
             clean, broken = self._masked(clean, fault)
-        return clean, parse(clean), broken
+        return clean, _tree(clean), broken
 
     def _masked(self, clean: str, fault: SyntaxFault) -> tuple[str, tuple[int, ...]]:
         """`clean` in a form that parses, if masking lines gives one, and the broken cells that it cost."""
@@ -106,7 +98,7 @@ class Reading:
         for cell, first, last in zip(self._cells, self._first_rows, ends, strict=True):
             text = "".join(lines[first - 1 : last])
             try:
-                parse(text)
+                _tree(text)
             except SyntaxFault as error:
                 repaired, _ = _repaired(text, error)
                 if repaired is None:
@@ -117,8 +109,8 @@ class Reading:
 
     @property
     def tree(self) -> cst.Module:
-        """The concrete syntax tree of the whole; lines that are not Python 3 are `pass` in it."""
-        return self._parsed[1]
+        """The tree of the whole, without layout; lines that are not Python 3 are `pass` in it."""
+        return self._parsed[1][0]
 
     @property
     def broken_cells(self) -> tuple[int, ...]:
@@ -139,58 +131,31 @@ class Reading:
         """Whether the parser was given something else for a row, from 1, than what stands in this `line`."""
         return self._rows[row - 1] != _FORM_FEED.sub("", line)
 
-    # Function by function.
+    # Places.
 
-    @cached_property
-    def _partly(self) -> Outline | None:
-        """None where the text has to be read as a whole."""
-        if "_parsed" in self.__dict__:
-            return None
-        try:
-            return Outline(self._clean)
-        except SyntaxFault:
-            return None
-
-    def follow(self, earlier: Reading | None) -> bool:
-        """Read the text function by function, and take over what stands in an earlier state of it as well.
-
-        Returns:
-            False where the text has to be read as a whole, such as one that is being typed.
-        """
-        try:
-            before = None if earlier is None else earlier._partly
-            self._statements = python_tree(self._clean).body
-            self.__dict__["_partly"] = Outline(self._clean, before, self._statements)
-        except SyntaxFault:
-            return False
-        if earlier is not None:
-            self._known = earlier.places.written
-        return True
-
-    @property
-    def outline(self) -> cst.Module:
-        """The tree as far as it has been read: `body` reads what is in a function."""
-        return self.tree if self._partly is None else self._partly.tree
-
-    def body(self, function: cst.FunctionDef) -> Sequence[cst.BaseStatement | cst.BaseSmallStatement]:
-        """The statements of a function of the tree."""
-        if self._partly is not None:
-            self._partly.fill(function)
-        return function.body.body
-
-    @property
-    def size(self) -> int:
-        """How many characters have been parsed."""
-        partly = self.__dict__.get("_partly")
-        return len(self._text) if partly is None else partly.size
+    def follow(self, earlier: Reading) -> None:
+        """Take over the places that an earlier state of the text was asked for."""
+        places: Places | None = earlier.__dict__.get("places")
+        self._known = earlier._known if places is None else places.written
 
     @cached_property
     def places(self) -> Places:
         """Where the nodes of the tree stand, and what holds them."""
-        text = self._parsed[0] if self._partly is None else self._clean
-        return Places(
-            self.outline, lambda: self._statements or python_tree(text).body, lambda: self.tree, self._known
-        )
+        text, (tree, rows), _ = self._parsed
+        return Places(tree, text, rows, self._known)
+
+
+def _tree(text: str) -> _Tree:
+    """The tree of a text whose lines end in `\\n`.
+
+    Raises:
+        SyntaxFault: it is not Python, or nested too deeply.
+    """
+    try:
+        parsed = statements(text)
+    except SyntaxFault:
+        return parse(text), None  # LibCST knows the grammar of other versions
+    return bare(parsed, text)
 
 
 def _repaired(text: str, fault: SyntaxFault) -> tuple[str | None, SyntaxFault]:
@@ -198,14 +163,14 @@ def _repaired(text: str, fault: SyntaxFault) -> tuple[str | None, SyntaxFault]:
     shell = mask_shell(text)
     if shell != text:
         try:
-            parse(shell)
+            _tree(shell)
             return shell, fault
         except SyntaxFault as error:
             fault = error
     old = mask_python2(shell)
     if old != shell:
         try:
-            parse(old)
+            _tree(old)
             return old, fault
         except SyntaxFault:
             # Not Python 2 either: what is wrong is what was wrong before.
@@ -215,7 +180,7 @@ def _repaired(text: str, fault: SyntaxFault) -> tuple[str | None, SyntaxFault]:
 
 def _is_python(text: str) -> bool:
     try:
-        parse(text)
+        _tree(text)
     except SyntaxFault as fault:
         return _repaired(text, fault)[0] is not None
     return True

@@ -10,11 +10,12 @@ from itertools import pairwise
 import libcst as cst
 
 from tflint_nan.draft import Plan, Replacement
-from tflint_nan.expression import assemble, comments_in, fill, meaning, only_assignment, within
+from tflint_nan.expression import assemble, comments_in, fill, meaning, only_assignment
 from tflint_nan.finding import Applicability, Edit, Fix, Position, Span
 from tflint_nan.imports import insertion
 from tflint_nan.naming import DEFERRED, Naming
 from tflint_nan.parse import is_statement, parse_expression
+from tflint_nan.places import within
 from tflint_nan.unread import is_read, unread
 from tflint_nan.value import Op
 
@@ -119,13 +120,14 @@ class Rewriter(Naming):
         if index:
             start = self._source.outer_span(call.args[index - 1].value).end
             end = self._source.outer_span(arg.value).end
-            comma = call.args[index - 1].comma
-            lost = comments_in(arg) + (comments_in(comma) if isinstance(comma, cst.Comma) else [])
+            before = self._source.exact(call.args[index - 1])
+            assert isinstance(before, cst.Arg)
+            lost = self._source.comments(arg) + comments_in(before.comma)
         else:
             start = self._source.span(arg).start
             following = call.args[1:2]
             end = self._source.span(following[0]).start if following else self._source.outer_span(arg).end
-            lost = comments_in(arg)
+            lost = self._source.comments(arg)
         if lost:
             self._refuse("a comment would be lost")
         self._draft.edits.append(Edit(Span(start, end), ""))
@@ -143,7 +145,7 @@ class Rewriter(Naming):
             holder = self._source.parent(parent)
             elements = list(holder.elements) if isinstance(holder, cst.List) else []
             index = next((place for place, other in enumerate(elements) if other is parent), 0)
-            if not index or comments_in(parent) or comments_in(elements[index - 1]):
+            if not index or self._source.comments(parent) or self._source.comments(elements[index - 1]):
                 return False
             start = self._source.outer_span(elements[index - 1].value).end
             self._draft.edits.append(Edit(Span(start, self._source.outer_span(made).end), ""))
@@ -157,7 +159,9 @@ class Rewriter(Naming):
             or len(line.body) > 1
         ):
             return False
-        if not isinstance(added.func, cst.Attribute) or added.func.attr.value != "add" or comments_in(line):
+        if not isinstance(added.func, cst.Attribute) or added.func.attr.value != "add":
+            return False
+        if self._source.comments(line):
             return False
         self.remove_statement(line)
         return True
@@ -341,20 +345,21 @@ class Rewriter(Naming):
     def _place(self, replacement: Replacement) -> None:
         """Add the edit for a replacement, with the comments that it would lose put before its statement."""
         node = replacement.node
+        bare = not getattr(self._source.exact(node), "lpar", ())
         text = self._fitted(node, replacement.text)
         if text is None:
             self._refuse("the new text does not fit in its place")
             return
         if any(isinstance(part, cst.NamedExpr) and ":=" not in text for part in within(node)):
             self._refuse("a name that is bound within it would be lost")
-        span = self._source.span(node) if getattr(node, "lpar", ()) else self._source.outer_span(node)
+        span = self._source.outer_span(node) if bare else self._source.span(node)
         start, end = self._source.offset(span.start), self._source.offset(span.end)
         whole = self._source.text
         if start and _WORD.match(whole[start - 1]) and re.match(r"[\w\"']", text):
             text = " " + text
         if _WORD.match(whole[end : end + 1]) and _WORD.match(text[-1]):
             text += " "
-        for comment in comments_in(node):
+        for comment in self._source.comments(node):
             written = any(comment in edit.content for edit in self._draft.edits)
             if comment not in text and comment in whole[start:end] and not written:
                 self.insert_before(self._op.statement, comment)
@@ -367,7 +372,7 @@ class Rewriter(Naming):
         parent = self._source.parent(node)
         if parse_expression(text) is None and parse_expression(f"({text})") is None:
             return text if isinstance(parent, cst.Expr) and is_statement(text) else None
-        if node.lpar:
+        if getattr(self._source.exact(node), "lpar", ()):
             return text
         outermost: cst.BaseExpression = node
         left, right = "(", ")"

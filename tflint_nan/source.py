@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import sys
 import tokenize
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -20,32 +19,17 @@ from libcst.metadata import CodeRange
 
 from tflint_nan import fences
 from tflint_nan.disk import MAX_FILE, Disk
-from tflint_nan.expression import names_in, within
+from tflint_nan.expression import comments_in, names_in
 from tflint_nan.finding import Edit, Fix, Position, Span
 from tflint_nan.notebook import NEWLINE, Cell, cell_rows, read_cells, write_cells
-from tflint_nan.parse import MAX_NESTING, SyntaxFault
-from tflint_nan.places import Places
+from tflint_nan.parse import SyntaxFault, deep_recursion
+from tflint_nan.places import Places, within
 from tflint_nan.reading import Reading
 
 #: Largest Python text that is read, in characters: a tree takes about 300 bytes of memory for each.
 MAX_TEXT = 4_000_000
 
 _UNQUOTABLE = re.compile(r"""["'\\#\n]""")
-#: Python frames that LibCST's providers need for one level of nesting.
-_FRAMES_A_LEVEL = 20
-#: Frames for what is long, and nested only in LibCST's tree: a thousand adjacent strings.
-_FRAMES = 12_000
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Room for LibCST to walk a tree that is nested as deeply as a source may be."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, MAX_NESTING * _FRAMES_A_LEVEL, _FRAMES))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
 
 
 class SourceError(Exception):
@@ -175,41 +159,15 @@ class Source:
         except SyntaxFault as fault:
             raise SourceError(self.filename, fault.reason, fault.position) from fault
 
-    def follow(self, earlier: Source | None) -> bool:
-        """Read the text function by function, and take over what stands in an earlier state of it as well.
-
-        Returns:
-            False where the text has to be read as a whole, such as one that is being typed.
-        """
-        return self._reading.follow(None if earlier is None else earlier._reading)
-
-    @property
-    def outline(self) -> cst.Module:
-        """The tree as far as it has been read: `body` reads what is in a function.
-
-        Raises:
-            SourceError: the text is not Python.
-        """
-        with self._faults():
-            return self._reading.outline
-
-    def body(self, function: cst.FunctionDef) -> Sequence[cst.BaseStatement | cst.BaseSmallStatement]:
-        """The statements of a function of the tree.
-
-        Raises:
-            SourceError: the text is not Python.
-        """
-        with self._faults():
-            return self._reading.body(function)
-
-    @property
-    def size(self) -> int:
-        """How many characters have been parsed."""
-        return self._reading.size
+    def follow(self, earlier: Source) -> None:
+        """Take over what was found out of an earlier state of the text: where nodes stand."""
+        self._reading.follow(earlier._reading)
 
     @property
     def tree(self) -> cst.Module:
-        """The concrete syntax tree, read at the first use. Lines that are not Python 3 are `pass` in it.
+        """The tree, read at the first use, in LibCST's nodes, without layout: `exact` knows how they look.
+
+        Lines that are not Python 3 are `pass` in it.
 
         Raises:
             SourceError: the text is not Python.
@@ -267,14 +225,19 @@ class Source:
             known = self._names[node] = frozenset(names_in(node))
         return known
 
-    def code(self, node: cst.CSTNode) -> str:
-        """The text of `node`; line ends are `\\n`."""
-        if isinstance(node, cst.BaseExpression):
-            # By itself, a node has lost the indentation of the block around it in its further lines.
-            span = self.outer_span(node)
-            return NEWLINE.sub("\n", self.text[self.offset(span.start) : self.offset(span.end)])
+    def exact(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The same node with its parentheses, space and comments, as LibCST's parser makes it."""
         with deep_recursion():
-            return self.tree.code_for_node(node)
+            return self._places.exact(node)
+
+    def comments(self, node: cst.CSTNode) -> list[str]:
+        """The comments inside a node, in order."""
+        return comments_in(self.exact(node))
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The text of `node`, parentheses of its own included; line ends are `\n`."""
+        span = self.outer_span(node) if isinstance(node, cst.BaseExpression) else self.span(node)
+        return NEWLINE.sub("\n", self.text[self.offset(span.start) : self.offset(span.end)])
 
     def _span(self, range_: CodeRange) -> Span:
         start, end = range_.start, range_.end
@@ -365,8 +328,13 @@ class Source:
     @cached_property
     def _formatted(self) -> list[tuple[Span, str]]:
         """The f-strings, each with its quotes."""
-        strings = (node for node in within(self.tree) if isinstance(node, cst.FormattedString))
-        return [(self.span(node), node.end) for node in strings]
+        found: list[tuple[Span, str]] = []
+        with deep_recursion():
+            for node in within(self.tree):
+                for part, place in self._places.parts(node) if isinstance(node, cst.FormattedString) else ():
+                    if isinstance(part, cst.FormattedString):
+                        found.append((self._span(place), part.end))
+        return found
 
     def breaks_string(self, edit: Edit) -> bool:
         """Whether an edit of the text puts something into an f-string that only Python 3.12 takes there.

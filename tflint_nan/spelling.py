@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 import libcst as cst
 
 from tflint_nan.build.state import unrefined
-from tflint_nan.expression import within
 from tflint_nan.graph import Graph
 from tflint_nan.ops.generations import is_v1_only, is_v2_only
 from tflint_nan.ops.table import APIS
+from tflint_nan.places import within
 from tflint_nan.source import Source
 from tflint_nan.value import NONE, Binding, Object, Op, Scope, Symbol, Value
 

@@ -45,7 +45,7 @@ def has_tests(source: Source) -> bool:
     return any(
         (collected and _is_test(statement) and _is_called_by_nobody(source, statement))
         or (isinstance(statement, cst.ClassDef) and _is_case(statement, collected))
-        for statement in source.outline.body
+        for statement in source.tree.body
     )
 
 

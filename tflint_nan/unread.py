@@ -8,7 +8,7 @@ from collections.abc import Set
 import libcst as cst
 
 from tflint_nan.draft import Draft
-from tflint_nan.expression import comments_in, only_assignment
+from tflint_nan.expression import only_assignment
 from tflint_nan.places import children
 from tflint_nan.source import Source
 
@@ -34,7 +34,11 @@ def _is_spared(draft: Draft, statement: cst.SimpleStatementLine, gone: Set[cst.C
     their names may read any.
     """
     function, assign = draft.spare[statement], only_assignment(statement)
-    if assign is None or not isinstance(assign.targets[0].target, cst.Name) or comments_in(statement):
+    if (
+        assign is None
+        or not isinstance(assign.targets[0].target, cst.Name)
+        or draft.source.comments(statement)
+    ):
         return False
     if sum(hoist.statement is statement for hoist in draft.hoists.values()) > 1:
         return False

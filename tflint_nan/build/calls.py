@@ -16,7 +16,7 @@ from tflint_nan.graph import PLOTS
 from tflint_nan.ops.masks import mask_of
 from tflint_nan.ops.policies import GOVERNED, compute_dtype, in_full, received
 from tflint_nan.ops.table import APIS, BASES, Api, Call
-from tflint_nan.source import Source, SourceError
+from tflint_nan.source import Source
 from tflint_nan.value import (
     NONE,
     UNKNOWN,
@@ -275,8 +275,6 @@ class Calls(Records):
             given = given.after(function.bound)
         if len(self.frames) > MAX_CALLS or self._recurses(function) or not self._may_enter():
             return self._unknown_call("call", given)
-        if not self._is_readable(function):
-            return self._unknown_call("call", given)
         self.entered.add(id(function.node))
         key: _Key = (
             id(function.node),
@@ -293,17 +291,6 @@ class Calls(Records):
             # The arguments are kept alive: their identities are the key.
             self._results[key] = (effects, given, result)
         return result
-
-    def _is_readable(self, function: Function) -> bool:
-        """False where another file turns out to be no Python here; of the program's own, that is an error."""
-        if isinstance(function.node, cst.FunctionDef):
-            try:
-                function.source.body(function.node)
-            except SourceError:
-                if function.source is self.frames[0].scope.source:
-                    raise
-                return False
-        return True
 
     def _recurses(self, function: Function) -> bool:
         """True where a function calls itself too often to be followed.

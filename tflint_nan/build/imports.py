@@ -193,7 +193,7 @@ class Imports(Expressions):
         if source is None or self._imported + len(source.text) > MAX_IMPORTED:
             return self._modules.setdefault(path, Unknown())
         self._imported += len(source.text)
-        scope = Scope(source.outline, source, None)
+        scope = Scope(source.tree, source, None)
         module = self._modules[path] = Module(path, scope)
         # Reading it takes nothing from the work that is left for the text that imports it.
         left = self.work, self.ground
@@ -204,7 +204,7 @@ class Imports(Expressions):
             try:
                 self.bind("__name__", Const(path.stem))
                 self.bind("__file__", Const(str(path)))
-                self.execute(source.outline.body)
+                self.execute(source.tree.body)
             finally:
                 self.leave()
                 self.work, self.ground = left

@@ -113,7 +113,7 @@ class Project:
                 source = Source.from_bytes(self.disk.shown(path), self.disk.read(path))
             if len(source.text) > _MAX_MODULE:
                 raise SourceError(source.filename, f"longer than {_MAX_MODULE} characters")
-            assert source.outline is not None  # parsed here, where a syntax error is expected
+            assert source.tree is not None  # parsed here, where a syntax error is expected
         except (SourceError, OSError, ValueError):
             self._unreadable.add(path)  # a check of that file itself reports what is wrong with it
             return None
@@ -125,11 +125,10 @@ class Project:
         if path in self._sources or len(source.text) > _MAX_MODULE:
             return
         self._sources[path] = source
-        # Functions are read when they are wanted: what is kept grows by itself.
-        kept = sum(source.size for source in self._sources.values())
+        kept = sum(len(source.text) for source in self._sources.values())
         while kept > _MAX_KEPT and self._sources:
             oldest = next(iter(self._sources))
-            kept -= self._sources.pop(oldest).size
+            kept -= len(self._sources.pop(oldest).text)
 
     def forget(self, path: Path) -> None:
         """Drop what was read of the file at `path` (absolute)."""

@@ -32,7 +32,7 @@ from tflint_nan.registry import rules
 from tflint_nan.report.pages import page, pages
 from tflint_nan.server.messages import FIX_ALL, NAME, diagnostic, quick_fixes
 from tflint_nan.server.texts import Text, file_text, notebook_text, unopened_text
-from tflint_nan.source import Source, SourceError
+from tflint_nan.source import SourceError
 
 log = logging.getLogger("tflint_nan")
 #: Seconds between two keystrokes of a burst. A text is read at the first of it, and when it is over.
@@ -55,8 +55,7 @@ class _Open:
 
     `changes` counts what the editor said of it, the last time at `changed_at`; `text` and `findings` are what
     was read last, and `mended` the same findings with their fixes, once somebody has asked for these.
-    `others` are the texts of the other files that these fixes change, by their names. `followed` is the
-    latest text that is Python.
+    `others` are the texts of the other files that these fixes change, by their names.
     """
 
     read: Callable[[], Text]
@@ -68,7 +67,6 @@ class _Open:
     mended: list[Finding] | None = None
     others: dict[str, str] = field(default_factory=dict)
     read_at: int = -1
-    followed: Source | None = None
 
     @property
     def is_current(self) -> bool:
@@ -179,8 +177,8 @@ class Server(LanguageServer):
         if config.excludes(text.path, folder=False):
             return []
         surroundings.forget(text.path)
-        if text.source.follow(document.followed):
-            document.followed = text.source
+        if document.text is not None:
+            text.source.follow(document.text.source)
         settings = replace(config.settings(text.path), fixes=False)
         return list(check_source(text.source, settings, Mode(), surroundings).without(known).findings)
 
