@@ -42,8 +42,8 @@ MAX_CALLS = 20
 MAX_RECURSION = 2
 MAX_DECIDED = 8
 #: Work (statements) that following calls may take: for each statement of the text, and at least.
-WORK_PER_STATEMENT = 5
-MIN_WORK = 2_500
+WORK_PER_STATEMENT = 3
+MIN_WORK = 1_500
 
 #: Kinds whose instances Keras calls through their `call`.
 CALLED_BY_KERAS = frozenset({"cell", "layer", "model", "module", "loss", "metric"})

@@ -352,6 +352,8 @@ def _plain(
     """
     if type(node) is cst.Integer and node.value.isdecimal() and node.value[0] != "0":
         return int(node.value)
+    if type(node) is cst.Float:
+        return float(node.value)
     if type(node) is cst.SimpleString and node.value[0] in "'\"" and "\\" not in node.value:
         return node.raw_value
     return node.evaluated_value

@@ -65,7 +65,8 @@ class Statements(Loops):
         return Flow.NEXT
 
     def _expr(self, node: cst.Expr) -> Flow:
-        self.evaluate(node.value)
+        if type(node.value) is not cst.SimpleString:  # most are docstrings
+            self.evaluate(node.value)
         return Flow.NEXT
 
     def _assign(self, node: cst.Assign) -> Flow:
