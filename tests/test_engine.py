@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
+from lint import check_files
 
 from tflint_nan import engine
 from tflint_nan.engine import Settings, lint
@@ -220,3 +222,39 @@ def test_findings_are_sorted_by_place_and_code(run: Lint) -> None:
     places = [(finding.span.start.row, finding.span.start.column, finding.code) for finding in found]
     assert places == sorted(places)
     assert len(places) == 6
+
+
+#: In a file of its own: nobody knows the rate, or how wide the layer is, but who calls it.
+_NETS = """import tensorflow as tf
+from tensorflow.keras.initializers import RandomNormal as normal
+
+def compiled(rate, deviation):
+    model = tf.keras.Sequential([
+        tf.keras.Input((64,)),
+        tf.keras.layers.Dense(64, "relu", kernel_initializer=normal(0.0, deviation)),
+        tf.keras.layers.Dense(1),
+    ])
+    model.compile(tf.keras.optimizers.Adam(rate), "mse")
+    return model
+"""
+
+
+def test_what_goes_wrong_elsewhere_with_numbers_of_this_file_is_told_at_the_call(tmp_path: Path) -> None:
+    """Warnings as well as errors: a rate, a start; each by itself is right for other callers."""
+    (tmp_path / "nets.py").write_text(_NETS)
+    train = tmp_path / "train.py"
+    found = []
+    for numbers in ("1e-3, 0.05", "2.0, 0.05", "1e-3, 5.0"):
+        train.write_text(f"from nets import compiled\nmodel = compiled({numbers})\n")
+        findings = check_files(train).findings
+        found.append([(finding["code"], finding["location"]["row"]) for finding in findings])
+    assert found == [[], [("NAN401", 2)], [("NAN502", 2)]]
+    assert check_files(tmp_path / "nets.py").findings == []
+
+
+def test_what_another_file_says_by_itself_is_not_told_again(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(_NETS.replace("Adam(rate)", "Adam(2.0)"))
+    train = tmp_path / "train.py"
+    train.write_text("from nets import compiled\nmodel = compiled(2.0, 0.05)\n")
+    assert check_files(train).findings == []
+    assert [finding["code"] for finding in check_files(tmp_path / "nets.py").findings] == ["NAN401"]

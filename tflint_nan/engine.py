@@ -12,7 +12,7 @@ import libcst as cst
 
 from tflint_nan import build
 from tflint_nan.faults import OWN, crash
-from tflint_nan.finding import Finding, Fix, Level, Related, Severity, Span
+from tflint_nan.finding import Finding, Fix, Level, Related, Span
 from tflint_nan.graph import Graph, Report
 from tflint_nan.job import Settings
 from tflint_nan.registry import Rule, rules
@@ -173,8 +173,6 @@ class _Others:
 
         It knows neither the numbers that `source` gives it, nor which of its parts meet there.
         """
-        if report.severity is not Severity.ERROR and not self._is_left_out(report.op.source):
-            return True  # how it is written, whatever it is given
         files = {report.op.source.filename: report.op.source}
         for file, _ in reversed(report.op.calls):
             if file is source:
