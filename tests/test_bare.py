@@ -162,17 +162,10 @@ def test_names_are_as_python_takes_them() -> None:
     assert names == ["\N{GREEK SMALL LETTER MU}"]
 
 
-def test_the_body_of_a_function_is_read_when_it_is_wanted() -> None:
-    text = "def f():\n    a = 1\n    b = 2\n\ndef g(): c = 3\n"
-    tree, rows = bare(statements(text), text)
-    first = tree.body[0]
-    assert isinstance(first, cst.FunctionDef)
-    assert sorted(rows.values()) == [(1, 3), (5, 5)]
-    body = first.body.body
-    assert first.body.body is body
-    assert sorted(rows.values()) == [(1, 3), (2, 2), (3, 3), (5, 5)]
-    with pytest.raises(AttributeError):
-        _ = first.body.nothing  # type: ignore[attr-defined]
+def test_each_statement_has_its_rows() -> None:
+    text = "@d\ndef f():\n    a = 1\n    b = (2,\n      3)\n\ndef g(): c = 3; d = 4\n"
+    _, rows = bare(statements(text), text)
+    assert sorted(rows.values()) == [(1, 5), (3, 3), (4, 5), (7, 7)]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(_WHOLE.glob("*.py"))])

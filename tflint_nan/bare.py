@@ -3,7 +3,7 @@
 LibCST's parser takes ten times as long as Python's, and most of what it makes is layout, at which nobody
 looks who asks what a program means. Here the nodes that mean something are made, of the same classes and with
 the same fields; white space, comments and parentheses are what they are by default, so what a node looks like
-is asked of `places`. The body of a function is made when somebody looks into it.
+is asked of `places`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import libcst as cst
 
@@ -24,7 +24,7 @@ Rows = tuple[int, int]
 
 
 def bare(statements: Sequence[ast.stmt], text: str) -> tuple[cst.Module, dict[cst.CSTNode, Rows]]:
-    """The tree of a text, and the rows of each statement of it; both grow as functions are looked into.
+    """The tree of a text, and the rows of each statement of it.
 
     Args:
         statements: what Python's parser makes of the text.
@@ -119,19 +119,6 @@ _FIELDS: dict[type[cst.CSTNode], str] = {
 }
 
 
-def _layout(kind: type[cst.CSTNode]) -> list[tuple[Callable[[Any, Any], None], Any]]:
-    """What sets the other fields of a class, and what to."""
-    given = _FIELDS.get(kind, "").split()
-    others = [part for part in fields(kind) if part.name not in given]
-    return [
-        (
-            getattr(kind, part.name).__set__,
-            part.default if part.default_factory is MISSING else part.default_factory(),
-        )
-        for part in others
-    ]
-
-
 @cache
 def _make(kind: type[cst.CSTNode]) -> Callable[..., Any]:
     """A function that makes nodes of a class, of the fields that `_FIELDS` has for it.
@@ -141,7 +128,11 @@ def _make(kind: type[cst.CSTNode]) -> Callable[..., Any]:
     """
     given = _FIELDS.get(kind, "").split()
     puts = [getattr(kind, name).__set__ for name in given]
-    layout = _layout(kind)
+    layout = []
+    for part in fields(kind):
+        if part.name not in given:
+            default: Any = part.default if part.default_factory is MISSING else part.default_factory()
+            layout.append((getattr(kind, part.name).__set__, default))
 
     def make(*values: Any, new: Any = object.__new__) -> Any:
         node = new(kind)
@@ -152,33 +143,6 @@ def _make(kind: type[cst.CSTNode]) -> Callable[..., Any]:
         return node
 
     return make
-
-
-class _Body(cst.IndentedBlock):
-    """The block of a function, which is read when somebody asks for its statements."""
-
-    __slots__: ClassVar[Sequence[str]] = ("read",)  # type: ignore[misc]
-
-    def __getattr__(self, name: str) -> Any:
-        """Python asks here for fields that are not set: the statements until they are read."""
-        if name != "body":
-            raise AttributeError(name)
-        with deep_recursion():
-            body = _READ.__get__(self)()
-        object.__setattr__(self, "body", body)
-        _READ.__set__(self, None)  # it holds what Python's parser made
-        return body
-
-
-_READ: Any = _Body.__dict__["read"]
-
-
-def _body(read: Callable[[], Sequence[Any]]) -> _Body:
-    block = object.__new__(_Body)
-    _READ.__set__(block, read)
-    for put, value in _layout(cst.IndentedBlock):
-        put(block, value)
-    return block
 
 
 # What Python's parser says.
@@ -311,12 +275,10 @@ class _Reader:
         return type(first) in _SMALL and bool(before.strip(b" \t")) and not before.strip().startswith(b"@")
 
     def _function(self, node: Any) -> Any:
-        body: Any = node.body
-        read = self._suite(body) if self._on_one_row(body[0]) else _body(lambda: [*self.block(body)])
         return _make(cst.FunctionDef)(
             _name(node.name),
             self.parameters(node.args),
-            read,
+            self._suite(node.body),
             [_make(cst.Decorator)(self.expression(part)) for part in node.decorator_list],
             self._annotation(node.returns),
             _make(cst.Asynchronous)() if type(node) is ast.AsyncFunctionDef else None,

@@ -10,7 +10,7 @@ from tflint_nan.facts import Answer, Facts, answer
 from tflint_nan.modules import Modules
 from tflint_nan.source import Source, SourceError
 
-#: Characters of text that are kept parsed; a tree takes about 300 bytes for each.
+#: Characters of text that are kept parsed; a tree takes about 25 bytes for each.
 _MAX_KEPT = 500_000
 #: A longer module is not followed: reading it would cost more than the file that is checked.
 _MAX_MODULE = 80_000
