@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 AWKWARD = """\
 # A comment first.
 
-@ decorator (1 , * a , ** b) # c
 @ \\
  other
+@ decorator (1 , * a , ** b) # c
 async  def f ( a , / , b : int = ( 1 ) , * , c = 'x' 'y' , ** d ) -> None :
 \tx , ( y ) = ( ( a ) ) if ( not b ) else [ i async for i in c if i ] ; return
 \tawait g ( f'{x!r:>{y}} {{}}' "z" )   # d

@@ -19,6 +19,7 @@ from lint import check
 from tflint_nan import bare as room
 from tflint_nan.bare import bare
 from tflint_nan.build import build
+from tflint_nan.nodes import FIELDS
 from tflint_nan.parse import SyntaxFault, parse, statements
 from tflint_nan.places import LAYOUT, within
 from tflint_nan.source import Source
@@ -146,7 +147,7 @@ def test_expressions(text: str) -> None:
 
 def test_every_kind_of_node_is_made() -> None:
     made = {type(node) for node in within(bare_tree(AWKWARD))}
-    kinds = {kind for kind in room._FIELDS if not kind.__name__.endswith("Star") or kind is cst.ImportStar}
+    kinds = {kind for kind in FIELDS if not kind.__name__.endswith("Star") or kind is cst.ImportStar}
     assert kinds - {cst.TryStar, cst.ExceptStarHandler, cst.IndentedBlock} <= made
     assert_same(AWKWARD)
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, fields
-from functools import cache
 from typing import Any
 
 import libcst as cst
 
+from tflint_nan.nodes import make
 from tflint_nan.parse import SyntaxFault, deep_recursion, parse
 
 #: First and last row of a statement, from 1.
@@ -32,120 +31,8 @@ def bare(statements: Sequence[ast.stmt], text: str) -> tuple[cst.Module, dict[cs
     """
     reader = _Reader(text.split("\n"))
     with deep_recursion():
-        return _make(cst.Module)(tuple(reader.block(statements))), reader.rows
+        return make(cst.Module)(tuple(reader.block(statements))), reader.rows
 
-
-# Nodes.
-
-#: The fields that nodes are made of here, in this order; all others are layout, as LibCST has it by default.
-_FIELDS: dict[type[cst.CSTNode], str] = {
-    cst.AnnAssign: "target annotation value",
-    cst.Annotation: "annotation",
-    cst.Arg: "value keyword star",
-    cst.AsName: "name",
-    cst.Assert: "test msg",
-    cst.Assign: "targets value",
-    cst.AssignTarget: "target",
-    cst.Attribute: "value attr",
-    cst.AugAssign: "target operator value",
-    cst.Await: "expression",
-    cst.BinaryOperation: "left operator right",
-    cst.BooleanOperation: "left operator right",
-    cst.Call: "func args",
-    cst.ClassDef: "name body bases keywords decorators",
-    cst.CompFor: "target iter ifs inner_for_in asynchronous",
-    cst.CompIf: "test",
-    cst.Comparison: "left comparisons",
-    cst.ComparisonTarget: "operator comparator",
-    cst.Decorator: "decorator",
-    cst.Del: "target",
-    cst.Dict: "elements",
-    cst.DictComp: "key value for_in",
-    cst.DictElement: "key value",
-    cst.Element: "value",
-    cst.Else: "body",
-    cst.ExceptHandler: "body type name",
-    cst.ExceptStarHandler: "body type name",
-    cst.Expr: "value",
-    cst.Finally: "body",
-    cst.Float: "value",
-    cst.For: "target iter body orelse asynchronous",
-    cst.FormattedString: "parts",
-    cst.FormattedStringExpression: "expression conversion format_spec",
-    cst.FormattedStringText: "value",
-    cst.From: "item",
-    cst.FunctionDef: "name params body decorators returns asynchronous",
-    cst.GeneratorExp: "elt for_in",
-    cst.Global: "names",
-    cst.If: "test body orelse",
-    cst.IfExp: "test body orelse",
-    cst.Imaginary: "value",
-    cst.Import: "names",
-    cst.ImportAlias: "name asname",
-    cst.ImportFrom: "module names relative",
-    cst.IndentedBlock: "body",
-    cst.Index: "value star",
-    cst.Integer: "value",
-    cst.Lambda: "params body",
-    cst.List: "elements",
-    cst.ListComp: "elt for_in",
-    cst.Module: "body",
-    cst.Name: "value",
-    cst.NameItem: "name",
-    cst.NamedExpr: "target value",
-    cst.Nonlocal: "names",
-    cst.Param: "name annotation default star",
-    cst.Parameters: "params star_arg kwonly_params star_kwarg posonly_params posonly_ind",
-    cst.Raise: "exc cause",
-    cst.Return: "value",
-    cst.Set: "elements",
-    cst.SetComp: "elt for_in",
-    cst.SimpleStatementLine: "body",
-    cst.SimpleStatementSuite: "body",
-    cst.SimpleString: "value",
-    cst.Slice: "lower upper step",
-    cst.StarredDictElement: "value",
-    cst.StarredElement: "value",
-    cst.Subscript: "value slice",
-    cst.SubscriptElement: "slice",
-    cst.Try: "body handlers orelse finalbody",
-    cst.TryStar: "body handlers orelse finalbody",
-    cst.Tuple: "elements",
-    cst.UnaryOperation: "operator expression",
-    cst.While: "test body orelse",
-    cst.With: "items body asynchronous",
-    cst.WithItem: "item asname",
-    cst.Yield: "value",
-}
-
-
-@cache
-def _make(kind: type[cst.CSTNode]) -> Callable[..., Any]:
-    """A function that makes nodes of a class, of the fields that `_FIELDS` has for it.
-
-    LibCST's own constructors check what they are given, which Python's parser has done, and make layout anew
-    for each node.
-    """
-    given = _FIELDS.get(kind, "").split()
-    puts = [getattr(kind, name).__set__ for name in given]
-    layout = []
-    for part in fields(kind):
-        if part.name not in given:
-            default: Any = part.default if part.default_factory is MISSING else part.default_factory()
-            layout.append((getattr(kind, part.name).__set__, default))
-
-    def make(*values: Any, new: Any = object.__new__) -> Any:
-        node = new(kind)
-        for put, value in zip(puts, values, strict=True):
-            put(node, value)
-        for put, value in layout:
-            put(node, value)
-        return node
-
-    return make
-
-
-# What Python's parser says.
 
 _OPERATORS: dict[type[ast.AST], type[cst.CSTNode]] = {
     ast.Add: cst.Add,
@@ -194,15 +81,15 @@ _IN_PLACE: dict[type[ast.AST], type[cst.CSTNode]] = {
     ast.BitAnd: cst.BitAndAssign,
 }
 
-_arg = _make(cst.Arg)
-_attribute = _make(cst.Attribute)
-_binary = _make(cst.BinaryOperation)
-_boolean = _make(cst.BooleanOperation)
-_element = _make(cst.Element)
-_index = _make(cst.Index)
-_name = _make(cst.Name)
-_starred = _make(cst.StarredElement)
-_subscript_element = _make(cst.SubscriptElement)
+_arg = make(cst.Arg)
+_attribute = make(cst.Attribute)
+_binary = make(cst.BinaryOperation)
+_boolean = make(cst.BooleanOperation)
+_element = make(cst.Element)
+_index = make(cst.Index)
+_name = make(cst.Name)
+_starred = make(cst.StarredElement)
+_subscript_element = make(cst.SubscriptElement)
 
 
 class _Reader:
@@ -234,7 +121,7 @@ class _Reader:
             yield self._line(line, first, last)
 
     def _line(self, parts: list[Any], first: int, last: int) -> Any:
-        line = _make(cst.SimpleStatementLine)(parts)
+        line = make(cst.SimpleStatementLine)(parts)
         self.rows[line] = first, last
         return line
 
@@ -247,7 +134,7 @@ class _Reader:
         handler = _COMPOUND.get(type(statement))
         first = min([statement.lineno, *(part.lineno for part in getattr(statement, "decorator_list", ()))])
         while first < statement.lineno and not self._lines[first - 1].lstrip(" \t").startswith("@"):
-            first -= 1  # the name of a decorator in the row behind its sign
+            first -= 1  # its name stands below its sign
         rows = first, statement.end_lineno
         node = self._exact(rows) if handler is None else handler(self, statement)
         self.rows[node] = rows
@@ -259,38 +146,38 @@ class _Reader:
         try:
             tree: Any = parse(text)
         except SyntaxFault:
-            return _make(cst.SimpleStatementLine)([])
+            return make(cst.SimpleStatementLine)([])
         return tree.body[0].body.body[0] if headers else tree.body[0]
 
     def _suite(self, statements: Sequence[ast.stmt]) -> Any:
         """The block behind a colon."""
         if self._on_one_row(statements[0]):
             small = [_SMALL[type(statement)](self, statement) for statement in statements]
-            return _make(cst.SimpleStatementSuite)(small)
-        return _make(cst.IndentedBlock)([*self.block(statements)])
+            return make(cst.SimpleStatementSuite)(small)
+        return make(cst.IndentedBlock)([*self.block(statements)])
 
     def _on_one_row(self, first: ast.stmt) -> bool:
         """Whether a block stands in the row of its header."""
         before = self._lines[first.lineno - 1].encode()[: first.col_offset]
-        return type(first) in _SMALL and bool(before.strip(b" \t")) and not before.strip().startswith(b"@")
+        return type(first) in _SMALL and bool(before.strip(b" \t"))
 
     def _function(self, node: Any) -> Any:
-        return _make(cst.FunctionDef)(
+        return make(cst.FunctionDef)(
             _name(node.name),
             self.parameters(node.args),
             self._suite(node.body),
-            [_make(cst.Decorator)(self.expression(part)) for part in node.decorator_list],
+            [make(cst.Decorator)(self.expression(part)) for part in node.decorator_list],
             self._annotation(node.returns),
-            _make(cst.Asynchronous)() if type(node) is ast.AsyncFunctionDef else None,
+            make(cst.Asynchronous)() if type(node) is ast.AsyncFunctionDef else None,
         )
 
     def _class(self, node: ast.ClassDef) -> Any:
-        return _make(cst.ClassDef)(
+        return make(cst.ClassDef)(
             _name(node.name),
             self._suite(node.body),
             [self._argument(part) for part in node.bases],
             [self._keyword(part) for part in node.keywords],
-            [_make(cst.Decorator)(self.expression(part)) for part in node.decorator_list],
+            [make(cst.Decorator)(self.expression(part)) for part in node.decorator_list],
         )
 
     def _if(self, node: ast.If) -> Any:
@@ -301,8 +188,7 @@ class _Reader:
             chain.append(node)
         found = self._else(node.orelse)
         for node in reversed(chain):
-            found = _make(cst.If)(self.expression(node.test), self._suite(node.body), found)
-            self.rows[found] = node.lineno, node.end_lineno or node.lineno
+            found = make(cst.If)(self.expression(node.test), self._suite(node.body), found)
         return found
 
     def _has_elif(self, node: ast.If) -> bool:
@@ -312,36 +198,36 @@ class _Reader:
         return self._lines[other.lineno - 1].startswith("elif", other.col_offset)
 
     def _else(self, statements: Sequence[ast.stmt]) -> Any:
-        return _make(cst.Else)(self._suite(statements)) if statements else None
+        return make(cst.Else)(self._suite(statements)) if statements else None
 
     def _for(self, node: Any) -> Any:
-        return _make(cst.For)(
+        return make(cst.For)(
             self.expression(node.target),
             self.expression(node.iter),
             self._suite(node.body),
             self._else(node.orelse),
-            _make(cst.Asynchronous)() if type(node) is ast.AsyncFor else None,
+            make(cst.Asynchronous)() if type(node) is ast.AsyncFor else None,
         )
 
     def _while(self, node: ast.While) -> Any:
-        return _make(cst.While)(self.expression(node.test), self._suite(node.body), self._else(node.orelse))
+        return make(cst.While)(self.expression(node.test), self._suite(node.body), self._else(node.orelse))
 
     def _with(self, node: Any) -> Any:
-        return _make(cst.With)(
+        return make(cst.With)(
             [
-                _make(cst.WithItem)(
+                make(cst.WithItem)(
                     self.expression(item.context_expr), self._as(self._maybe(item.optional_vars))
                 )
                 for item in node.items
             ],
             self._suite(node.body),
-            _make(cst.Asynchronous)() if type(node) is ast.AsyncWith else None,
+            make(cst.Asynchronous)() if type(node) is ast.AsyncWith else None,
         )
 
     def _try(self, node: Any) -> Any:
         starred = type(node) is not ast.Try
-        handler = _make(cst.ExceptStarHandler if starred else cst.ExceptHandler)
-        return _make(cst.TryStar if starred else cst.Try)(
+        handler = make(cst.ExceptStarHandler if starred else cst.ExceptHandler)
+        return make(cst.TryStar if starred else cst.Try)(
             self._suite(node.body),
             [
                 handler(
@@ -352,67 +238,67 @@ class _Reader:
                 for part in node.handlers
             ],
             self._else(node.orelse),
-            _make(cst.Finally)(self._suite(node.finalbody)) if node.finalbody else None,
+            make(cst.Finally)(self._suite(node.finalbody)) if node.finalbody else None,
         )
 
     def _as(self, name: Any) -> Any:
-        return None if name is None else _make(cst.AsName)(name)
+        return None if name is None else make(cst.AsName)(name)
 
     # Small statements.
 
     def _expr(self, node: ast.Expr) -> Any:
-        return _make(cst.Expr)(self.expression(node.value))
+        return make(cst.Expr)(self.expression(node.value))
 
     def _assign(self, node: ast.Assign) -> Any:
-        target = _make(cst.AssignTarget)
-        return _make(cst.Assign)(
+        target = make(cst.AssignTarget)
+        return make(cst.Assign)(
             [target(self.expression(part)) for part in node.targets], self.expression(node.value)
         )
 
     def _annotated(self, node: ast.AnnAssign) -> Any:
         annotation, value = self._annotation(node.annotation), self._maybe(node.value)
-        return _make(cst.AnnAssign)(self.expression(node.target), annotation, value)
+        return make(cst.AnnAssign)(self.expression(node.target), annotation, value)
 
     def _augmented(self, node: ast.AugAssign) -> Any:
-        operator = _make(_IN_PLACE[type(node.op)])()
-        return _make(cst.AugAssign)(self.expression(node.target), operator, self.expression(node.value))
+        operator = make(_IN_PLACE[type(node.op)])()
+        return make(cst.AugAssign)(self.expression(node.target), operator, self.expression(node.value))
 
     def _return(self, node: ast.Return) -> Any:
-        return _make(cst.Return)(self._maybe(node.value))
+        return make(cst.Return)(self._maybe(node.value))
 
     def _raise(self, node: ast.Raise) -> Any:
-        cause = None if node.cause is None else _make(cst.From)(self.expression(node.cause))
-        return _make(cst.Raise)(self._maybe(node.exc), cause)
+        cause = None if node.cause is None else make(cst.From)(self.expression(node.cause))
+        return make(cst.Raise)(self._maybe(node.exc), cause)
 
     def _assert(self, node: ast.Assert) -> Any:
-        return _make(cst.Assert)(self.expression(node.test), self._maybe(node.msg))
+        return make(cst.Assert)(self.expression(node.test), self._maybe(node.msg))
 
     def _delete(self, node: ast.Delete) -> Any:
         parts = [self.expression(part) for part in node.targets]
         several = len(parts) > 1
-        return _make(cst.Del)(_make(cst.Tuple)([_element(part) for part in parts]) if several else parts[0])
+        return make(cst.Del)(make(cst.Tuple)([_element(part) for part in parts]) if several else parts[0])
 
     def _names(self, node: Any) -> Any:
         kind = cst.Global if type(node) is ast.Global else cst.Nonlocal
-        return _make(kind)([_make(cst.NameItem)(_name(name)) for name in node.names])
+        return make(kind)([make(cst.NameItem)(_name(name)) for name in node.names])
 
     def _import(self, node: ast.Import) -> Any:
-        return _make(cst.Import)([self._alias(part) for part in node.names])
+        return make(cst.Import)([self._alias(part) for part in node.names])
 
     def _import_from(self, node: ast.ImportFrom) -> Any:
         everything = node.names[0].name == "*"
-        return _make(cst.ImportFrom)(
+        return make(cst.ImportFrom)(
             _dotted(node.module) if node.module else None,
-            _make(cst.ImportStar)() if everything else [self._alias(part) for part in node.names],
-            [_make(cst.Dot)() for _ in range(node.level)],
+            make(cst.ImportStar)() if everything else [self._alias(part) for part in node.names],
+            [make(cst.Dot)() for _ in range(node.level)],
         )
 
     def _alias(self, node: ast.alias) -> Any:
         name = None if node.asname is None else _name(node.asname)
-        return _make(cst.ImportAlias)(_dotted(node.name), self._as(name))
+        return make(cst.ImportAlias)(_dotted(node.name), self._as(name))
 
     def _word(self, node: ast.stmt) -> Any:
-        return _make(_WORDS[type(node)])()
+        return make(_WORDS[type(node)])()
 
     # Expressions.
 
@@ -426,7 +312,7 @@ class _Reader:
 
     def _unread(self, node: ast.expr) -> Any:
         """For what is newer than this: a text of which nothing is known."""
-        return _make(cst.FormattedString)([_make(cst.FormattedStringText)("{}")])
+        return make(cst.FormattedString)([make(cst.FormattedStringText)("{}")])
 
     def _name(self, node: ast.Name) -> Any:
         return _name(node.id)
@@ -438,15 +324,15 @@ class _Reader:
         value: Any = node.value
         kind = type(value)
         if kind is int:
-            return _make(cst.Integer)(_spelled(value))
+            return make(cst.Integer)(_spelled(value))
         if kind is str or kind is bytes:
-            return _make(cst.SimpleString)(repr(value))
+            return make(cst.SimpleString)(repr(value))
         if kind is float:
-            return _make(cst.Float)(repr(value) if value < _ENDLESS else "1e999")
+            return make(cst.Float)(repr(value) if value < _ENDLESS else "1e999")
         if value is ...:
-            return _make(cst.Ellipsis)()
+            return make(cst.Ellipsis)()
         if kind is complex:
-            return _make(cst.Imaginary)(repr(value).replace("inf", "1e999"))
+            return make(cst.Imaginary)(repr(value).replace("inf", "1e999"))
         return _name(repr(value))
 
     def _call(self, node: ast.Call) -> Any:
@@ -457,7 +343,7 @@ class _Reader:
                 parts: list[Any] = [*node.args, *node.keywords]
                 order = sorted(range(len(parts)), key=lambda n: (parts[n].lineno, parts[n].col_offset))
                 args = [args[n] for n in order]
-        return _make(cst.Call)(self.expression(node.func), args)
+        return make(cst.Call)(self.expression(node.func), args)
 
     def _argument(self, node: Any) -> Any:
         if type(node) is ast.Starred:
@@ -476,32 +362,32 @@ class _Reader:
             chain.append(node)
         found = self.expression(node.left)
         for node in reversed(chain):
-            found = _binary(found, _make(_OPERATORS[type(node.op)])(), self.expression(node.right))
+            found = _binary(found, make(_OPERATORS[type(node.op)])(), self.expression(node.right))
         return found
 
     def _boolean(self, node: ast.BoolOp) -> Any:
-        operator = _make(_OPERATORS[type(node.op)])
+        operator = make(_OPERATORS[type(node.op)])
         found, *others = (self.expression(part) for part in node.values)
         for other in others:
             found = _boolean(found, operator(), other)
         return found
 
     def _unary(self, node: ast.UnaryOp) -> Any:
-        return _make(cst.UnaryOperation)(_make(_OPERATORS[type(node.op)])(), self.expression(node.operand))
+        return make(cst.UnaryOperation)(make(_OPERATORS[type(node.op)])(), self.expression(node.operand))
 
     def _compare(self, node: ast.Compare) -> Any:
-        target = _make(cst.ComparisonTarget)
+        target = make(cst.ComparisonTarget)
         parts = zip(node.ops, node.comparators, strict=True)
-        return _make(cst.Comparison)(
+        return make(cst.Comparison)(
             self.expression(node.left),
-            [target(_make(_OPERATORS[type(operator)])(), self.expression(part)) for operator, part in parts],
+            [target(make(_OPERATORS[type(operator)])(), self.expression(part)) for operator, part in parts],
         )
 
     def _subscript(self, node: ast.Subscript) -> Any:
         index: Any = node.slice
         several = type(index) is ast.Tuple and index.elts and not self._is_enclosed(index)
         parts = [_subscript_element(self._slice(part)) for part in (index.elts if several else [index])]
-        return _make(cst.Subscript)(self.expression(node.value), parts)
+        return make(cst.Subscript)(self.expression(node.value), parts)
 
     def _is_enclosed(self, node: ast.Tuple) -> bool:
         """Whether a tuple has parentheses of its own: more open before an element than close behind it."""
@@ -523,20 +409,20 @@ class _Reader:
     def _slice(self, node: Any) -> Any:
         if type(node) is ast.Slice:
             ends = (self._maybe(part) for part in (node.lower, node.upper, node.step))
-            return _make(cst.Slice)(*ends)
+            return make(cst.Slice)(*ends)
         if type(node) is ast.Starred:
             return _index(self.expression(node.value), "*")
         return _index(self.expression(node), None)
 
     def _conditional(self, node: ast.IfExp) -> Any:
         parts = (self.expression(part) for part in (node.test, node.body, node.orelse))
-        return _make(cst.IfExp)(*parts)
+        return make(cst.IfExp)(*parts)
 
     def _lambda(self, node: ast.Lambda) -> Any:
-        return _make(cst.Lambda)(self.parameters(node.args), self.expression(node.body))
+        return make(cst.Lambda)(self.parameters(node.args), self.expression(node.body))
 
     def _sequence(self, node: Any) -> Any:
-        return _make(_SEQUENCES[type(node)])([self._element(part) for part in node.elts])
+        return make(_SEQUENCES[type(node)])([self._element(part) for part in node.elts])
 
     def _element(self, node: Any) -> Any:
         if type(node) is ast.Starred:
@@ -544,10 +430,10 @@ class _Reader:
         return _element(self.expression(node))
 
     def _dict(self, node: ast.Dict) -> Any:
-        element = _make(cst.DictElement)
-        return _make(cst.Dict)(
+        element = make(cst.DictElement)
+        return make(cst.Dict)(
             [
-                _make(cst.StarredDictElement)(self.expression(value))
+                make(cst.StarredDictElement)(self.expression(value))
                 if key is None
                 else element(self.expression(key), self.expression(value))
                 for key, value in zip(node.keys, node.values, strict=True)
@@ -555,45 +441,45 @@ class _Reader:
         )
 
     def _comprehension(self, node: Any) -> Any:
-        return _make(_COMPREHENSIONS[type(node)])(self.expression(node.elt), self._loops(node.generators))
+        return make(_COMPREHENSIONS[type(node)])(self.expression(node.elt), self._loops(node.generators))
 
     def _dict_comprehension(self, node: ast.DictComp) -> Any:
         key, value = self.expression(node.key), self.expression(node.value)
-        return _make(cst.DictComp)(key, value, self._loops(node.generators))
+        return make(cst.DictComp)(key, value, self._loops(node.generators))
 
     def _loops(self, loops: Sequence[ast.comprehension]) -> Any:
         found = None
         for loop in reversed(loops):
-            found = _make(cst.CompFor)(
+            found = make(cst.CompFor)(
                 self.expression(loop.target),
                 self.expression(loop.iter),
-                [_make(cst.CompIf)(self.expression(test)) for test in loop.ifs],
+                [make(cst.CompIf)(self.expression(test)) for test in loop.ifs],
                 found,
-                _make(cst.Asynchronous)() if loop.is_async else None,
+                make(cst.Asynchronous)() if loop.is_async else None,
             )
         return found
 
     def _walrus(self, node: ast.NamedExpr) -> Any:
-        return _make(cst.NamedExpr)(self.expression(node.target), self.expression(node.value))
+        return make(cst.NamedExpr)(self.expression(node.target), self.expression(node.value))
 
     def _await(self, node: ast.Await) -> Any:
-        return _make(cst.Await)(self.expression(node.value))
+        return make(cst.Await)(self.expression(node.value))
 
     def _yield(self, node: ast.Yield) -> Any:
-        return _make(cst.Yield)(self._maybe(node.value))
+        return make(cst.Yield)(self._maybe(node.value))
 
     def _yield_from(self, node: ast.YieldFrom) -> Any:
-        return _make(cst.Yield)(_make(cst.From)(self.expression(node.value)))
+        return make(cst.Yield)(make(cst.From)(self.expression(node.value)))
 
     def _formatted(self, node: ast.JoinedStr) -> Any:
-        return _make(cst.FormattedString)([self._part(part) for part in node.values])
+        return make(cst.FormattedString)([self._part(part) for part in node.values])
 
     def _part(self, node: Any) -> Any:
         if type(node) is ast.Constant:
-            return _make(cst.FormattedStringText)(node.value)
+            return make(cst.FormattedStringText)(node.value)
         form = None if node.format_spec is None else [self._part(part) for part in node.format_spec.values]
         conversion = None if node.conversion < 0 else chr(node.conversion)
-        return _make(cst.FormattedStringExpression)(self.expression(node.value), conversion, form)
+        return make(cst.FormattedStringExpression)(self.expression(node.value), conversion, form)
 
     def parameters(self, node: ast.arguments) -> Any:
         """The parameters of a function."""
@@ -608,22 +494,22 @@ class _Reader:
         if node.vararg is not None:
             star = self._parameter(node.vararg, None, "*")
         elif node.kwonlyargs:
-            star = _make(cst.ParamStar)()
-        return _make(cst.Parameters)(
+            star = make(cst.ParamStar)()
+        return make(cst.Parameters)(
             made[before:],
             star,
             [self._parameter(*pair) for pair in zip(node.kwonlyargs, node.kw_defaults, strict=True)],
             None if node.kwarg is None else self._parameter(node.kwarg, None, "**"),
             made[:before],
-            _make(cst.ParamSlash)() if before else cst.MaybeSentinel.DEFAULT,
+            make(cst.ParamSlash)() if before else cst.MaybeSentinel.DEFAULT,
         )
 
     def _annotation(self, node: ast.expr | None) -> Any:
-        return None if node is None else _make(cst.Annotation)(self.expression(node))
+        return None if node is None else make(cst.Annotation)(self.expression(node))
 
     def _parameter(self, node: ast.arg, default: ast.expr | None, star: str = "") -> Any:
         annotation = self._annotation(node.annotation)
-        return _make(cst.Param)(_name(node.arg), annotation, self._maybe(default), star)
+        return make(cst.Param)(_name(node.arg), annotation, self._maybe(default), star)
 
 
 _ENDLESS = float("inf")
