@@ -89,7 +89,11 @@ def _told(string: object) -> list[object]:
     assert isinstance(string, _STRINGS)
     filled = [part for part in within(string) if isinstance(part, cst.FormattedStringExpression)]
     formatted = any(isinstance(part, cst.FormattedString) for part in within(string))
-    return [part.expression for part in filled] if formatted else [string.evaluated_value]  # type: ignore[union-attr]
+    told: list[object] = []
+    for one in filled:
+        shown = one.equal is not None and one.format_spec is None  # `{x=}` is `x={x!r}`
+        told += [one.expression, one.conversion or ("r" if shown else None), one.format_spec is None]
+    return told if formatted else [string.evaluated_value]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("path", _MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
