@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from layouts import AWKWARD, texts
 from lint import check
 
-from tflint_nan import bare as room
 from tflint_nan.bare import bare
+from tflint_nan.bare.expressions import Expressions
+from tflint_nan.bare.nodes import FIELDS
 from tflint_nan.build import build
-from tflint_nan.nodes import FIELDS
 from tflint_nan.parse import SyntaxFault, parse, statements
 from tflint_nan.places import LAYOUT, within
 from tflint_nan.source import Source
@@ -199,12 +199,12 @@ def test_what_is_newer_than_libcst_is_nothing(monkeypatch: pytest.MonkeyPatch) -
     text = f"{head}match x:\n    case y:\n        x = tf.ones([3])\nz = tf.exp(x)\n"
     names = ("zeros", "ones", "exp")
     assert [op.name for op in build(Source("a.py", text), {}).ops(*names)] == ["zeros", "ones", "exp"]
-    monkeypatch.setattr("tflint_nan.bare.parse", refuse)
+    monkeypatch.setattr("tflint_nan.bare.statements.parse", refuse)
     assert [op.name for op in build(Source("a.py", text), {}).ops(*names)] == ["zeros", "exp"]
 
 
 def test_of_an_expression_that_is_too_new_nothing_is_known() -> None:
-    node = room._Reader([]).expression(ast.Slice())
+    node = Expressions([]).expression(ast.Slice())
     assert isinstance(node, cst.FormattedString)
     text = "x = 1\n"
     source = Source("a.py", text)
