@@ -8,6 +8,7 @@ from tflint_nan.evidence import Guard, Trail, complement, number
 from tflint_nan.finding import Applicability, Fix
 from tflint_nan.interval import DEFAULT_FORMAT, round_to
 from tflint_nan.logs import BadLog
+from tflint_nan.merging import loses
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import bounds, divisor_bound, spelled, written
 from tflint_nan.value import Op
@@ -56,7 +57,8 @@ def held(trail: Trail, guards: tuple[Guard, ...], r: Rewriter) -> Fix | None:
 def _mend(trail: Trail, guard: Guard, r: Rewriter) -> Applicability | None:
     """Put a maximum in the place of an epsilon's sum, or another number in the place of a guard's own."""
     op, value, sink = guard.op, trail.value, trail.sink
-    own, other = op.nodes.get(guard.name), op.nodes.get("y" if guard.name == "x" else "x")
+    rest = "y" if guard.name == "x" else "x"
+    own, other = op.nodes.get(guard.name), op.nodes.get(rest)
     low = divisor_bound(value) if sink.name in _DIVIDING else bounds(value)[0]
     whole = number(op.arg(guard.name))
     if guard.kind == "swallowed" and guard.name == "x":
@@ -66,7 +68,8 @@ def _mend(trail: Trail, guard: Guard, r: Rewriter) -> Applicability | None:
         return _bound(sink, op, f"{round(whole)} - {{x}}", other, epsilon, r, Applicability.SAFE)
     if own is None:
         return None
-    if guard.kind == "merged" or (guard.kind == "added" and guard.stored != 0):
+    late = guard.kind == "added" and (guard.stored != 0 or loses(op.arg(rest), float(low), value.dtype))
+    if guard.kind == "merged" or late:
         risk = Applicability.SAFE if guard.kind == "merged" and guard.stored else Applicability.UNSAFE
         kept = own if guard.stored else low
         return _bound(sink, op, "{x}", other, kept, r, risk) if op.name == "add" else None

@@ -19,16 +19,29 @@ def lost_epsilon(graph: Graph, value: Value) -> Guard | None:
         return None
     for name, other in (("y", "x"), ("x", "y")):
         given, inner = number(op.arg(name)), op.arg(other).op
-        if given is None or not is_epsilon(given) or inner is None or inner.name not in ("add", "sub"):
+        if given is None or not is_epsilon(given) or inner is None:
             continue
-        whole = next((n for n in (number(v) for v in inner.args.values()) if n), None)
         # What else takes the inner sum keeps the two apart.
-        if whole is not None and len(graph.consumers(inner)) == 1:
-            lost = round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
-            if not lost or library(op) == "np":
+        if _constant(inner) is not None and len(graph.consumers(inner)) == 1:
+            if not loses(op.arg(other), given, dtype) or library(op) == "np":
                 return None
             return Guard(op, "merged", name, given, round_to(given, dtype))
     return None
+
+
+def loses(value: Value, given: float, dtype: str | None) -> bool:
+    """Whether `value` is a sum with a constant in which `given` is lost when the two are added first."""
+    whole = None if value.op is None else _constant(value.op)
+    return whole is not None and (
+        round_to(whole + given, dtype) == round_to(whole, dtype) == round_to(whole - given, dtype)
+    )
+
+
+def _constant(op: Op) -> float | None:
+    """The number that a sum or a difference is made with."""
+    if op.name not in ("add", "sub"):
+        return None
+    return next((n for n in (number(v) for v in op.args.values()) if n), None)
 
 
 def may_run_as_written(graph: Graph, op: Op) -> bool:
