@@ -12,6 +12,9 @@ there the gradient with respect to `p` is `0 * 2 (p - y)`, NaN. A difference alo
 
 And so with data that are infinite there: `where(y > 0, square(log(y) - p), 0)` at a `y` of 0.
 
+A power needs no edge: `where(x >= 0, (1 + x)**p - 1, 1 - (1 - x)**p)` with a fractional `p` is NaN on the side
+that is not chosen, and so is its gradient, for all `x` past 1 or -1.
+
 ## Example
 ```python
 import tensorflow as tf
@@ -44,6 +47,7 @@ wherever both are finite.
 * Measured with TensorFlow 2.21 on a CPU at the edge, inside of a `where` that chooses the other side: the
   gradients of `log`, `log1p`, division by a tensor, `pow`, `acos`, `asin`, `acosh`, `erfinv`, `lgamma` and
   `digamma` are NaN; those of `sqrt`, `rsqrt`, `norm` and `reciprocal` are 0, and NaN when XLA compiles.
+  Past the edge those of `pow`, `acos`, `asin`, `acosh` and `erfinv` are NaN as well, the others 0.
 * Measured in the same way at NaN: the gradients of `square`, `abs`, `exp`, `log`, `sigmoid`, `tanh`,
   `softplus`, a product and a quotient are NaN; of a sum, `maximum`, `relu` and clips they are 0. Beside what
   is infinite those of `square`, a product and a divisor are NaN; of a sum, `abs` and a dividend they are 0.
@@ -82,7 +86,8 @@ def check(graph: Graph) -> Iterator[Report]:
         sink, result = found.trail.sink, _result(found)
         other = number(found.other)
         instead = () if other is None or not math.isfinite(result) else ((found.choice, other),)
-        place, product = ("NaN", "0 * NaN") if math.isnan(found.edge) else (f"{found.edge:g}", "0 * inf")
+        place = "NaN" if math.isnan(found.edge) else f"{found.edge:g}"
+        product = "0 * NaN" if math.isnan(result) else "0 * inf"
         yield explained(
             found.trail,
             result,
@@ -104,7 +109,11 @@ def _result(found: Unchosen) -> float:
     if not math.isfinite(edge):
         return math.inf if sink.name in _EVEN and math.isinf(edge) else edge
     if sink.name == "pow":
-        return power(edge, number(sink.arg("y")) or 0.0)
+        exponent = sink.arg("y")
+        given = number(exponent)
+        if given is None and exponent.op is not None:
+            given = at(exponent.op, found.trail.witness)
+        return power(edge, given or 0.0)
     if sink.name == "div":
         known = at(sink, found.trail.witness)
         broken = sink.value.reaches(lambda v: not math.isfinite(v))

@@ -44,6 +44,11 @@ _EDGES: dict[str, tuple[str, tuple[float, ...]]] = {
     "digamma": ("x", (0.0,)),
 }
 
+#: Functions whose gradient is NaN at the edge itself and nowhere else: of a log, it is 0 below 0 as well.
+_POINTED = frozenset({"log", "log1p", "div", "lgamma", "digamma"})
+#: How far from the number that a program tests another one may lie that nothing shows to occur.
+_REACHED = 2.0
+
 #: Functions whose gradient at NaN is NaN although 0 comes back (2.21; of add, maximum, clip, relu it is 0).
 _TOUCHED = frozenset(
     {"square", "abs", "exp", "log", "log1p", "sigmoid", "tanh", "softplus", "sin", "cos", "erf", "pow"}
@@ -202,14 +207,40 @@ def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[_Way]:
             made, start = value.op, None if found is None else found.start.op
             if found is None or start is None or made is None:
                 continue
-            at = found.tested
+            at, exponent = found.tested, _fraction(sink)
             if edge not in value.interval or at not in test.value.interval or not test.excludes(at):
+                continue
+            if not _occurs(sink, edge, at, test):
                 continue
             if sink.name == "exp" and test.value.reaches(lambda v, at=at: v >= at) is None:  # type: ignore[misc]
                 continue  # nothing shows that it gets so far
             chain = (*graph.path(start, made), sink)
-            witness = Witness(edge, ((start, found.number),))
-            yield _Way(Trail(value, witness, chain, start, chain[1:-1]), name, found.number)
+            beside = () if exponent is None else exponent.inputs
+            if any(source is start or graph.path(source, start) for source, _ in beside):
+                continue  # what the exponent assumes may not go with what the base does
+            witness = Witness(edge, ((start, found.number), *beside))
+            yield _Way(Trail(value, witness, chain, start, chain[1:-1]), name, found.number, found.known)
+
+
+def _occurs(sink: Op, edge: float, at: float, test: Test) -> bool:
+    """Whether what is tested gets so far that the function is at its edge: where that is near, or shown.
+
+    One point is hit where it is 0, which much is exactly, the number that is tested, or one that is saturated.
+    """
+    if sink.name in _POINTED or (sink.name == "pow" and edge == 0):
+        ends = test.value.interval.lo, test.value.interval.hi
+        return at in (0.0, test.bound) or (at in ends and test.value.reaches(lambda v: v == at) is not None)
+    below = at < test.bound
+    shown = test.value.reaches(lambda v: v <= at if below else v >= at)
+    return sink.name == "exp" or abs(at - test.bound) <= _REACHED or shown is not None
+
+
+def _fraction(sink: Op) -> Witness | None:
+    """How the exponent of a power gets to a number that is no integer, where it is no constant."""
+    exponent = sink.arg("y")
+    if sink.name != "pow" or number(exponent) is not None:
+        return None
+    return exponent.reaches(lambda v: v != math.floor(v))
 
 
 def _of_itself(zeros: Zeros, sink: Op) -> Iterator[_Way]:
@@ -319,6 +350,8 @@ def _edges(sink: Op) -> tuple[str, tuple[float, ...]]:
         return "x", (math.ceil(math.log(largest(sink.value.dtype))) + 0.0,)
     if sink.name == "pow":
         exponent = number(sink.arg("y"))
+        if exponent is None and _fraction(sink) is not None:
+            return "x", (-1.0,)
         if exponent is None or exponent == 1:
             return "x", ()
         broken = (-1.0,) if exponent != math.floor(exponent) else ()
@@ -330,36 +363,50 @@ def _edges(sink: Op) -> tuple[str, tuple[float, ...]]:
 class _Shared:
     """What a function's argument and a tested number are both computed from: at its edge it is `number`.
 
-    `tested` is what the tested number is then.
+    `tested` is what the tested number is then, `known` are the numbers of the ops between.
     """
 
     start: Value
     number: float
     tested: float
+    known: Mapping[Op, float]
 
 
 def _tested_at(value: Value, tested: Value, edge: float) -> _Shared | None:
     """What is tested where `value` is `edge`; None where that is not known."""
-    behind = list(_unary(tested))
+    behind, known = list(_unary(tested)), dict[Op, float]()
     for _ in range(_MANY):
         for place, (start, _) in enumerate(behind):
             if same(value, start):
                 at = _along([op for _, op in behind[:place]], edge)
-                return None if at is None else _Shared(start, edge, at)
+                return None if at is None else _Shared(start, edge, at, known)
         op = value.op
         if op is None:
             return None
-        x, y = op.arg("x"), op.arg("y")
-        constant = number(y)
-        if op.name in ("add", "sub") and constant is not None:
-            value, edge = x, edge - constant if op.name == "add" else edge + constant
-        elif op.name == "mul" and constant:
-            value, edge = x, edge / constant
+        x, known[op] = op.arg("x"), edge
+        before = _undone(op, edge)
+        if before is not None:
+            value, edge = before
         elif (edge == 0 and op.name in _KEEPING) or (op.flow == ("x",) and op.name not in ("clip", "refine")):
             value = x
         else:
             return None
     return None
+
+
+def _undone(op: Op, result: float) -> tuple[Value, float] | None:
+    """What `op` takes beside a number, and what that is where it gives `result`."""
+    x, y = op.arg("x"), op.arg("y")
+    one, other = number(x), number(y)
+    if op.name == "neg":
+        return x, 0.0 - result
+    if op.name == "add" and (one is None) != (other is None):
+        return (x, result - other) if other is not None else (y, result - (one or 0.0))
+    if op.name == "sub" and (one is None) != (other is None):
+        return (x, result + other) if other is not None else (y, (one or 0.0) - result)
+    if op.name == "mul" and (one or other):
+        return (x, result / other) if other else (y, result / (one or 1.0))
+    return (x, result * other) if op.name == "div" and other else None
 
 
 def _unary(value: Value) -> Iterator[tuple[Value, Op]]:
