@@ -1,4 +1,4 @@
-"""NAN601 epsilon-vanishes-in-half: an optimizer's epsilon is too small for weights in float16.
+"""NAN601 epsilon-vanishes-in-half: an epsilon is too small for float16, an optimizer's or a default.
 
 ## Why is this bad?
 
@@ -14,7 +14,12 @@ trainings of small networks in float16, Nadam broke all and Adam four, with NaN 
 neither broke any with an epsilon of 1e-4. RMSprop and Adadelta trained all; of them only an epsilon that is
 0 is reported.
 
-Weights under the policy `mixed_float16` are kept in float32, where such an epsilon works.
+Weights under the policy `mixed_float16` are kept in float32, where such an epsilon works. What layers compute is
+float16 there: `tf.math.l2_normalize` keeps the square of a length off 0 with an epsilon of 1e-12, which is 0. A
+row of zeros becomes `0 * inf`, NaN, and a row of numbers under 1.7e-4, whose squares are 0, infinite. So do
+`keras.layers.UnitNormalization`, and `keras.ops.normalize`, where the reciprocal of 1e-7 is infinite. By default
+this is reported where rows of zeros are shown: convolutions without a bias make them of every part of a picture
+that is 0.
 
 ## Example
 
@@ -47,7 +52,8 @@ Measured on 2048 generated rows of 4 features: the squared error after 1000 step
 
 ## Fix safety
 
-Unsafe: 1e-4 is what is used with float16, and steps become shorter where the gradient is small.
+Unsafe: 1e-4 is what is used with float16, and steps become shorter where the gradient is small; rows shorter than
+0.01 are not made as long as 1.
 
 ## References
 
@@ -55,6 +61,7 @@ Unsafe: 1e-4 is what is used with float16, and steps become shorter where the gr
 * P. Micikevicius et al.: Mixed precision training. ICLR 2018: a copy of the weights in float32.
 * The default:
   [AdamOptimizer](https://www.tensorflow.org/api_docs/python/tf/compat/v1/train/AdamOptimizer)
+* [tf.math.l2_normalize](https://www.tensorflow.org/api_docs/python/tf/math/l2_normalize), and its epsilon
 """
 
 from __future__ import annotations
@@ -63,16 +70,19 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from tflint_nan.evidence import number
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.blank import is_blank_for_blanks
+from tflint_nan.evidence import number, takes
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.optimizers import BETAS, DIVIDING, default_epsilon
 from tflint_nan.ops.points import is_given
-from tflint_nan.precision import HALF, beta, weights_in
+from tflint_nan.ops.rows import length_guard, loses_length_guard
+from tflint_nan.precision import HALF, beta, blamed, weights_in
 from tflint_nan.registry import rule
 from tflint_nan.remedies import give_number
 from tflint_nan.rewrite import Rewriter
+from tflint_nan.shielding import monitored_only
 from tflint_nan.steps import STEPS
 from tflint_nan.value import Op
 
@@ -85,13 +95,16 @@ _ADAMAX = ("keras.optimizers.Adamax", "tf.optimizers.Adamax")
 _SHORTENED = {"adam": True, "adamw": True, "nadam": False}
 #: Steps of so many learning rates: networks of several layers broke with 1400 and learned with 360.
 _LONG = 1000.0
+#: What divides rows by their length.
+_UNIT = "l2_normalize"
 #: Numbers up to this one are 0 in float16.
 _LOST = 2.0**-25
 
 
-@rule("NAN601", "epsilon-vanishes-in-half", needs=[("optimizer",), STEPS])
+@rule("NAN601", "epsilon-vanishes-in-half", needs=[("optimizer", _UNIT), (*STEPS, _UNIT)])
 def check(graph: Graph) -> Iterator[Report]:
-    """Optimizers of float16 weights whose epsilon is too small there."""
+    """Optimizers of float16 weights, and normalisations in float16, whose epsilon is too small there."""
+    yield from _lengths(graph)
     for optimizer in graph.ops("optimizer"):
         problem = _problem(graph, optimizer)
         if problem is not None and weights_in(graph, optimizer, HALF):
@@ -101,6 +114,28 @@ def check(graph: Graph) -> Iterator[Report]:
                 help="use epsilon=1e-4, or keep the weights in float32",
                 fix=partial(_fix, graph, optimizer),
             )
+
+
+def _lengths(graph: Graph) -> Iterator[Report]:
+    """Rows that reach 0 and are divided by their length, which float16 does not keep off 0."""
+    for op in graph.ops(_UNIT):
+        guard, made = length_guard(op), op.arg("x").op
+        if op.value.dtype not in HALF or not guard or not loses_length_guard(op, op.value.dtype):
+            continue
+        if made is None or op.value.reaches(math.isnan) is None or monitored_only(graph, op):
+            continue
+        blank = is_blank_for_blanks(graph, op.arg("x"))
+        why = "0 where the input is, since no layer adds a bias" if blank else "may be 0"
+        report = Report(
+            op=op,
+            message=f"epsilon {guard:g} is lost in float16: a row of zeros becomes 0 * inf, NaN, and one of "
+            f"numbers under {math.sqrt(_LOST):.2g} infinite",
+            help="use epsilon=1e-4, or normalize in float32",
+            because=((made, f"{made.name}: {why}"),),
+            fix=partial(_fix, graph, op) if takes(op, "epsilon") else None,
+            level=Level.DEFAULT if blank else Level.STRICT,
+        )
+        yield blamed(graph, report)
 
 
 def _problem(graph: Graph, optimizer: Op) -> str | None:
@@ -134,7 +169,7 @@ def _problem(graph: Graph, optimizer: Op) -> str | None:
     return None
 
 
-def _fix(graph: Graph, optimizer: Op, r: Rewriter) -> Fix | None:
-    if not give_number(graph, r, optimizer, "epsilon", "1e-4"):
+def _fix(graph: Graph, op: Op, r: Rewriter) -> Fix | None:
+    if not give_number(graph, r, op, "epsilon", "1e-4"):
         return None
     return r.fix(Applicability.UNSAFE, "Use an epsilon of 1e-4")

@@ -148,8 +148,24 @@ def unlearned(report: Report) -> None:
         assert made / right > 10
 
 
+def normalised(report: Report) -> None:
+    """A row of zeros, one under the number that is told, one above it; and the epsilon that is recommended."""
+    epsilon, small = _number(report, "epsilon"), _number(report, "numbers under")
+    rows = tf.constant([[0.0, 0.0], [0.9 * small, 0.9 * small], [2 * small, 0.0]], tf.float16)
+    if report.op.api == "keras.layers.UnitNormalization":
+        broken, right = keras.layers.UnitNormalization(dtype="float16")(rows), None
+    else:
+        f = keras.ops.normalize if report.op.api.startswith("keras.") else tf.math.l2_normalize
+        broken, right = (f(rows, axis=-1, epsilon=number) for number in (epsilon, 1e-4))
+    assert np.isnan(broken[0]).all() and np.isinf(broken[1]).all() and np.isfinite(broken[2]).all()
+    assert right is None or np.isfinite(right).all()
+
+
 def vanished(report: Report) -> None:
     """The first step of a float16 weight without a gradient; with a small one, of the length that is told."""
+    if report.op.name == "l2_normalize":
+        normalised(report)
+        return
     settings = {"epsilon": _number(report, "epsilon")}
     if "learning rates" not in report.message:
         assert np.isnan(moved(report.op.api, 0.0, "float16", **settings))

@@ -8,9 +8,14 @@ from tflint_nan.interval import EVERYTHING, Interval, epsilon, round_to
 from tflint_nan.ops.functions import exp
 from tflint_nan.ops.points import facts, far, fresh, real_dtype
 from tflint_nan.ops.table import Facts, operator
-from tflint_nan.value import Const, Op, Value, Witness
+from tflint_nan.value import NONE, Const, Op, Value, Witness
 
 _INF = math.inf
+#: The guard of a length where none is given, and what has another one.
+_GUARD = 1e-12
+_GUARDS = dict.fromkeys(("keras.ops.normalize", "keras.layers.Dot"), 1e-7)
+#: What is made for arrays, and leaves a row of zeros as it is.
+_OF_ARRAYS = "keras.utils.normalize"
 
 
 def _row_length(op: Op, x: Value) -> int | None:
@@ -60,11 +65,29 @@ def _l2_normalize(op: Op) -> Facts:
     dtype = real_dtype(op, x)
     slack = 1.0 + 4.0 * epsilon(dtype)
     interval = Interval(-slack if x.interval.lo < 0.0 else 0.0, slack if x.interval.hi > 0.0 else 0.0)
-    given = op.arg("epsilon")
-    guard = given.number if isinstance(given, Const) and given.number is not None else 1e-12
-    # x * rsqrt(max(sum(x ** 2), epsilon)): where the format loses the epsilon, a zero row is 0 * inf.
+    # Where the format loses the epsilon, a zero row is 0 * inf.
     zero = 0.0
-    if round_to(guard, dtype) == 0.0:
+    if loses_length_guard(op, dtype):
         zero, interval = math.nan, EVERYTHING
     kept = [Witness(zero, w.inputs) for w in x.witnesses if w.value == 0.0]
     return facts(interval, kept, dtype, x.shape)
+
+
+def length_guard(op: Op) -> float | None:
+    """The epsilon that keeps the lengths by which `op` divides off 0; None where it is not known."""
+    given = op.arg("epsilon")
+    if given is NONE:
+        return _GUARDS.get(op.api, _GUARD)
+    return given.number if isinstance(given, Const) else None
+
+
+def loses_length_guard(op: Op, dtype: str | None) -> bool:
+    """Whether a format loses the epsilon of a normalisation.
+
+    TensorFlow computes `x * rsqrt(maximum(sum(x ** 2), epsilon))`, Keras 3 itself `x * minimum(rsqrt(sum(x ** 2)),
+    1 / epsilon)`; NumPy's arrays and other norms than that of order 2 have a guard that holds.
+    """
+    guard = length_guard(op)
+    if guard is None or op.api == _OF_ARRAYS or op.arg("order").literal not in (None, 2):
+        return False
+    return round_to(guard, dtype) == 0.0 or (op.api in _GUARDS and math.isinf(round_to(1.0 / guard, dtype)))
