@@ -1,4 +1,4 @@
-"""NAN604 constant-overflows-in-half: a product with a constant that is infinite in float16.
+"""NAN604 constant-overflows-in-half: a product or a mask with a constant that is infinite in float16.
 
 ## Why is this bad?
 
@@ -7,6 +7,11 @@ as infinity, and so is anything from 65520 on (in bfloat16 from 3.39e38 on, whic
 `(1 - mask) * -1e9` is then `0 * -inf`, NaN, just where the mask lets something through, and one NaN makes the
 whole row of a softmax NaN. Under the policy `mixed_float16` layers are given float16, so a mask that is cast
 to the format of the scores does this without a float16 written anywhere.
+
+`where(mask, scores, -1e9)` does not multiply. A softmax of scores that are all `-inf` is NaN all the same,
+where -1e9 would have given equal weights: a row in which everything is masked, such as the padding to the
+left of a sequence under a causal mask. This is reported with `--strict`, unless the mask is known to keep a
+diagonal, or all but that.
 
 ## Example
 
@@ -82,7 +87,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.evidence import as_written, library
-from tflint_nan.finding import Applicability, Fix
+from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.interval import round_to
 from tflint_nan.ops.policies import REDUCED
@@ -92,14 +97,16 @@ from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.shielding import monitored_only
 from tflint_nan.value import Op
+from tflint_nan.vectors import on_diagonal
 
 #: What scores go through on their way to a softmax.
 _ADDING = frozenset({"add", "sub", "neg", "join"})
 
 
-@rule("NAN604", "constant-overflows-in-half", needs=[("mul",)])
+@rule("NAN604", "constant-overflows-in-half", needs=[("mul", "where")])
 def check(graph: Graph) -> Iterator[Report]:
-    """Products in half precision with constants that it stores as infinite."""
+    """Products and masks in half precision with constants that it stores as infinite."""
+    yield from _masks(graph)
     for op in graph.ops("mul"):
         dtype = op.value.dtype
         if dtype not in REDUCED or monitored_only(graph, op):
@@ -116,6 +123,31 @@ def check(graph: Graph) -> Iterator[Report]:
                 help="use a number that the format has, such as -3e4, or compute this in float32",
                 because=() if other.op is None else ((other.op, f"{other.op.name}: may be 0"),),
                 fix=partial(_fix, graph, op, name, given),
+            )
+            yield blamed(graph, report)
+
+
+def _masks(graph: Graph) -> Iterator[Report]:
+    """What stands for scores that are masked, where nothing shows that a row keeps one of them."""
+    for op in graph.ops("where"):
+        dtype = op.value.dtype
+        if dtype not in REDUCED or not _is_score(graph, op) or monitored_only(graph, op):
+            continue
+        condition = op.arg("condition")
+        if on_diagonal(condition) is not None:
+            continue  # a row keeps its own place, or all others
+        for name in ("x", "y"):
+            given = as_written(op.arg(name))
+            if given is None or math.isfinite(stored := round_to(given, dtype)):
+                continue
+            report = Report(
+                op=op,
+                message=f"{given:g} is {stored:g} in {dtype}: the softmax of a row that is masked everywhere "
+                "is NaN",
+                help="use a number that the format has, such as -3e4, or compute this in float32",
+                because=() if condition.op is None else ((condition.op, f"{condition.op.name}: the mask"),),
+                fix=partial(_fix, graph, op, name, given),
+                level=Level.STRICT,
             )
             yield blamed(graph, report)
 

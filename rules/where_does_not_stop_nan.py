@@ -12,8 +12,8 @@ there the gradient with respect to `p` is `0 * 2 (p - y)`, NaN. A difference alo
 
 And so with data that are infinite there: `where(y > 0, square(log(y) - p), 0)` at a `y` of 0.
 
-A power needs no edge: `where(x >= 0, (1 + x)**p - 1, 1 - (1 - x)**p)` with a fractional `p` is NaN on the side
-that is not chosen, and so is its gradient, for all `x` past 1 or -1.
+A power needs no edge: `where(x >= 0, (1 + x)**p - 1, 1 - (1 - x)**p)` with a fractional `p` is NaN on the
+side that is not chosen, and so is its gradient, for all `x` past 1 or -1.
 
 ## Example
 ```python

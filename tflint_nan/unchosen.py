@@ -225,7 +225,7 @@ def _at_edge(graph: Graph, sink: Op, tests: list[Test]) -> Iterator[_Way]:
 def _occurs(sink: Op, edge: float, at: float, test: Test) -> bool:
     """Whether what is tested gets so far that the function is at its edge: where that is near, or shown.
 
-    One point is hit where it is 0, which much is exactly, the number that is tested, or one that is saturated.
+    One point is hit where it is 0, which much is exactly, the tested number, or one that is saturated.
     """
     if sink.name in _POINTED or (sink.name == "pow" and edge == 0):
         ends = test.value.interval.lo, test.value.interval.hi

@@ -191,8 +191,10 @@ def _on_diagonal(value: Value, known: dict[int, float | None], depth: int) -> fl
 
 
 def _computed(op: Op, known: dict[int, float | None], depth: int) -> float | None:
+    if op.arg("k").literal:
+        return None  # another diagonal, or a triangle without it
     if op.name in _FILLED:
-        return None if op.arg("k").literal else _FILLED[op.name]
+        return _FILLED[op.name]
     compared = made(op.arg("x")) if op.name in MIRRORED else None
     if compared is not None and compared is made(op.arg("y")):
         return float(TESTS[op.name](0.0, 0.0))

@@ -84,8 +84,8 @@ def length_guard(op: Op) -> float | None:
 def loses_length_guard(op: Op, dtype: str | None) -> bool:
     """Whether a format loses the epsilon of a normalisation.
 
-    TensorFlow computes `x * rsqrt(maximum(sum(x ** 2), epsilon))`, Keras 3 itself `x * minimum(rsqrt(sum(x ** 2)),
-    1 / epsilon)`; NumPy's arrays and other norms than that of order 2 have a guard that holds.
+    TensorFlow computes `x * rsqrt(maximum(sum(x ** 2), epsilon))`, `keras.ops` of Keras 3 has for the factor
+    `minimum(rsqrt(sum(x ** 2)), 1 / epsilon)`. Those of arrays of NumPy and of norms of other orders hold.
     """
     guard = length_guard(op)
     if guard is None or op.api == _OF_ARRAYS or op.arg("order").literal not in (None, 2):
