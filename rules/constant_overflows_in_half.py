@@ -83,7 +83,8 @@ gives is left to you.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tflint_nan.evidence import as_written, library
@@ -101,6 +102,8 @@ from tflint_nan.vectors import on_diagonal
 
 #: What scores go through on their way to a softmax.
 _ADDING = frozenset({"add", "sub", "neg", "join"})
+#: An op, the name of the argument that it has a number for, and that number as it is written.
+_Place = tuple[Op, str, float]
 
 
 @rule("NAN604", "constant-overflows-in-half", needs=[("mul", "where")])
@@ -122,53 +125,56 @@ def check(graph: Graph) -> Iterator[Report]:
                 message=f"{given:g} is {stored:g} in {dtype}: 0 times it is NaN, any other product infinite",
                 help="use a number that the format has, such as -3e4, or compute this in float32",
                 because=() if other.op is None else ((other.op, f"{other.op.name}: may be 0"),),
-                fix=partial(_fix, graph, op, name, given),
+                fix=partial(_fix, graph, [(op, name, given)]),
             )
             yield blamed(graph, report)
 
 
 def _masks(graph: Graph) -> Iterator[Report]:
-    """What stands for scores that are masked, where nothing shows that a row keeps one of them."""
+    """Softmaxes of scores that are masked, where nothing shows that a row keeps one of them."""
+    masked: dict[Op, list[_Place]] = {}
     for op in graph.ops("where"):
-        dtype = op.value.dtype
-        if dtype not in REDUCED or not _is_score(graph, op) or monitored_only(graph, op):
+        taker = _softmax(graph, op) if op.value.dtype in REDUCED else None
+        # With a known diagonal a row keeps its own place, or all others.
+        if taker is None or monitored_only(graph, taker) or on_diagonal(op.arg("condition")) is not None:
             continue
-        condition = op.arg("condition")
-        if on_diagonal(condition) is not None:
-            continue  # a row keeps its own place, or all others
         for name in ("x", "y"):
             given = as_written(op.arg(name))
-            if given is None or math.isfinite(stored := round_to(given, dtype)):
-                continue
-            report = Report(
-                op=op,
-                message=f"{given:g} is {stored:g} in {dtype}: the softmax of a row that is masked everywhere "
-                "is NaN",
-                help="use a number that the format has, such as -3e4, or compute this in float32",
-                because=() if condition.op is None else ((condition.op, f"{condition.op.name}: the mask"),),
-                fix=partial(_fix, graph, op, name, given),
-                level=Level.STRICT,
-            )
-            yield blamed(graph, report)
+            if given is not None and math.isinf(round_to(given, op.value.dtype)):
+                masked.setdefault(taker, []).append((op, name, given))
+    for taker, places in masked.items():
+        op, _, given = places[0]
+        dtype = op.value.dtype
+        report = Report(
+            op=op,
+            message=f"{given:g} is {round_to(given, dtype):g} in {dtype}: the softmax of a row that is masked "
+            "everywhere is NaN",
+            help="use a number that the format has, such as -3e4, or compute this in float32",
+            because=tuple((choice, f"{choice.name}: stands for what is masked") for choice, *_ in places),
+            fix=partial(_fix, graph, places),
+            level=Level.STRICT,
+        )
+        yield replace(blamed(graph, report), op=taker)
 
 
-def _fix(graph: Graph, op: Op, name: str, given: float, r: Rewriter) -> Fix | None:
-    if not _is_score(graph, op):
+def _fix(graph: Graph, places: Sequence[_Place], r: Rewriter) -> Fix | None:
+    if any(_softmax(graph, op) is None for op, *_ in places):
         r.decline("what the product is for is not known")
         return None
-    if not replace_number(graph, r, op, name, "3e4" if given > 0 else "-3e4"):
-        return None
+    for op, name, given in places:
+        if not replace_number(graph, r, op, name, "3e4" if given > 0 else "-3e4"):
+            return None
     return r.fix(Applicability.UNSAFE, "Use a number that float16 has")
 
 
-def _is_score(graph: Graph, op: Op) -> bool:
-    """Whether the product goes into a softmax, added to others on the way."""
+def _softmax(graph: Graph, op: Op) -> Op | None:
+    """The softmax that the scores go into, added to others on the way."""
     todo, seen = [op], {op.serial}
     for step in todo:
         for taker in graph.consumers(step):
             if taker.name == "softmax":
-                return True
+                return taker
             if taker.serial not in seen and (taker.flow or taker.name in _ADDING):
                 seen.add(taker.serial)
                 todo.append(taker)
-    return False
+    return None

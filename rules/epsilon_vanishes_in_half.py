@@ -15,11 +15,11 @@ neither broke any with an epsilon of 1e-4. RMSprop and Adadelta trained all; of 
 0 is reported.
 
 Weights under the policy `mixed_float16` are kept in float32, where such an epsilon works. What layers compute
-is float16 there: `tf.math.l2_normalize` keeps the square of a length off 0 with an epsilon of 1e-12, which is 0.
-A row of zeros becomes `0 * inf`, NaN, and a row of numbers under 1.7e-4, whose squares are 0, infinite. So it is
-with `keras.layers.UnitNormalization`, and with `keras.ops.normalize`, where the reciprocal of 1e-7 is infinite.
-This is reported by default where rows of zeros are shown, by `--strict` elsewhere: convolutions without a bias
-make them of every part of a picture that is 0.
+is float16 there: `tf.math.l2_normalize` keeps the square of a length off 0 with an epsilon of 1e-12, which is
+0. A row of zeros becomes `0 * inf`, NaN, and a row of numbers under 1.7e-4, whose squares are 0, infinite. So
+it is with `keras.layers.UnitNormalization`, and with `keras.ops.normalize`, where the reciprocal of 1e-7 is
+infinite. This is reported by default where rows of zeros are shown, by `--strict` elsewhere: convolutions
+without a bias make them of every part of a picture that is 0.
 
 ## Example
 

@@ -87,7 +87,8 @@ def check(graph: Graph) -> Iterator[Report]:
         other = number(found.other)
         instead = () if other is None or not math.isfinite(result) else ((found.choice, other),)
         place = "NaN" if math.isnan(found.edge) else f"{found.edge:g}"
-        product = "0 * NaN" if math.isnan(result) else "0 * inf"
+        past = math.isnan(result) and found.trail.witness.value != 0
+        product = "0 * NaN" if past else "0 * inf"
         yield explained(
             found.trail,
             result,
