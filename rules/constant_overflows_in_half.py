@@ -148,7 +148,7 @@ def _masks(graph: Graph) -> Iterator[Report]:
         stored = round_to(given, dtype)
         report = Report(
             op=op,
-            message=f"{given:g} is {stored:g} in {dtype}: the softmax of a row that is masked everywhere is NaN",
+            message=f"{given:g} is {stored:g} in {dtype}: the softmax of a row that is all masked is NaN",
             help="use a number that the format has, such as -3e4, or compute this in float32",
             because=tuple((choice, f"{choice.name}: stands for what is masked") for choice, *_ in places),
             fix=partial(_fix, graph, places),

@@ -62,6 +62,7 @@ MASKS = {
     "tf.logical_and(y[:, None] <= y, y[:, None] <= y)": 1,
     "tf.linalg.set_diag(dot, tf.zeros([4]))": 0,
     "(1.0 - tf.eye(4)) * dot": 0,
+    "tf.linalg.band_part(tf.ones([4, 4]), -1, 0)": 1,
     "tf.cast(e[:, :1] > 0.0, tf.float32) * tf.ones([4, 4])": None,
     "dot": None,
 }
@@ -103,6 +104,12 @@ def test_masks_of_pairs_on_the_diagonal(expression: str) -> None:
     assert on_diagonal(last(expression).value) == expected
     numbers = set(diagonal(expression).astype(float))
     assert numbers == {expected} or (expected is None and len(numbers) > 1)
+
+
+def test_a_triangle_may_leave_the_diagonal_out() -> None:
+    expression = "tf.keras.ops.triu(tf.ones([4, 4]), 1)"
+    assert on_diagonal(last(expression).value) is None
+    assert set(diagonal(expression)) == {0.0}
 
 
 PROGRAM = """import tensorflow as tf
