@@ -232,7 +232,9 @@ def _occurs(sink: Op, edge: float, at: float, test: Test) -> bool:
         return at in (0.0, test.bound) or (at in ends and test.value.reaches(lambda v: v == at) is not None)
     below = at < test.bound
     shown = test.value.reaches(lambda v: v <= at if below else v >= at)
-    return sink.name == "exp" or abs(at - test.bound) <= _REACHED or shown is not None
+    # A test of 0.04 does not tell that there are numbers of another sign, one of 0 does.
+    near = at * test.bound >= 0 and abs(at - test.bound) <= _REACHED
+    return sink.name == "exp" or near or shown is not None
 
 
 def _fraction(sink: Op) -> Witness | None:
