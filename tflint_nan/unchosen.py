@@ -242,7 +242,7 @@ def _fraction(sink: Op) -> Witness | None:
     exponent = sink.arg("y")
     if sink.name != "pow" or number(exponent) is not None:
         return None
-    return exponent.reaches(lambda v: v != math.floor(v))
+    return exponent.reaches(lambda v: math.isfinite(v) and v != math.floor(v))
 
 
 def _of_itself(zeros: Zeros, sink: Op) -> Iterator[_Way]:
@@ -291,9 +291,10 @@ def _by_factor(graph: Graph, sink: Op, broken: list[_Numbers]) -> Iterator[_Way]
     """
     for factor, way in _factors(graph, sink, broken):
         if not any(True for step in way for _ in _factors(graph, step, broken)):
-            start, *_, last = way
+            ops = tuple(way)
+            start, last = ops[0], ops[-1]
             witness = Witness(way[last], ((start, way[start]),))
-            trail = Trail(sink.arg(factor), witness, (*way, sink), start, tuple(way)[1:])
+            trail = Trail(sink.arg(factor), witness, (*ops, sink), start, ops[1:])
             yield _Way(trail, factor, way[start], way)
 
 
