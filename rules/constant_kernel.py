@@ -73,15 +73,18 @@ from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.starts import INITIALIZERS, PRODUCTS, bias_start, kernel_start, zero_products
 from tflint_nan.value import Op
+from tflint_nan.weights import belongs, loaded
 
 
 @rule("NAN501", "constant-kernel", needs=[(*LAYERS, *PRODUCTS)])
 def check(graph: Graph) -> Iterator[Report]:
     """Hidden layers whose kernel starts as zeros, ones or another constant."""
-    network = Network(graph)
+    network, set_first = Network(graph), loaded(graph)
     for op in network.layers:
         start = kernel_start(op)
         if start is None or start.deviation or units(op) == 1 or not is_trained(op):
+            continue
+        if belongs(kernel(op) or op, set_first):
             continue
         next_ones = [other for other in behind(graph, op) if network.joined(op, other)]
         shown, bias = graph.differentiated(op), bias_start(graph, op)

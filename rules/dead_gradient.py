@@ -14,8 +14,9 @@ Only what is added to a loss that is differentiated is judged, and only layers t
 Silent are masks and weights that multiply what has a gradient, places of which `where` and `gather` take it,
 numbers whose gradient is stopped on purpose (`tf.stop_gradient`), gradients that are handed on past an
 operation (`x + tf.stop_gradient(tf.round(x) - x)`, `tf.custom_gradient`), terms of data alone, metrics that
-are only shown, frozen layers, and a gradient that is taken by other weights. Variables that reach the loss
-through such an operation alone are for `--strict`: they may hold what is drawn once.
+are only shown, frozen layers, weights that the program sets itself, and a gradient that is taken by others.
+Variables that reach the loss through such an operation alone are for `--strict`, as they may be thresholds
+or hold what is drawn once; but for those that begin as a number, and are rounded.
 
 ## Example
 
@@ -127,11 +128,15 @@ def check(graph: Graph) -> Iterator[Report]:
             yield Report(
                 op=still.stop,
                 message=f"{_told(still.stop)}, and the {_layer(still.op)} before it reaches the loss in no "
-                "other way: its weights stay as they are",
+                f"other way{' that is not stopped' if still.aside else ''}: its weights stay as they are",
                 help="hand the gradient on, x + tf.stop_gradient(f(x) - x), or use a smooth form",
-                because=((still.op, f"{still.op.name}: never trained"), (still.step, _taken(still.step))),
+                because=(
+                    (still.op, f"{still.op.name}: never trained"),
+                    *(((still.aside, "stop_gradient: the other way"),) if still.aside else ()),
+                    (still.step, _taken(still.step)),
+                ),
                 fix=partial(_hand_on, still.stop),
-                level=Level.STRICT if still.op.name == "variable" else Level.DEFAULT,
+                level=Level.DEFAULT if still.sure else Level.STRICT,
             )
 
 

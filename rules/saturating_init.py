@@ -91,12 +91,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan import slopes
-from tflint_nan.architecture import LAYERS, Network
+from tflint_nan.architecture import LAYERS, Network, kernel
 from tflint_nan.finding import Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
 from tflint_nan.remedies import redraw
 from tflint_nan.starts import Spread, spread
+from tflint_nan.weights import belongs, loaded
 
 #: So many layers of tanhs in a row that all start flat are too many.
 ROW = 3
@@ -117,7 +118,9 @@ def check(graph: Graph) -> Iterator[Report]:
     """Kernels spread too far for their fan-in; sigmoids and tanhs that start where they are flat."""
     network = Network(graph)
     limit, ratio = graph.threshold("initial-scale"), graph.threshold("initial-scale-ratio")
-    found = [(op, known) for op in network.layers if (known := spread(graph, op)) is not None]
+    set_first = loaded(graph)
+    begun = (op for op in network.layers if not belongs(kernel(op) or op, set_first))
+    found = [(op, known) for op in begun if (known := spread(graph, op)) is not None]
     wide = [(op, known) for op, known in found if known.ratio > ratio]
     rows = _in_rows(network, {known.reader.serial for _, known in wide})
     for op, known in wide:

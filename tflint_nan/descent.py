@@ -9,7 +9,8 @@ from tflint_nan.evidence import number
 from tflint_nan.graph import Graph
 from tflint_nan.rates import places
 from tflint_nan.training import ancestors, ends, flat
-from tflint_nan.value import NONE, Items, Object, Op, Table, Value, sources
+from tflint_nan.value import NONE, Items, Op, Value, sources
+from tflint_nan.weights import belongs, owned_with
 
 #: Losses that training makes small, with the arguments that are the target and the prediction.
 LOSSES = {
@@ -252,43 +253,20 @@ def trains_all(loss: Value, variables: Value) -> bool:
 
     Not so where the input is moved (a picture that a trained network is shown), or one of several networks.
     """
-    weights = [op for op in ancestors(loss).values() if op.name in WEIGHTS]
+    weights = [op for op in ancestors(loss).values() if op.name in WEIGHTS and not _is_kept(op)]
     if any(op.name == "unknown_call" and _has_tensors(op) for op in ancestors(loss).values()):
         return False
     if variables is NONE or variables.literal is None:
         return True
     given = {op.serial for variable in flat(variables) for op in variable.producers()}
-    owned = {serial for variable in flat(variables) for serial in _layers_of(variable)}
-    return bool(weights) and all(
-        op.serial in given or any(layer.serial in owned for layer in sources(op.arg("layer")))
-        for op in weights
-    )
+    owned = {serial for variable in flat(variables) for serial in owned_with(variable)}
+    return bool(weights) and all(op.serial in given or belongs(op, owned) for op in weights)
+
+
+def _is_kept(op: Op) -> bool:
+    """Whether `op` is a variable that is no weight: a table, a counter."""
+    return op.name == "variable" and op.arg("trainable").literal is False
 
 
 def _has_tensors(op: Op) -> bool:
     return any(source.name in WEIGHTS for value in op.args.values() for source in ancestors(value).values())
-
-
-def _layers_of(variable: Value) -> set[int]:
-    """The layers of the model whose weights `variable` is."""
-    op = variable.op
-    model = op.arg("0") if op is not None and op.name == "unknown_call" else NONE
-    found: set[int] = set()
-    todo: list[Value] = [model]
-    seen: set[int] = set()
-    while todo:
-        value = todo.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, Object):
-            if value.made is not None:
-                found.add(value.made.serial)
-                todo += value.made.args.values()
-            todo += value.attrs.values()
-        elif isinstance(value, (Items, Table)):
-            todo += value.items if isinstance(value, Items) else value.items.values()
-        else:
-            computed = ancestors(value).values()
-            found |= {layer.serial for made in computed for layer in sources(made.arg("layer"))}
-    return found

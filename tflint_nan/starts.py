@@ -29,6 +29,7 @@ from tflint_nan.ops.configuration import described, start
 from tflint_nan.ops.table import OPERATORS
 from tflint_nan.training import ends, flat
 from tflint_nan.value import NONE, Const, Items, Op, Tensor, Value, sources
+from tflint_nan.weights import belongs, loaded
 
 #: Standard deviation of a normal distribution that is cut at two of its own: the square root of
 #: 1 - 4 phi(2) / erf(sqrt(2)).
@@ -269,9 +270,12 @@ def zero_products(graph: Graph) -> Iterator[tuple[Op, Op, Op]]:
     may move it.
     """
     found: dict[int, tuple[Op, Op, Op]] = {}
+    set_first = loaded(graph)
     for op in graph.ops(*PRODUCTS):
         one, other = _starting_at_zero(graph, op.arg("x")), _starting_at_zero(graph, op.arg("y"))
-        if one is not None and other is not None and one is not other:
+        if one is None or other is None or one is other:
+            continue
+        if not belongs(one, set_first) and not belongs(other, set_first):
             found[op.serial] = op, one, other
     for op, one, other in found.values():
         taken = [step for weights in (one, other) for step in _takers(graph, weights)]
@@ -312,6 +316,7 @@ class Beginning:
         self._graph = graph
         self._fed: dict[int, list[Interval]] = {}
         self._known: dict[int, Tensor] = {}
+        self._loaded = loaded(graph)
         for feed in graph.ops("feed"):
             for source in sources(feed.arg("placeholder")):
                 self._fed.setdefault(source.serial, []).append(_hull(feed.arg("data")))
@@ -331,7 +336,7 @@ class Beginning:
     def _interval(self, op: Op, depth: int) -> Interval:
         if op.name == "variable":
             given = op.arg("initial_value")
-            if self._graph.is_assigned(op):
+            if self._graph.is_assigned(op) or belongs(op, self._loaded):
                 return op.value.interval
             return _hull(given) if isinstance(given, Items) else start(given)
         if op.name in LAYERS and kernel(op) is None:
@@ -349,7 +354,7 @@ class Beginning:
     def _of_layer(self, op: Op) -> Interval:
         """Of a layer of a library, whose kernel is 0: its bias, whatever it is applied to."""
         known, bias = kernel_start(op), bias_start(self._graph, op)
-        if known is None or known.spread or bias is None:
+        if known is None or known.spread or bias is None or belongs(op, self._loaded):
             return op.value.interval
         return Interval.point(bias)
 

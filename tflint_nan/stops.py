@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from tflint_nan.architecture import is_trained
 from tflint_nan.descent import trains_all
+from tflint_nan.evidence import onward
 from tflint_nan.graph import DIFFERENTIATING, WEIGHTS, Graph, carriers, is_lost
 from tflint_nan.interval import INTEGERS
 from tflint_nan.ops.table import OPERATORS
+from tflint_nan.starts import started
+from tflint_nan.training import ancestors
 from tflint_nan.value import NONE, Object, Op, sources
+from tflint_nan.weights import belongs, written
 
 #: Functions whose gradient is 0 wherever there is one.
 FLAT = frozenset({"sign", "round", "floor", "ceil", "trunc", "floordiv", "truncatediv", "heaviside"})
@@ -67,11 +71,15 @@ class Still:
         op: what computes with the weights of the layer, or the variable that they are.
         step: what differentiates the loss, by these weights as well.
         stop: the op.
+        aside: the `stop_gradient` on another way to the loss, None where there is none.
+        sure: False for a variable that may not be there to be trained: a threshold, what is drawn once.
     """
 
     op: Op
     step: Op
     stop: Op
+    aside: Op | None
+    sure: bool
 
 
 class Ways:
@@ -221,17 +229,21 @@ def still_layers(graph: Graph) -> Iterator[Still]:
     for op in graph.ops(*_LAYERS):
         made = op.arg("layer").op
         layers.setdefault(id((op if made is None else made).node), []).append(op)
-    still = [ops for ops in layers.values() if all(_may_stand_still(graph, op) for op in ops)]
+    by_hand = written(graph)
+    still = [ops for ops in layers.values() if all(_may_stand_still(graph, op, by_hand) for op in ops)]
     if not still or any(map(_is_frozen, graph.ops("model", "layer"))):
         return
     for step in _steps(graph):
         reached = _reached(sources(step.arg("loss")))
         found = [op for ops in still for op in ops if op.serial in reached]
         if found and trains_all(step.arg("loss"), step.arg("variables")):
+            everything = ancestors(step.arg("loss"))
             for op in found:
                 stop = _first_stop(graph, op, reached)
                 if stop is not None and not _is_symbolic(step, stop):
-                    yield Still(op, step, stop)
+                    others = onward(graph, op, lambda taker: taker.name != "stop_gradient")
+                    stopped = (o for o in others if o.name == "stop_gradient" and o.serial in everything)
+                    yield Still(op, step, stop, next(stopped, None), _is_to_move(op, stop))
 
 
 def _is_symbolic(step: Op, stop: Op) -> bool:
@@ -239,9 +251,16 @@ def _is_symbolic(step: Op, stop: Op) -> bool:
     return step.arg("tape") is NONE and is_read_out(stop)
 
 
-def _may_stand_still(graph: Graph, op: Op) -> bool:
+def _may_stand_still(graph: Graph, op: Op, by_hand: set[int]) -> bool:
     trained = _is_weight(graph, op) if op.name == "variable" else is_trained(op)
-    return trained and graph.differentiated(op) is False
+    return trained and graph.differentiated(op) is False and not belongs(op, by_hand)
+
+
+def _is_to_move(op: Op, stop: Op) -> bool:
+    if op.name != "variable":
+        return True
+    start = started(op.arg("initial_value"))
+    return start is not None and start.deviation == 0 and stop.name in FLAT
 
 
 def _is_frozen(op: Op) -> bool:

@@ -278,4 +278,4 @@ api(
     layers.add_weight,
     "self shape initializer:initial_value dtype trainable name regularizer constraint",
 )
-api("layer.build layer.adapt layer.set_weights", nothing, "self")
+api("layer.build layer.adapt", nothing, "self")

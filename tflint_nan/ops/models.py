@@ -187,6 +187,12 @@ def weights(machine: Machine, call: Call) -> Value:
     return Items((unknown(machine, call.arg("self"), call=call),), "list", complete=False)
 
 
+def set_weights(machine: Machine, call: Call) -> Value:
+    """`model.load_weights(path)`, `layer.set_weights(arrays)`: from here on, weights have other numbers."""
+    machine.emit("set_weights", dict(call.args), call=call)
+    return NONE
+
+
 def get_layer(machine: Machine, call: Call) -> Value:
     """`model.get_layer(name)`, `model.get_layer(index=i)`."""
     model = receiver(call)
@@ -231,11 +237,9 @@ api("model.__init__", initialise, "self inputs outputs name")
 api("model.__call__", call_model, "self inputs:x training mask")
 api("model.add", add, "self layer")
 api("model.pop", pop, "self")
-api(
-    "model.summary model.save model.save_weights model.load_weights model.set_weights model.build",
-    nothing,
-    "self",
-)
+api("model.summary model.save model.save_weights model.build", nothing, "self")
+api("model.load_weights", set_weights, "self filepath:path")
+api("model.set_weights layer.set_weights", set_weights, "self weights:x")
 api("keras.models.clone_model", same_model, "model input_tensors")
 api("keras.utils.multi_gpu_model", same_model, "model gpus", removed="2.3")
 
