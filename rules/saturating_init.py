@@ -68,7 +68,9 @@ weights by a tenth still), and what is learned of one input says little of the n
 that multiply is reported where the gradient of its loss goes through its slope or through a clip; of the
 inputs of the first layer one is taken to be near 1. Constants count where a sigmoid or tanh is known to
 start flat for every input that is fed, and the loss is not one whose gradient makes up for it (the cross
-entropy of that sigmoid).
+entropy of that sigmoid). So does a bias of a gate, whatever is drawn beside it, where it leaves less of the
+slope than float32 rounds away, for sums of inputs near 1 that are four times as far out as is expected: with
+usual weights, beyond -24 (the gate is closed to the last digit from -17 on; -1 to -5 are silent).
 
 ## Fix safety
 
@@ -156,13 +158,18 @@ def _in_rows(network: Network, readers: set[int]) -> set[int]:
 
 
 def _flat(graph: Graph) -> Iterator[Report]:
-    """Sigmoids and tanhs that start far from 0 for every input that is fed."""
-    for op, start, slope in slopes.flat(graph, graph.threshold("initial-slope")):
+    """Sigmoids and tanhs that start far from 0 for every input that is fed, or that is not huge."""
+    everywhere = {op: (at, slope) for op, at, slope in slopes.flat(graph, graph.threshold("initial-slope"))}
+    by_bias = {op: (at, slope) for op, at, slope in slopes.shut(graph) if op not in everywhere}
+    for op, (start, slope) in (everywhere | by_bias).items():
+        if op in by_bias:
+            where, after = f"near {start:g}, by the bias of its layer,", "next to no gradient comes back"
+        else:
+            where, after = f"at {start:g} or further from 0,", "it hardly learns until it comes back"
         yield Report(
             op=op,
-            message=f"{op.name} starts at {start:g} or further from 0, where "
-            f"its slope is {slope:.2g} of its largest: it hardly learns until it comes back",
-            help="start the weights and the bias near 0",
+            message=f"{op.name} starts {where} where its slope is {slope:.2g} of its largest: {after}",
+            help="start the weights and the bias near 0 (a gate that is closed at first, from -1 to -5)",
             severity=Severity.WARNING,
         )
 

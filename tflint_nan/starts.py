@@ -36,6 +36,8 @@ from tflint_nan.weights import belongs, loaded
 CUT = 0.87962566103423978
 #: What layers of libraries call the initializer of their kernel.
 INITIALIZERS = ("kernel_initializer", "weights_initializer")
+#: Initializers with a standard deviation of sqrt(2 / inputs) at most.
+_USUAL = ("glorotuniform", "glorotnormal", "heuniform", "henormal", "lecununiform", "lecunnormal")
 #: Activations that pass positive numbers on about as they are.
 RELUS = ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "swish")
 #: Activations that are flat far from 0, and losses that apply one of them.
@@ -165,6 +167,18 @@ def drawn_in_a_row(layer: Op) -> list[Sums]:
         inputs = (fan_in(op) or 1) if found else 1
         found.append(Sums(op, start, inputs, start.deviation * given * math.sqrt(inputs)))
     return found
+
+
+def sums_start(op: Op) -> float | None:
+    """The standard deviation of what a layer sums up of inputs near 1, without its bias; None if unknown."""
+    given = setting(op, *INITIALIZERS) if kernel(op) is None else None
+    known = described(given) if given is not None else None
+    if given is NONE or (known is not None and known[0] in _USUAL):
+        return math.sqrt(2.0)
+    start, inputs = kernel_start(op), fan_in(op)
+    if start is None or start.mean or not (inputs or not start.deviation):
+        return None
+    return start.deviation * math.sqrt(inputs or 0)
 
 
 def bias_start(graph: Graph, op: Op) -> float | None:
