@@ -66,7 +66,17 @@ from functools import partial
 
 import libcst as cst
 
-from tflint_nan.architecture import LAYERS, Network, activation, behind, fan_in, is_trained, kernel, units
+from tflint_nan.architecture import (
+    LAYERS,
+    Network,
+    activation,
+    behind,
+    fan_in,
+    is_trained,
+    kernel,
+    readers,
+    units,
+)
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.registry import rule
@@ -90,7 +100,7 @@ def check(graph: Graph) -> Iterator[Report]:
         shown, bias = graph.differentiated(op), bias_start(graph, op)
         if not next_ones or shown is False or bias is None:
             continue
-        outcome = _consequence(graph, op, start.mean == 0 and bias <= 0, next_ones)
+        outcome = _consequence(graph, op, bias if start.mean == 0 else None, next_ones)
         made, following = kernel(op), (next_ones[0], f"{next_ones[0].name}: the layer behind it")
         yield Report(
             op=made or op,
@@ -116,11 +126,16 @@ def check(graph: Graph) -> Iterator[Report]:
             )
 
 
-def _consequence(graph: Graph, op: Op, dead: bool, next_ones: list[Op]) -> str:
+def _consequence(graph: Graph, op: Op, given: float | None, next_ones: list[Op]) -> str:
+    """What comes of it; `given` is what every unit gives for every input, None where that depends on it."""
     bent = activation(graph, op)
-    if dead and bent is not None and bent.name == "relu":
+    if given is not None and given <= 0 and bent is not None and bent.name == "relu":
         return ", and relu has no gradient at 0"
     starts = [kernel_start(other) for other in next_ones]
+    if given == 0 and all(start is not None and start.spread == 0 for start in starts):
+        behind_it = {other.serial for other in next_ones}
+        if all(reader.serial in behind_it for reader in readers(graph, op)):
+            return " and give 0, which is all that the zeros behind them get: both stay 0"
     if all(start is not None and start.deviation == 0 for start in starts):
         return " and get the same gradients: they stay copies"
     return ""
