@@ -65,6 +65,12 @@ gradient descent whose gradients are clipped by norm have a bounded length. What
 the default bounds, by `--strict` where the optimizer is made and not seen to be used, or applies the steps of
 a Newton or Gauss-Newton method, whose whole length is 1.
 
+RMSprop divides gradients by their size, so its rate is the length of a step, and a momentum m makes steps in
+one direction 1 / (1 - m) times as long: that is compared with the default bound, for several layers without
+normalisation, where no large epsilon keeps steps short. Measured on 2048 noisy pictures of 10 kinds, with two
+hidden layers: from a rate of 0.01 on with a momentum of 0.9, and from 0.1 on without, the accuracy stays at
+0.1 (Keras 3, 256 steps); behind batch normalisation 0.045 and 0.9 learn.
+
 Nothing is reported where gradients are written by hand: an optimizer is tried out.
 
 ## Fix safety
@@ -90,13 +96,14 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.evidence import number
 from tflint_nan.finding import Applicability, Fix, Level, Severity
 from tflint_nan.graph import Graph, Report
 from tflint_nan.rates import SINGLE_LAYER, clipped_by_norm, depth, descends, is_used, places, rate
 from tflint_nan.registry import rule
 from tflint_nan.remedies import replace_number
 from tflint_nan.rewrite import Rewriter
-from tflint_nan.value import Op
+from tflint_nan.value import NONE, Op
 
 #: algorithm -> (family of thresholds, the rate that its Keras class has as its default).
 FAMILIES = {
@@ -108,6 +115,10 @@ FAMILIES = {
 }
 #: A rate within float32's rounding of its bound is at the bound.
 TOLERANCE = 1 + 2.0**-23
+#: What makes the length of weights, and so that of a step, matter less.
+NORMALISING = ("batch_norm", "layer_norm")
+#: RMSprop's epsilon up to which it divides gradients of 1e-3 by about their own size (it is under a root).
+SMALL = 1e-6
 
 
 @rule(
@@ -144,19 +155,33 @@ def check(graph: Graph) -> Iterator[Report]:
             weaker = Level.STRICT if layers is not None and limit == bound else Level.OPTIONAL
             # An optimizer that is handed on may average what others have learned; one may apply whole steps.
             strongest = Level.DEFAULT if is_used(graph, optimizer) else Level.STRICT
+            counts = family == "rmsprop" and (layers or 0) > 1 and not any(graph.ops(*NORMALISING))
+            added = _added_up(optimizer) if counts else 1.0
             schedule = op.arg(argument).made_by("schedule")
             name = optimizer.api.rpartition(".")[2]
             yield Report(
                 op=op,
-                message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name} is above "
-                f"{bound if known > bound * TOLERANCE else strict:g}: steps this long leave the minimum "
-                "behind, and the loss becomes NaN",
+                message=f"learning rate {'that peaks at ' if schedule else ''}{known:.6g} of {name}"
+                f"{f', which momentum makes {known * added:.3g},' if added > 1 else ''} is above "
+                f"{bound if known * added > bound * TOLERANCE else strict:g}: steps this long leave the "
+                "minimum behind, and the loss becomes NaN",
                 help=f"start with {usual:g}",
                 because=((schedule, f"schedule: reaches {known:.6g}"),) if schedule else (),
                 fix=partial(_fix, graph, schedule or op, "learning_rate" if schedule else argument, usual),
-                level=strongest if known > limit * TOLERANCE else weaker,
+                level=strongest if known * added > limit * TOLERANCE else weaker,
                 severity=Severity.WARNING,
             )
+
+
+def _added_up(optimizer: Op) -> float:
+    """How many steps in one direction momentum adds up, where the length of each is the rate.
+
+    It is where epsilon is too small to shorten them.
+    """
+    momentum, given = number(optimizer.arg("momentum")) or 0.0, optimizer.arg("epsilon")
+    epsilon = 0.0 if given is NONE else number(given)
+    counts = 0 < momentum < 1 and epsilon is not None and epsilon <= SMALL
+    return 1 / (1 - momentum) if counts else 1.0
 
 
 def _fix(graph: Graph, op: Op, argument: str, usual: float, r: Rewriter) -> Fix | None:
