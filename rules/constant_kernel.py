@@ -13,7 +13,8 @@ without a gradient as well: by each factor it is a multiple of the other one. On
 
 A single layer (linear, logistic or softmax regression) may start at zero: there is nothing to be told
 apart. So may the last layer of a model or of a residual branch, whose units get different gradients;
-biases should. All of these are silent.
+biases should. All of these are silent, and so is a model that gets other weights (`load_weights`,
+`set_weights`) in every run before it trains.
 
 ## Example
 

@@ -368,8 +368,12 @@ OPTIMIZERS = {
 def large_rate(report: Report) -> None:
     """No witness but the rate: near a minimum the loss grows at it, and not at what the help says."""
     assert report.witness is None
-    number, name = re.findall(r"^learning rate (?:that peaks at )?(\S+) of (\S+) ", report.message)[0]
+    number, name = re.findall(r"^learning rate (?:that peaks at )?(\S+) of ([^ ,]+)", report.message)[0]
     known, algorithm = float(number), OPTIMIZERS[name.removesuffix("Optimizer").lower()]
+    for total in map(float, re.findall(r"which momentum makes ([^ ,]+)", report.message)):
+        x, optimizer = tf.Variable(0.0), algorithm(learning_rate=known, momentum=1 - known / total)
+        places = [float(optimizer.apply([tf.constant(1e-3)], [x]) or x) for _ in range(200)]
+        assert places[-2] - places[-1] == pytest.approx(total, rel=0.05)
 
     def worst(learning_rate: float) -> float:
         """The largest loss of five steps, in firsts; it curves so that plain descent at `known` diverges."""
