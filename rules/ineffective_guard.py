@@ -85,7 +85,8 @@ def check(graph: Graph) -> Iterator[Report]:
     for lost in lost_guards(graph):
         trail, guard = lost.trail, lost.guards[0]
         fix = partial(held, trail, lost.guards)
-        yield _report(graph, trail, guard, _failing(guard, trail), lost.result, fix)
+        report = _report(graph, trail, guard, _failing(guard, trail), lost.result, fix)
+        yield report if lost.level is Level.DEFAULT else replace(report, level=lost.level)
 
 
 def _report(
@@ -138,4 +139,4 @@ def _failing(guard: Guard, trail: Trail) -> str:
         return f"the operand goes below 0, past the added {written(guard.given)}"
     if guard.stored != guard.given:
         return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
-    return f"the bound {written(guard.given)} lets {trail.witness.value + 0.0:g} through to the log"
+    return f"the bound {written(guard.given)} lets {trail.witness.value + 0.0:g} through to the {trail.sink.name}"

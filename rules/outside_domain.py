@@ -8,7 +8,7 @@ paper and 1.0000001 in float32, as is `(trace(R.T @ S) - 1) / 2` of two rotation
 `mean(x ** 2) - mean(x) ** 2` and squared distances by inner products, as `sum(a ** 2) - 2 * a @ b +
 sum(b ** 2)`, are 0 on paper and `-6e-8` in float32. To clip a cosine to 1 itself keeps the value, and leaves
 the infinite slope. So it is with the distance in hyperbolic space, `acosh(1 + 2 * sum((u - v) ** 2) / ...)`,
-of two points that are the same.
+of two points that are the same, bounded by 1 from below or not.
 
 ## Example
 ```python
@@ -50,8 +50,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.backprop import passes
-from tflint_nan.domains import DOMAINS, Domain, by_rounding
-from tflint_nan.evidence import Trail, ancestors, is_counted, is_made_up, number, trails
+from tflint_nan.domains import DOMAINS, Domain, by_rounding, unbounded
+from tflint_nan.evidence import Trail, ancestors, as_written, is_counted, is_made_up, number, trails
 from tflint_nan.finding import Applicability, Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import bad_logs
@@ -120,7 +120,8 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _of_equals(graph: Graph, zeros: Zeros, sink: Op) -> Iterator[Report]:
     """An acosh of 1 and what is 0 for points that are equal, as distances in hyperbolic space are."""
-    total = sink.arg("x").op
+    inside, bounds = unbounded(sink.arg("x"))
+    total = inside.op if 1.0 in sink.arg("x").interval else None
     sides = (total.arg("x"), total.arg("y")) if total is not None and total.name == "add" else ()
     rest = [side for side in sides if number(side) != 1]
     zero = zeros.of(rest[0]) if len(rest) == 1 else None
@@ -128,7 +129,7 @@ def _of_equals(graph: Graph, zeros: Zeros, sink: Op) -> Iterator[Report]:
         return
     if not passes(graph, sink, zero.chain, paired=zero.why == DIAGONAL):
         return
-    chain, first = (*zero.chain, total), zero.chain[0]
+    chain, first = (*zero.chain, total, *bounds), zero.chain[0]
     witness = Witness(1.0, zero.inputs or ((first, 0.0),))
     yield explained(
         Trail(sink.arg("x"), witness, (*chain, sink), first, chain[1:]),
@@ -156,7 +157,8 @@ def _fix(sink: Op, domain: Domain, clip: Op | None, r: Rewriter) -> Fix | None:
     low = small if domain.lo == 0 else f"{domain.lo:g} + {apart}"
     high = f"{domain.hi:g} - {apart}" if math.isfinite(domain.hi) else None
     if clip is not None and high is not None and {"min", "max"} <= clip.nodes.keys():
-        r.replace(clip.nodes["min"], low)
+        if as_written(clip.arg("min")) == domain.lo:
+            r.replace(clip.nodes["min"], low)
         r.replace(clip.nodes["max"], high)
         return r.fix(Applicability.UNSAFE, f"Keep the operand of {sink.name} off its edges")
     f = spelled(r, sink, "clip" if high else "maximum")

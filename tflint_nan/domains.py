@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tflint_nan.evidence import Trail, is_trained, number
+from tflint_nan.evidence import Trail, as_written, is_trained, number
 from tflint_nan.interval import above
 from tflint_nan.ops import functions, special_functions
 from tflint_nan.ops.points import integers, same
@@ -28,6 +28,9 @@ _ARITHMETIC: dict[str, Callable[..., float]] = {
     "square": lambda x: x * x,
     "pow": functions.power,
 }
+#: Ops that take a number back to a bound, and the arguments that hold the upper one.
+_BOUNDING = frozenset({"clip", "minimum", "maximum"})
+_ENDS = ("max", "y")
 #: How many ops it is looked for in.
 _MANY = 16
 
@@ -89,7 +92,7 @@ def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
     bounded = True
     past = 1.0 - above(1.0, value.dtype)
     if value.interval.hi == domain.hi == 1.0 and not domain.poles:
-        return _clipped(sink, source)
+        return _clipped(sink)
     if domain.hi == 1.0 and value.interval.hi > 1.0:
         past = above(1.0, value.dtype)
         what = _described(value, source, poles=domain.poles)
@@ -103,13 +106,29 @@ def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
     return Rounded(Trail(value, Witness(past, ((source, past),)), (source, sink), source, ()), what, bounded)
 
 
-def _clipped(sink: Op, cosine: Op) -> Rounded | None:
-    """A cosine that is taken back to the edge itself."""
-    clip = sink.arg("x").op
-    if clip is None or clip.name != "clip" or not _is_cosine(cosine):
+def unbounded(value: Value) -> tuple[Value, tuple[Op, ...]]:
+    """`value` before it is taken back to bounds, and what does it; at a bound all of these hand a gradient on.
+
+    Of two that are equal, TensorFlow gives it to the first (2.21), so `maximum(1.0, x)` hands none on.
+    """
+    bounds: tuple[Op, ...] = ()
+    while (op := value.op) is not None and op.name in _BOUNDING and number(op.arg("x")) is None:
+        value, bounds = op.arg("x"), (op, *bounds)
+    return value, bounds
+
+
+def _clipped(sink: Op) -> Rounded | None:
+    """A cosine, or an inner product of which an angle is taken, that is taken back to the edge itself."""
+    value, bounds = unbounded(sink.arg("x"))
+    source = made(value)
+    what = None if source is None or not bounds else _described(value, source, poles=False)
+    if source is None or what is None:
         return None
-    trail = Trail(clip.value, Witness(1.0, ((cosine, 1.0),)), (cosine, clip, sink), cosine, (clip,))
-    return Rounded(trail, "a cosine,", clip=clip)
+    # What is written as another number and rounded to 1 is NAN104's.
+    if not _is_cosine(source) and not any(as_written(op.arg(name)) == 1 for op in bounds for name in _ENDS):
+        return None
+    trail = Trail(sink.arg("x"), Witness(1.0, ((source, 1.0),)), (source, *bounds, sink), source, bounds)
+    return Rounded(trail, what, bounded=what != _ANY, clip=bounds[-1])
 
 
 #: A product of vectors of unknown lengths, of which an angle is taken.

@@ -76,7 +76,8 @@ def _mend(trail: Trail, guard: Guard, r: Rewriter) -> Applicability | None:
     gap = _NEXT.get(value.dtype or DEFAULT_FORMAT, _NEXT_OF_SINGLE)
     sign = "-" if guard.kind == "upper" else "+"
     r.replace(own, "{number}", number=f"{guard.stored:g} {sign} {gap}" if guard.stored else low)
-    return Applicability.SAFE if guard.stored else Applicability.UNSAFE
+    # A bound that was meant as it is had a value there.
+    return Applicability.SAFE if guard.stored not in (0, guard.given) else Applicability.UNSAFE
 
 
 def _bound(

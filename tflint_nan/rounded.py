@@ -1,7 +1,9 @@
-"""Guards that hold as they are written and are rounded away, and what they let through.
+"""Guards that hold as they are written and are rounded away, those that are the edge itself, and what both
+let through.
 
 Who clips to `1 - 1e-8` says which number he expects to be reached. Nothing else has to be known of what is
-clipped: the bound is computed in the tensor's own format, and so is what the function makes of it.
+clipped: the bound is computed in the tensor's own format, and so is what the function makes of it. Who clips
+to 1 says so, too, and it is exactly 1 that the function then gets.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from tflint_nan.domains import DOMAINS
+from tflint_nan.domains import DOMAINS, by_rounding
 from tflint_nan.evidence import (
     LIBRARIES,
     Guard,
@@ -21,6 +23,7 @@ from tflint_nan.evidence import (
     number,
     trails,
 )
+from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import round_to
 from tflint_nan.merging import lost_epsilon
@@ -69,11 +72,14 @@ class LostGuard:
         guards: those that are rounded away, the nearest first.
         trail: from what the first guards, at the number that it should keep off, to the function.
         result: what the function gives; finite where its slope is infinite, None of an unknown dividend.
+        level: STRICT where the bound is the edge itself, the slope is infinite there, and nothing shows that a
+            gradient is taken.
     """
 
     guards: tuple[Guard, ...]
     trail: Trail
     result: float | None
+    level: Level = Level.DEFAULT
 
 
 def lost_guards(graph: Graph) -> Iterator[LostGuard]:
@@ -111,7 +117,7 @@ def _merged(graph: Graph, sink: Op, edged: Edged) -> LostGuard | None:
 def _assumed(graph: Graph, sink: Op, edged: Edged) -> LostGuard | None:
     """The guards that are rounded to what they should keep off, of something that nothing is known of."""
     value, lost = sink.arg(edged.argument), list[tuple[Guard, Trail]]()
-    for guard, guarded, off in _rounded(value):
+    for guard, guarded, off in _rounded(sink, edged):
         trail = _trail(graph, sink, value, guarded, off)
         if trail is not None and trail.witness.value in edged.edges and _is_taken(trail):
             lost.append((guard, trail))
@@ -119,10 +125,12 @@ def _assumed(graph: Graph, sink: Op, edged: Edged) -> LostGuard | None:
         return None
     trail = lost[0][1]
     result = _result(sink, edged, trail.witness.value, trail)
-    slope = result is not None and math.isfinite(result)
-    if slope and graph.differentiated(sink) is False:
+    slope, taken = result is not None and math.isfinite(result), graph.differentiated(sink)
+    if slope and taken is False:
         return None
-    return LostGuard(tuple(guard for guard, _ in lost), trail, result)
+    meant = all(guard.given == guard.stored for guard, _ in lost)
+    level = Level.STRICT if slope and meant and not taken else Level.DEFAULT
+    return LostGuard(tuple(guard for guard, _ in lost), trail, result, level)
 
 
 def _trail(graph: Graph, sink: Op, value: Value, guarded: Value, off: float) -> Trail | None:
@@ -156,11 +164,13 @@ def _is_taken(trail: Trail) -> bool:
     return first not in ("np", "pd") and not trail.sink.api.startswith("math.")
 
 
-def _rounded(value: Value) -> Iterator[tuple[Guard, Value, float]]:
+def _rounded(sink: Op, edged: Edged) -> Iterator[tuple[Guard, Value, float]]:
     """The guards before a function that its format rounds away, each with what it guards and should keep off.
 
-    Bounds that are rounded outwards, epsilons that are 0, and those that a literal swallowed.
+    Bounds that are rounded outwards, or are the edge itself, epsilons that are 0, and those that a literal
+    swallowed. A bound of 0 says more often that nothing is negative, as of a variance.
     """
+    value = sink.arg(edged.argument)
     dtype = value.dtype
     for _ in range(_FEW):
         op = value.op
@@ -173,12 +183,26 @@ def _rounded(value: Value) -> Iterator[tuple[Guard, Value, float]]:
             if given is None:
                 continue
             stored = round_to(given, dtype)
-            if stored != round(stored) or not math.isfinite(given) or given == stored:
+            if stored != round(stored) or not math.isfinite(given):
                 continue
-            if kind == ("upper" if stored > given else "lower") or (kind == "added" and stored == 0):
+            if given == stored:
+                if kind != "added" and given != 0 and given in edged.edges and _keeps(sink, edged, op, rest):
+                    yield Guard(op, kind, name, given, stored), value, stored
+            elif kind == ("upper" if stored > given else "lower") or (kind == "added" and stored == 0):
                 yield Guard(op, kind, name, given, stored), value, stored
             elif kind == "added":
                 yield Guard(op, "swallowed", name, given - stored, 0.0), value, stored
+
+
+def _keeps(sink: Op, edged: Edged, bound: Op, rest: str) -> bool:
+    """Whether what is exactly at a bound meets the function there; a cosine is NAN109's.
+
+    Of two that are equal, `maximum` and `minimum` give the gradient to the first (TensorFlow 2.21): no
+    infinite slope gets past `maximum(1.0, x)`.
+    """
+    if sink.name in DOMAINS and by_rounding(sink, DOMAINS[sink.name]) is not None:
+        return False
+    return bound.name == "clip" or rest == "x" or any(map(math.isinf, map(edged.point, edged.edges)))
 
 
 def _guarded(op: Op) -> str | None:
