@@ -3,7 +3,8 @@
 ## Why is this bad?
 A negative number to a fractional power is NaN: `tf.pow(x, 1/3)` is no cube root where `x` is negative. Zero
 to a negative power is infinite, and its gradient as well. The raw output of a layer, a difference and a tanh
-are negative for half of the inputs; a relu and a saturated sigmoid are exactly 0.
+are negative for half of the inputs; a relu and a saturated sigmoid are exactly 0. An exponent that is trained is
+no whole number after the first step, whatever it starts at, so no negative base has a power then.
 
 ## Example
 ```python
@@ -42,9 +43,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
-from tflint_nan.evidence import Trail, is_counted, is_made_up, number, squasher, trails
+from tflint_nan.evidence import Trail, ancestors, is_counted, is_made_up, number, squasher, trails
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.ops.functions import power
@@ -52,6 +54,8 @@ from tflint_nan.registry import rule
 from tflint_nan.shielding import monitored_only, shielded
 from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
+from tflint_nan.training import LINEAR
+from tflint_nan.value import Op
 
 #: Producers that are exactly 0 for inputs that training reaches.
 _REACHES_ZERO = frozenset({"relu", "variable"})
@@ -61,11 +65,13 @@ _REACHES_ZERO = frozenset({"relu", "variable"})
 def check(graph: Graph) -> Iterator[Report]:
     """Powers outside of their domain."""
     for sink in graph.ops("pow"):
-        exponent = number(sink.arg("y"))
+        exponent, known, found = number(sink.arg("y")), Level.DEFAULT, None
         if exponent is None:
-            continue
-        found = None
-        if exponent != math.floor(exponent):
+            power_of = _trained(graph, sink)
+            if power_of is None:
+                continue
+            exponent, found, known = power_of
+        elif exponent != math.floor(exponent):
             found = next(iter(trails(graph, sink, "x", lambda v: v < 0)), None)
         if found is None and exponent < 0:
             found = next(iter(trails(graph, sink, "x", lambda v: v == 0)), None)
@@ -73,17 +79,49 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         if shielded(graph, found) or monitored_only(graph, sink):
             continue
-        base = found.witness.value + 0.0
+        base, moved = found.witness.value + 0.0, ""
+        if number(sink.arg("y")) is None:
+            moved = ", to which training takes the exponent,"
         result = power(base, exponent)
         yield explained(
             found,
             result,
             message=f"the base, made by {found.producer.name}, reaches {base:g}, "
-            f"and {base:g} to the power of {exponent:.4g} is {'nan' if math.isnan(result) else 'infinite'}",
+            f"and {base:g} to the power of {exponent:.4g}{moved} is {'nan' if math.isnan(result) else 'infinite'}",
             help="keep the base above 0",
             fix=partial(clipped, sink=sink, name="x"),
-            level=Level.DEFAULT if base < 0 or _is_strong(found) else Level.STRICT,
+            level=known if base < 0 or _is_strong(found) else Level.STRICT,
         )
+
+
+def _trained(graph: Graph, sink: Op) -> tuple[float, Trail, Level] | None:
+    """A number between two whole ones that a trained exponent takes, with how the base is negative then."""
+    value = sink.arg("y")
+    made, low = value.op, value.interval.lo
+    taken = None if made is None else graph.differentiated(made)
+    if made is None or taken is False or not any(_is_moved(graph, op) for op, _ in ancestors(made)):
+        return None
+    below = math.floor(low) if math.isfinite(low) else 0
+    reached = next((n for n in (below + 0.5, below + 1.5) if n in value.interval), None)
+    if reached is None:
+        return None
+    moving = {op for op, _ in ancestors(made)}
+    for trail in trails(graph, sink, "x", lambda v: v < 0):
+        own = {op for op, _ in ancestors(trail.producer)}
+        # Who is computed from the other is not free to be any number beside it.
+        if made in own or any(op in moving for op, _ in trail.witness.inputs):
+            continue
+        inputs = tuple(sorted((*trail.witness.inputs, (made, reached)), key=lambda pair: pair[0].serial))
+        both = replace(trail, witness=replace(trail.witness, inputs=inputs))
+        return reached, both, Level.DEFAULT if taken else Level.STRICT
+    return None
+
+
+def _is_moved(graph: Graph, op: Op) -> bool:
+    """Whether `op` has weights that training moves."""
+    if op.name == "variable":
+        return op.arg("trainable").literal is not False and not graph.is_assigned(op)
+    return op.name in LINEAR
 
 
 def _is_strong(trail: Trail) -> bool:
