@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tflint_nan.evidence import Trail, ancestors, is_made_up, is_trained, number
+from tflint_nan.evidence import Trail, ancestors, is_made_up, is_trained, number, onward
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import INTEGERS, Interval
 from tflint_nan.ops.parts import takes_all
-from tflint_nan.ops.points import bare, same
+from tflint_nan.ops.points import bare, integers, same
 from tflint_nan.value import Op, Value, Witness
+from tflint_nan.vectors import squared
 
 #: Sums over the rows before each, which are the sets at risk where rows are sorted by time.
 _CUMULATIVE = frozenset({"cumsum", "cumulative_logsumexp"})
@@ -48,6 +49,13 @@ def denominator(graph: Graph, sink: Op) -> Denominator | None:
     Its level is DEFAULT where the quotient is shown to be minimised, and where the program itself says which
     segment a row is of.
     """
+    volume = _volume(graph, sink)
+    if volume is not None:
+        message = (
+            "this divides by how much of something the target shows, 0 in a picture without it, "
+            "and infinity times this 0 is NaN"
+        )
+        return Denominator(_of_zero(graph, [volume], sink), message, Level.DEFAULT)
     if sink.name != "div" or 0 not in sink.arg("y").interval:
         return None
     sizes = _sizes(sink)
@@ -92,6 +100,36 @@ def _sizes(sink: Op) -> list[Op]:
     sums = (op for op, _ in ancestors(dividend) if op.name == "segment_sum")
     alike = [op for op in sums if same(op.arg("segment_ids"), ids)]
     return [count, *alike] if alike else []
+
+
+def _volume(graph: Graph, sink: Op) -> Op | None:
+    """The target whose volume in each picture is divided by, and whose overlap is weighted with the quotient.
+
+    `sum(1 / sum(y, (1, 2)) ** 2 * sum(y * p, (1, 2)))`, the generalised Dice of Sudre (2017), whose own
+    implementation replaces what is infinite
+    (https://github.com/NifTK/NiftyNet/blob/dev/niftynet/layer/loss_segmentation.py).
+    """
+    divisor = _divisor(sink)
+    total = bare(squared(divisor) or divisor).op
+    over = None if total is None or total.name != "sum" else integers(total.arg("axis"))
+    if total is None or over is None or len(over) < 2 or 0 in over or 0 not in divisor.interval:
+        return None
+    shown, target = bare(total.arg("x")), _data(bare(total.arg("x")))
+    for taker in [] if target is None else onward(graph, sink, lambda op: bool(op.flow)):
+        for name in ("x", "y") if taker.name == "mul" and graph.differentiated(taker) else ():
+            product = taker.arg(name).made_by("sum")
+            overlap = product.arg("x").op if product is not None else None
+            if overlap is None or overlap.name != "mul" or integers(product.arg("axis")) != over:
+                continue
+            pair = (overlap.arg("x"), overlap.arg("y"))
+            others = [other.op for one, other in (pair, pair[::-1]) if same(bare(one), shown)]
+            if any(other is not None and is_trained(other) for other in others):
+                return target
+    return None
+
+
+def _divisor(sink: Op) -> Value:
+    return sink.arg("y" if sink.name == "div" else "x")
 
 
 def _is_chosen(ids: Value) -> bool:
@@ -215,8 +253,8 @@ def laid_out(value: Value) -> Value:
 
 def _of_zero(graph: Graph, zeros: Sequence[Op], sink: Op) -> Trail:
     """The trail from the first of what is 0 together."""
-    made = sink.arg("y").op
+    made = _divisor(sink).op
     assert made is not None, "data made it"
     chain = (*graph.path(zeros[0], made), sink)
     inputs = tuple((op, 0.0) for op in zeros)
-    return Trail(sink.arg("y"), Witness(0.0, inputs), chain, zeros[0], chain[1:-1])
+    return Trail(_divisor(sink), Witness(0.0, inputs), chain, zeros[0], chain[1:-1])

@@ -99,8 +99,8 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
             yield ZeroDivisor(setting.trail, name, setting.quotient, False, setting, setting.level)
             continue
         data = denominator(graph, sink)
-        found = trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
-        found = found or ([] if data is None else [data.trail])
+        found = [] if data is None else [data.trail]
+        found = found or trails(graph, sink, name, lambda v: v == 0) or _sign_changes(graph, sink, name)
         # The root of a negative number is NaN: NAN109's.
         if not found or (sink.name == "rsqrt" and sink.arg(name).reaches(lambda v: v < 0)):
             continue
