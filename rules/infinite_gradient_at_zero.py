@@ -15,7 +15,8 @@ root that a `where` or a bound follows, or that is squared again, is not: Tensor
 of 0 where exactly 0 comes back to a root (XLA does not). So where masks leave the diagonal of a matrix of
 distances out, two rows that are equal are told with `--strict`.
 
-`sqrt(exp(x))` is 0 below about -87 in float32, and its gradient NaN.
+`sqrt(exp(x))` is 0 below about -87 in float32, and its gradient NaN. So is that of `atan2(y, x)` where both
+are 0: `x / (x ** 2 + y ** 2)` is 0 / 0 there, and no mask behind it makes that 0 again.
 
 ## Example
 ```python
@@ -46,7 +47,7 @@ of the root: unsafe, since every value changes a little.
 ## References
 * Measured with TensorFlow 2.21 on a CPU at 0: the gradients of `tf.sqrt(tf.reduce_sum(x ** 2))`, `tf.norm`,
   `tf.math.reduce_std`, `tf.math.reduce_euclidean_norm`, `keras.ops.norm`, `keras.ops.std` and `tf.pow(x * x,
-  0.5)` are NaN; that of `tf.norm(x, ord=1)` is 0; that of `tf.math.l2_normalize` is 1e6. Of two that are
+  0.5)` are NaN, as are those of `tf.atan2(y, x)`; that of `tf.norm(x, ord=1)` is 0; that of `tf.math.l2_normalize` is 1e6. Of two that are
   equal, `tf.maximum` gives the gradient to the first: that of `tf.sqrt(tf.maximum(0.0, x))` is 0.
 * [tf.norm](https://www.tensorflow.org/api_docs/python/tf/norm),
   [tf.math.l2_normalize](https://www.tensorflow.org/api_docs/python/tf/math/l2_normalize)
@@ -58,6 +59,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from tflint_nan.angles import ANGLES, undefined_angles
 from tflint_nan.backprop import ROOTS
 from tflint_nan.evidence import Trail, library
 from tflint_nan.finding import Applicability, Fix, Level
@@ -82,7 +84,7 @@ _INSIDE = {
 }
 
 
-@rule("NAN106", "infinite-gradient-at-zero", needs=[ROOTS])
+@rule("NAN106", "infinite-gradient-at-zero", needs=[(*ROOTS, *ANGLES)])
 def check(graph: Graph) -> Iterator[Report]:
     """Roots of what reaches 0, where a gradient is taken of them."""
     for root in infinite_roots(graph):
@@ -99,6 +101,18 @@ def check(graph: Graph) -> Iterator[Report]:
             shown_by=root.shown_by,
         )
     yield from _roots_of_exp(graph)
+    for angle in undefined_angles(graph):
+        yield explained(
+            angle.trail,
+            0.0,
+            message=f"both operands of this atan2 reach 0 together ({angle.why}), where its gradient is NaN",
+            help="choose other operands there with a where before the atan2; behind it, nothing helps",
+            fix=None,
+            gradient=math.nan,
+            known=dict.fromkeys(angle.zero, 0.0),
+            level=angle.level,
+            shown_by=graph.differentiating(angle.trail.sink),
+        )
 
 
 def _roots_of_exp(graph: Graph) -> Iterator[Report]:
