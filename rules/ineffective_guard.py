@@ -10,7 +10,9 @@ infinite slope of the log, which is NaN. The code looks safe, and nobody looks t
 
 So it is with whatever is infinite at an edge, or has an infinite slope there: of `a = clip(x, -1, 1 - 1e-8)`
 `atanh(a)` is infinite, and so are `1 / (1 - a)`, `log1p(-a)` and the slopes of `acos(a)`, `asin(a)` and
-`sqrt(1 - a)`. The guard itself says which number is expected, so nothing else has to be known of `x`.
+`sqrt(1 - a)`. The guard itself says which number is expected, so nothing else has to be known of `x`. A
+clip to 1 itself says so, too: `atanh` is infinite for all that is clipped, and what is exactly 1 meets the
+infinite slope of `acos`, which is told by default where a gradient is shown to be taken.
 
 Even `1 - p + 1e-10`, which is right as it is written, is not what runs in a graph: under `tf.function`, in
 `fit`, in a session and with XLA, TensorFlow 2 adds the two constants first and computes `(1 + 1e-10) - p`.
@@ -139,4 +141,5 @@ def _failing(guard: Guard, trail: Trail) -> str:
         return f"the operand goes below 0, past the added {written(guard.given)}"
     if guard.stored != guard.given:
         return f"the bound {guard.given:.12g} is {guard.stored:g} in {dtype}"
-    return f"the bound {written(guard.given)} lets {trail.witness.value + 0.0:g} through to the {trail.sink.name}"
+    reached = trail.witness.value + 0.0
+    return f"the bound {written(guard.given)} lets {reached:g} through to the {trail.sink.name}"

@@ -16,7 +16,8 @@ of 0 where exactly 0 comes back to a root (XLA does not). So where masks leave t
 distances out, two rows that are equal are told with `--strict`.
 
 `sqrt(exp(x))` is 0 below about -87 in float32, and its gradient NaN. So is that of `atan2(y, x)` where both
-are 0: `x / (x ** 2 + y ** 2)` is 0 / 0 there, and no mask behind it makes that 0 again.
+are 0 (where a mask leaves a vector out, say): `x / (x ** 2 + y ** 2)` is 0 / 0 there, and neither a mask nor
+a `where` behind it makes that 0 again.
 
 ## Example
 ```python
@@ -47,8 +48,9 @@ of the root: unsafe, since every value changes a little.
 ## References
 * Measured with TensorFlow 2.21 on a CPU at 0: the gradients of `tf.sqrt(tf.reduce_sum(x ** 2))`, `tf.norm`,
   `tf.math.reduce_std`, `tf.math.reduce_euclidean_norm`, `keras.ops.norm`, `keras.ops.std` and `tf.pow(x * x,
-  0.5)` are NaN, as are those of `tf.atan2(y, x)`; that of `tf.norm(x, ord=1)` is 0; that of `tf.math.l2_normalize` is 1e6. Of two that are
-  equal, `tf.maximum` gives the gradient to the first: that of `tf.sqrt(tf.maximum(0.0, x))` is 0.
+  0.5)` are NaN, and so are both of `tf.atan2(y, x)` and `keras.ops.arctan2`; that of `tf.norm(x, ord=1)` is
+  0; that of `tf.math.l2_normalize` is 1e6. Of two that are equal, `tf.maximum` gives the gradient to the
+  first: that of `tf.sqrt(tf.maximum(0.0, x))` is 0.
 * [tf.norm](https://www.tensorflow.org/api_docs/python/tf/norm),
   [tf.math.l2_normalize](https://www.tensorflow.org/api_docs/python/tf/math/l2_normalize)
 """

@@ -115,6 +115,7 @@ def check(graph: Graph) -> Iterator[Report]:
             fix=partial(_fix, sink, domain, clip),
             level=Level.DEFAULT if strong else Level.STRICT,
             gradient=slope,
+            known=dict.fromkeys(trail.steps, trail.witness.value) if clip is not None else None,
         )
 
 
@@ -138,7 +139,7 @@ def _of_equals(graph: Graph, zeros: Zeros, sink: Op) -> Iterator[Report]:
         help="keep the operand inside of the open interval in which the function is defined",
         fix=partial(_fix, sink, DOMAINS["acosh"], None),
         gradient=math.nan,
-        known=zero.known,
+        known={**zero.known, **dict.fromkeys((total, *bounds), 1.0)},
     )
 
 

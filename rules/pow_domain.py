@@ -3,8 +3,8 @@
 ## Why is this bad?
 A negative number to a fractional power is NaN: `tf.pow(x, 1/3)` is no cube root where `x` is negative. Zero
 to a negative power is infinite, and its gradient as well. The raw output of a layer, a difference and a tanh
-are negative for half of the inputs; a relu and a saturated sigmoid are exactly 0. An exponent that is trained is
-no whole number after the first step, whatever it starts at, so no negative base has a power then.
+are negative for half of the inputs; a relu and a saturated sigmoid are exactly 0. An exponent that is
+trained is no whole number after the first step, whatever it starts at: no negative base has a power then.
 
 ## Example
 ```python
@@ -55,7 +55,7 @@ from tflint_nan.shielding import monitored_only, shielded
 from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
 from tflint_nan.training import LINEAR
-from tflint_nan.value import Op
+from tflint_nan.value import Op, Witness
 
 #: Producers that are exactly 0 for inputs that training reaches.
 _REACHES_ZERO = frozenset({"relu", "variable"})
@@ -79,15 +79,15 @@ def check(graph: Graph) -> Iterator[Report]:
             continue
         if shielded(graph, found) or monitored_only(graph, sink):
             continue
-        base, moved = found.witness.value + 0.0, ""
-        if number(sink.arg("y")) is None:
-            moved = ", to which training takes the exponent,"
+        base = found.witness.value + 0.0
+        moved = "" if number(sink.arg("y")) is not None else ", to which training takes the exponent,"
         result = power(base, exponent)
         yield explained(
             found,
             result,
             message=f"the base, made by {found.producer.name}, reaches {base:g}, "
-            f"and {base:g} to the power of {exponent:.4g}{moved} is {'nan' if math.isnan(result) else 'infinite'}",
+            f"and {base:g} to the power of {exponent:.4g}{moved} is "
+            f"{'nan' if math.isnan(result) else 'infinite'}",
             help="keep the base above 0",
             fix=partial(clipped, sink=sink, name="x"),
             level=known if base < 0 or _is_strong(found) else Level.STRICT,
@@ -96,25 +96,35 @@ def check(graph: Graph) -> Iterator[Report]:
 
 def _trained(graph: Graph, sink: Op) -> tuple[float, Trail, Level] | None:
     """A number between two whole ones that a trained exponent takes, with how the base is negative then."""
-    value = sink.arg("y")
-    made, low = value.op, value.interval.lo
+    made = sink.arg("y").op
     taken = None if made is None else graph.differentiated(made)
     if made is None or taken is False or not any(_is_moved(graph, op) for op, _ in ancestors(made)):
         return None
-    below = math.floor(low) if math.isfinite(low) else 0
-    reached = next((n for n in (below + 0.5, below + 1.5) if n in value.interval), None)
-    if reached is None:
-        return None
     moving = {op for op, _ in ancestors(made)}
     for trail in trails(graph, sink, "x", lambda v: v < 0):
-        own = {op for op, _ in ancestors(trail.producer)}
         # Who is computed from the other is not free to be any number beside it.
-        if made in own or any(op in moving for op, _ in trail.witness.inputs):
+        if any(op is made for op, _ in ancestors(trail.producer)):
             continue
-        inputs = tuple(sorted((*trail.witness.inputs, (made, reached)), key=lambda pair: pair[0].serial))
-        both = replace(trail, witness=replace(trail.witness, inputs=inputs))
-        return reached, both, Level.DEFAULT if taken else Level.STRICT
+        if any(op in moving for op, _ in trail.witness.inputs):
+            continue
+        for reached in _between(made):
+            inputs = trail.witness.joined(reached)
+            if inputs is not None:
+                both = replace(trail, witness=replace(trail.witness, inputs=inputs))
+                return reached.value, both, Level.DEFAULT if taken else Level.STRICT
     return None
+
+
+def _between(made: Op) -> Iterator[Witness]:
+    """Numbers that are not whole and that an exponent takes: known ones, else such in its range."""
+    for witness in made.value.witnesses:
+        if witness.inputs and math.isfinite(witness.value) and witness.value != math.floor(witness.value):
+            yield witness
+    low = made.value.interval.lo
+    below = math.floor(low) if math.isfinite(low) else 0
+    for between in (below + 0.5, below + 1.5):
+        if between in made.value.interval:
+            yield Witness(between, ((made, between),))
 
 
 def _is_moved(graph: Graph, op: Op) -> bool:

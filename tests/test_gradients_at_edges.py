@@ -216,3 +216,43 @@ def test_where_does_not_stop_what_nan_multiplies(name: str) -> None:
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_where_stops_what_nan_does_not_multiply(name: str) -> None:
     assert (of_the_output(UNTOUCHED[name]) == 0).all()
+
+
+#: Bounds that are the edge itself -> the function, what is exactly at the edge, what is past it.
+CLIPPED: dict[str, tuple[Function, float, float]] = {
+    "acos of clip_by_value": (lambda x: tf.acos(tf.clip_by_value(x, -1.0, 1.0)), 1.0, 1.5),
+    "asin of clip_by_value": (lambda x: tf.asin(tf.clip_by_value(x, -1.0, 1.0)), -1.0, -1.5),
+    "keras.ops": (lambda x: keras.ops.arccos(keras.ops.clip(x, -1.0, 1.0)), 1.0, 1.5),
+    "minimum of maximum": (lambda x: tf.acos(tf.minimum(tf.maximum(x, -1.0), 1.0)), 1.0, 1.5),
+    "acosh of maximum": (lambda x: tf.acosh(tf.maximum(x, 1.0)), 1.0, 0.5),
+    "atanh of clip_by_value": (lambda x: tf.atanh(tf.clip_by_value(x, -1.0, 1.0)), 1.0, 1.5),
+}
+#: The bound stands first, and gets the gradient of two that are equal.
+BOUND_FIRST: dict[str, Function] = {
+    "acos": lambda x: tf.acos(tf.maximum(-1.0, tf.minimum(1.0, x))),
+    "acosh": lambda x: tf.acosh(tf.maximum(1.0, x)),
+}
+#: Two operands that are 0.
+ANGLES: dict[str, Function] = {
+    "tf.atan2": lambda x: tf.atan2(x[0], x[1]),
+    "keras.ops.arctan2": lambda x: keras.ops.arctan2(x[0], x[1]),
+    "masked": lambda x: tf.atan2(x[0], x[1]) * 0.0,
+    "not chosen": lambda x: tf.where(x[1] > 0, tf.atan2(x[0], x[1]), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CLIPPED)
+def test_a_bound_at_the_edge_hands_an_infinite_slope_on_there_and_none_past_it(name: str) -> None:
+    function, edge, past = CLIPPED[name]
+    assert np.isinf(gradient(function, edge)).all()
+    assert (gradient(function, past) == 0).all()
+
+
+@pytest.mark.parametrize("name", BOUND_FIRST)
+def test_a_bound_that_stands_first_gets_the_gradient(name: str) -> None:
+    assert (gradient(BOUND_FIRST[name], 1.0) == 0).all()
+
+
+@pytest.mark.parametrize("name", ANGLES)
+def test_nothing_stops_the_gradient_of_the_angle_of_0(name: str) -> None:
+    assert np.isnan(gradient(ANGLES[name], 0.0, size=2)).all()

@@ -45,30 +45,51 @@ def undefined_angles(graph: Graph) -> Iterator[Angle]:
     """The angles of vectors that are 0 somewhere, of which a gradient is shown to be taken."""
     zeros, beginning = Zeros(graph), Beginning(graph)
     for sink in graph.ops(*ANGLES):
-        y, x = sink.arg("y"), sink.arg("x")
-        if y.op is None or x.op is None or not graph.differentiated(sink):
-            continue
-        if all(beginning.of(value) == Interval.point(0.0) and is_trained(value.op) for value in (y, x)):
-            pair = {op.serial: (op, 0.0) for op in (y.op, x.op)}
-            witness = Witness(0.0, tuple(pair[serial] for serial in sorted(pair)))
-            why = "weights start at 0"
-            yield Angle(
-                Trail(y, witness, (y.op, sink), y.op, ()), why, frozenset((y.op, x.op)), Level.DEFAULT
-            )
-            continue
-        makers = _Makers(zeros)
-        common = makers.of(y) & makers.of(x)
-        for zero in sorted(common, key=lambda op: op.serial):
-            if _is_thought_of(sink, zero):
-                continue
-            mask = zero.name in _MASKS
-            chain = (*graph.path(zero, y.op), sink)
-            trail = Trail(y, Witness(0.0, ((zero, 0.0),)), chain, zero, chain[1:-1])
-            level = Level.STRICT if mask and zero in makers.doubtful else Level.DEFAULT
-            yield Angle(
-                trail, "one mask leaves both out" if mask else DIAGONAL, makers.vanishing(zero), level
-            )
-            break
+        if graph.differentiated(sink):
+            found = _at_start(beginning, sink) or _where_masked(graph, zeros, sink)
+            if found is not None:
+                yield found
+
+
+def _at_start(beginning: Beginning, sink: Op) -> Angle | None:
+    """An angle of weights that all are 0 before the first step, whatever is fed."""
+    pair = (sink.arg("y"), sink.arg("x"))
+    made = {op.serial: op for value in pair if (op := value.op) is not None and is_trained(op)}
+    if len(made) < len(pair) or any(beginning.of(value) != Interval.point(0.0) for value in pair):
+        return None
+    first = sink.arg("y").op
+    assert first is not None, "it is trained"
+    witness = Witness(0.0, tuple((made[serial], 0.0) for serial in sorted(made)))
+    trail = Trail(sink.arg("y"), witness, (first, sink), first, ())
+    return Angle(trail, "weights start at 0", frozenset(made.values()), Level.DEFAULT)
+
+
+def _where_masked(graph: Graph, zeros: Zeros, sink: Op) -> Angle | None:
+    """An angle of what one op makes 0, on every way to both operands."""
+    y, x = sink.arg("y"), sink.arg("x")
+    makers = _Makers(zeros)
+    common = [op for op in makers.of(y) & makers.of(x) if not _is_thought_of(sink, op)]
+    zero = min(common, key=lambda op: op.serial, default=None)
+    if zero is None or y.op is None:
+        return None
+    mask, vanishing = zero.name in _MASKS, makers.vanishing(zero)
+    inputs: tuple[tuple[Op, float], ...] = ((zero, 0.0),)
+    if mask:
+        # What it is multiplied with gets the gradient.
+        trained = next((op for op, _ in ancestors(sink) if op not in vanishing and _is_free(graph, op)), None)
+        if trained is None:
+            return None
+        inputs = tuple(sorted((*inputs, (trained, 1.0)), key=lambda pair: pair[0].serial))
+    chain = (*graph.path(zero, y.op), sink)
+    trail = Trail(y, Witness(0.0, inputs), chain, zero, chain[1:-1])
+    level = Level.STRICT if mask and zero in makers.doubtful else Level.DEFAULT
+    why = "one mask leaves both out" if mask else DIAGONAL
+    return Angle(trail, why, vanishing, level)
+
+
+def _is_free(graph: Graph, op: Op) -> bool:
+    """Whether training makes `op` any number, 1 for one, with a gradient."""
+    return graph.differentiated(op) is True and op.name not in ANGLES and 1.0 in op.value.interval
 
 
 class _Makers:
@@ -113,8 +134,8 @@ class _Makers:
             return frozenset()
         handed = [op.arg(name) for name in op.flow]
         parts = [part for value in handed for part in (value.items if isinstance(value, Items) else (value,))]
-        makers = [self.of(part) for part in parts]
-        return frozenset.intersection(*makers) if makers else frozenset()
+        alike = [self.of(part) for part in parts]
+        return frozenset.intersection(*alike) if alike else frozenset()
 
 
 def _is_one(mask: Op, axis: Value) -> bool:

@@ -117,9 +117,11 @@ def _volume(graph: Graph, sink: Op) -> Op | None:
     shown, target = bare(total.arg("x")), _data(bare(total.arg("x")))
     for taker in [] if target is None else onward(graph, sink, lambda op: bool(op.flow)):
         for name in ("x", "y") if taker.name == "mul" and graph.differentiated(taker) else ():
-            product = taker.arg(name).made_by("sum")
-            overlap = product.arg("x").op if product is not None else None
-            if overlap is None or overlap.name != "mul" or integers(product.arg("axis")) != over:
+            added = taker.arg(name).made_by("sum")
+            overlap = added.arg("x").op if added is not None else None
+            if added is None or overlap is None or overlap.name != "mul":
+                continue
+            if integers(added.arg("axis")) != over:
                 continue
             pair = (overlap.arg("x"), overlap.arg("y"))
             others = [other.op for one, other in (pair, pair[::-1]) if same(bare(one), shown)]

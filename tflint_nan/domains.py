@@ -107,7 +107,7 @@ def by_rounding(sink: Op, domain: Domain) -> Rounded | None:
 
 
 def unbounded(value: Value) -> tuple[Value, tuple[Op, ...]]:
-    """`value` before it is taken back to bounds, and what does it; at a bound all of these hand a gradient on.
+    """`value` before it is taken back to bounds, and what does it; at a bound these hand a gradient on.
 
     Of two that are equal, TensorFlow gives it to the first (2.21), so `maximum(1.0, x)` hands none on.
     """

@@ -72,8 +72,8 @@ class LostGuard:
         guards: those that are rounded away, the nearest first.
         trail: from what the first guards, at the number that it should keep off, to the function.
         result: what the function gives; finite where its slope is infinite, None of an unknown dividend.
-        level: STRICT where the bound is the edge itself, the slope is infinite there, and nothing shows that a
-            gradient is taken.
+        level: STRICT where the bound is the edge itself, the slope is infinite there, and nothing shows that
+            a gradient is taken.
     """
 
     guards: tuple[Guard, ...]
