@@ -111,7 +111,9 @@ def _trained(graph: Graph, sink: Op) -> tuple[float, Trail, Level] | None:
             inputs = trail.witness.joined(reached)
             if inputs is not None:
                 both = replace(trail, witness=replace(trail.witness, inputs=inputs))
-                return reached.value, both, Level.DEFAULT if taken else Level.STRICT
+                # An activation goes wherever some input takes it, a weight where training leaves it.
+                weight = any(op.name == "variable" for op, _ in trail.witness.inputs)
+                return reached.value, both, Level.DEFAULT if taken and not weight else Level.STRICT
     return None
 
 
