@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tflint_nan.interval import INTEGERS, Interval, smallest
+from tflint_nan.interval import INTEGERS, Interval
 from tflint_nan.ops.bounds import real_part
 from tflint_nan.ops.choices import picked
 from tflint_nan.ops.parts import of_index, of_split, takes_all
@@ -267,20 +267,6 @@ def _together_shape(name: str, op: Op, values: list[Value]) -> Shape:
 
 _together("stack")
 _together("concat")
-
-
-@operator("diag_part", flow=("x",))
-def _diag_part(op: Op) -> Facts:
-    """The diagonal of a matrix: what a triangle or an identity has elsewhere does not count.
-
-    That of a Cholesky factor is positive: the kernels refuse other pivots.
-    """
-    x = op.arg("x")
-    if x.op is not None and x.op.name == "cholesky":
-        least = smallest(x.dtype)
-        return Facts(Interval(least, max(x.interval.hi, least)), (), x.dtype)
-    elsewhere = any(made.name in ("band_part", "diag", "eye") for made in x.producers())
-    return Facts(x.interval, () if elsewhere else x.witnesses, x.dtype)
 
 
 @operator("band_part", flow=("x",))

@@ -166,9 +166,10 @@ def global_norm(machine: Machine, call: Call) -> Value:
 def diag(machine: Machine, call: Call) -> Value:
     """NumPy's `diag(v)`: of a matrix the diagonal, of a vector a matrix."""
     x = call.arg("x")
+    args = {"x": x, "k": call.arg("k")}
     if rank(x) == 2:
-        return machine.emit("diag_part", {"x": x}, call=call)
-    return machine.emit("diag", {"x": x, "either": Const(rank(x) != 1)}, call=call)
+        return machine.emit("diag_part", args, call=call)
+    return machine.emit("diag", {**args, "either": Const(rank(x) != 1)}, call=call)
 
 
 def trace(machine: Machine, call: Call) -> Value:
