@@ -55,6 +55,8 @@ _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
 _STRONG = frozenset({"relu", "variable"})
 #: Points at equal distances.
 _GRIDS = frozenset({"linspace", "range"})
+#: Ends of names that lay points out along each of several axes.
+_MESHES = (".meshgrid", ".indices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def zero_divisors(graph: Graph) -> Iterator[ZeroDivisor]:
             continue
         start = next((t for t in found if _is_initial(graph, beginning, t)), None)
         trail = start or next((t for t in found if _is_strong(graph, t)), found[0])
-        if _has_one(trail.producer):
+        if _has_one(trail.producer) or _is_laid_out(trail):
             continue
         # A counter starts at 0 and has been counted up; the spread of a random sample is not 0.
         if is_counted(trail) and not spreads(trail.producer):
@@ -171,8 +173,22 @@ def _level(graph: Graph, trail: Trail, *, initial: bool) -> Level:
     doubts = 0 if initial else max(agreeing(trail), not _is_sure(graph, trail))
     doubts += is_asked_about(graph, trail) or is_selected(trail)
     looked_at = is_looked_at(trail) and not graph.in_loss(trail.sink)
-    doubts += looked_at or graph.only_predicts or _is_kept(graph, trail)
+    doubts += looked_at or graph.only_predicts or _is_kept(graph, trail) or _is_centred(trail)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
+
+
+def _is_centred(trail: Trail) -> bool:
+    """Whether all of a row's shares have to be 0 whose logits are normalised, so none is far below the others."""
+    made = trail.producer
+    if squasher(made) != "softmax" or made.name != "softmax" or agreeing(trail) is Agreeing.ONE:
+        return False
+    return made.arg("x").made_by("batch_norm", "layer_norm") is not None
+
+
+def _is_laid_out(trail: Trail) -> bool:
+    """Whether the 0 is the spread of points that the program lays out along axes: a grid has several of each."""
+    made = trail.producer
+    return spreads(made) and any(op.api.endswith(_MESHES) for op in measured(made).producers())
 
 
 def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:
