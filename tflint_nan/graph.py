@@ -36,6 +36,8 @@ WEIGHTS = frozenset(
 )
 #: Ops through which numbers go into training without a gradient.
 _SETTING = ("fit", "feed", "assign", "optimizer", "apply_gradients", "variable")
+#: Calls in calls are looked at as far as this.
+_NESTED = 8
 #: Libraries that draw.
 PLOTS = ("matplotlib.", "seaborn.")
 #: Library calls that show a value to a human and nothing else.
@@ -250,11 +252,22 @@ class Graph:
         not seen.
         """
         weighted = self._weighted.get(op.serial)
-        if weighted is None:
+        if weighted is None or self._is_read_out(op):
             return False
         if weighted and op.serial in self._shown:
             return True
         return None if op.serial in self._possible or not self._trains_what_it_shows else False
+
+    def _is_read_out(self, op: Op) -> bool:
+        """Whether an expression stands, nested, in one that no gradient comes back from: nothing else has it."""
+        for _ in range(_NESTED):
+            takers = self.consumers(op)
+            if len(takers) != 1 or all(node is not op.node for node in takers[0].nodes.values()):
+                return False
+            op = takers[0]
+            if carriers(op) is None:
+                return True
+        return False
 
     @cached_property
     def _differentiating(self) -> dict[int, Op]:

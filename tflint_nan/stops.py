@@ -29,7 +29,7 @@ STOPS = (
     *("argmax", "argmin", "argsort", "one_hot", "categorical", "edit_distance", "metric", "cast"),
 )
 #: How programs leave TensorFlow for NumPy or Python, where nothing is recorded.
-_READ_OUT = ("tensor.numpy", "tensor.item", "np.")
+_READ_OUT = ("tensor.numpy", "tensor.item", "builtins.float", "np.")
 #: Ops that hold the weights of a layer, or are one.
 _LAYERS = ("variable", "dense", "conv", "embedding", "lstm", "gru", "rnn")
 #: Ops whose numbers are not those of their operands.

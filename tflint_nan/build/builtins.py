@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from tflint_nan.build.fold import fold, truth
+from tflint_nan.interval import INTEGERS
+from tflint_nan.ops.points import is_numpy
+from tflint_nan.ops.table import Call
 from tflint_nan.value import (
     NONE,
     UNSET,
@@ -116,7 +121,16 @@ def _filter(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> 
     return Items(kept, "list", None not in tests)
 
 
+def _called(name: str, node: cst.CSTNode) -> Call:
+    """A call of a function of Python's, as operators are told of it."""
+    given = node.args[0].value if isinstance(node, cst.Call) and node.args else None
+    return Call(f"builtins.{name}", {}, {} if given is None else {"x": given}, node)
+
+
 def _float(walk: Calls, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    """A number of Python's: of a tensor one that no gradient goes back from."""
+    if args and isinstance(args[0], Tensor) and args[0].dtype not in INTEGERS and not is_numpy(args[0].op):
+        return walk.emit("number", {"x": args[0]}, call=_called("float", walk.node))
     literal = args[0].literal if args else 0.0
     if isinstance(literal, (int, float, str)):
         try:

@@ -58,6 +58,7 @@ def _identity(op: Op) -> Facts:
 
 
 _flowing("stop_gradient", differentiable=False, keeps_shape=True)
+_flowing("number", differentiable=False, keeps_shape=True)  # Python's
 _flowing("reverse", keeps_shape=True)
 _flowing("roll", keeps_shape=True)
 _flowing("sort", keeps_shape=True)

@@ -338,9 +338,11 @@ def is_given(value: Value) -> bool:
 
 
 #: Operations that keep every number and their order.
-_IN_PLACE = frozenset({"identity", "stop_gradient", "cast", "reshape", "expand_dims", "squeeze", "refine"})
+_IN_PLACE = frozenset(
+    {"identity", "stop_gradient", "number", "cast", "reshape", "expand_dims", "squeeze", "refine"}
+)
 #: Of these the ones after which every number is where it was, and what it was.
-_UNMOVED = frozenset({"identity", "stop_gradient", "refine"})
+_UNMOVED = frozenset({"identity", "stop_gradient", "number", "refine"})
 
 
 def bare(value: Value, through: frozenset[str] = _IN_PLACE) -> Value:
