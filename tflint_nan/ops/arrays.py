@@ -7,7 +7,7 @@ import math
 from tflint_nan.interval import INTEGERS, Interval
 from tflint_nan.ops.bounds import real_part
 from tflint_nan.ops.choices import picked
-from tflint_nan.ops.parts import of_index, of_split, takes_all
+from tflint_nan.ops.parts import among, of_index, of_split, takes_all
 from tflint_nan.ops.points import (
     dimensions,
     dtype_named,
@@ -32,11 +32,22 @@ def _hand_on(op: Op, shape: Shape) -> Facts:
 
 
 def _picked(op: Op, shape: Shape) -> Facts:
-    """Some of the elements: a number that one element of a literal array has, these need not have."""
-    x = op.arg("x")
+    """Some of the elements: a number that one element of a literal array has, these need not have.
+
+    Nor what one of several tensors has that were put together, where these may be of another.
+    """
+    x, parts = op.arg("x"), among(op)
     interval, witnesses = picked(op)
-    certain = tuple(w for w in witnesses if w.inputs or x.interval.is_point)
+    certain = tuple(
+        w
+        for w in witnesses
+        if (w.inputs or x.interval.is_point) and all(_reaches(part, w.value) for part in parts)
+    )
     return Facts(interval, certain, x.dtype, shape)
+
+
+def _reaches(value: Value, number: float) -> bool:
+    return value.reaches(lambda v: v == number or (v != v and number != number)) is not None
 
 
 def _flowing(name: str, *, differentiable: bool = True, keeps_shape: bool = False) -> None:

@@ -84,6 +84,42 @@ def of_split(args: Args) -> Args:
     return args if found is None else {**args, "x": found[0]}
 
 
+def among(op: Op) -> Sequence[Value]:
+    """The tensors that were put together and of which `op` takes some elements, it is not known of which."""
+    x = op.arg("x")
+    made = x.op
+    if made is None or made.name not in ("concat", "stack"):
+        return ()
+    values, axis = made.arg("values"), integer(made.arg("axis")) if is_given(made.arg("axis")) else 0
+    if not isinstance(values, Items) or len(values.items) < 2 or axis is None:
+        return ()
+    return values.items if _divides(op, axis) else ()
+
+
+def _divides(op: Op, axis: int) -> bool:
+    """Whether an op takes some elements along an axis of its `x`; the last of unknown many is none before it."""
+    rank = None if op.arg("x").shape is None else len(op.arg("x").shape or ())
+    if op.name == "split":
+        along = _along(op.args)
+        return along == axis or (rank is not None and along is not None and along % rank == axis % rank)
+    index = op.args.get("index")
+    if index is None:
+        return False
+    components = list(index.items) if isinstance(index, Items) and index.kind != "slice" else [index]
+    taking = [part for part in components if part.literal is not None]
+    if rank:
+        place = _component(components, axis % rank, rank)
+    else:
+        dots = any(part.literal is Ellipsis for part in taking)
+        last = axis == -1 and len(taking) > 1
+        place = components.index(taking[-1]) if last else None
+        if not last and not dots and 0 <= axis < len(taking):
+            place = components.index(taking[axis])
+    part = None if place is None else components[place]
+    whole = isinstance(part, Items) and all(end.literal is None for end in part.items)
+    return part is not None and part.literal is not Ellipsis and not whole
+
+
 def _together(x: Value) -> tuple[str, Sequence[Value], int] | None:
     """How `x` was put together: the operation, its operands and the axis, counted from the first."""
     made = x.op
