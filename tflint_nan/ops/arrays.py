@@ -9,6 +9,7 @@ from tflint_nan.ops.bounds import real_part
 from tflint_nan.ops.choices import picked
 from tflint_nan.ops.parts import among, of_index, of_split, takes_all
 from tflint_nan.ops.points import (
+    bare,
     dimensions,
     dtype_named,
     dtype_of,
@@ -19,6 +20,7 @@ from tflint_nan.ops.points import (
     is_given,
     joined_facts,
     mapped,
+    same,
 )
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.value import Const, Items, Op, Shape, Tensor, Value
@@ -76,8 +78,34 @@ _flowing("sort", keeps_shape=True)
 _flowing("swap")
 _flowing("shuffle", keeps_shape=True)
 _flowing("tile")
-for _name in ("gather", "unstack"):
-    operator(_name, flow=("x",))(lambda op: _picked(op, None))
+operator("unstack", flow=("x",))(lambda op: _picked(op, None))
+
+
+@operator("gather", flow=("x",))
+def _gather(op: Op) -> Facts:
+    """Some rows. The sums of segments that are gathered for their rows are of segments that have some."""
+    x, sums = op.arg("x"), op.arg("x").op
+    if sums is not None and _is_of(sums, "segment_sum", op.arg("indices")) and _is_shifted(sums):
+        return Facts(Interval(1.0, max(x.interval.hi, 1.0)), (), x.dtype)
+    return _picked(op, None)
+
+
+def _is_of(op: Op, name: str, ids: Value) -> bool:
+    return op.name == name and same(op.arg("segment_ids"), ids)
+
+
+def _is_shifted(sums: Op) -> bool:
+    """Whether exps are summed of what its segment's largest was taken from: one of each segment is 1."""
+    ids, power = sums.arg("segment_ids"), bare(sums.arg("x")).op
+    shift = power.arg("x").op if power is not None and power.name == "exp" else None
+    rows = bare(shift.arg("y")).op if shift is not None and shift.name == "sub" else None
+    if shift is None or rows is None or rows.name != "gather" or not same(rows.arg("indices"), ids):
+        return False
+    top = bare(rows.arg("x")).op
+    largest = top is not None and _is_of(top, "segment", ids) and top.arg("reduction").literal == "max"
+    return largest and top is not None and same(top.arg("x"), shift.arg("x"))
+
+
 operator("split", flow=("x",), narrow=of_split)(lambda op: _picked(op, None))
 
 
