@@ -6,6 +6,9 @@ reaches. It is reported where something on the way is known to get there: a relu
 sum of these, the spectrum of silence, or the output of a trained layer that nothing bounds. Recordings hold
 silence whose samples are all 0, and are padded with zeros: the spectrum of such a piece is exactly 0.
 
+Labels that the program itself tests against 0, to multiply what it computes from their log with the
+answer, are 0 somewhere: 0 times `-inf` is NaN, so such a mask stops nothing. A `where` inside of the log does.
+
 Weights whose training is not seen are for `--strict`, as are sums of all there is. How often something occurs
 in data (a count, a sum of tests or one-hot labels), and what else is doubtful and has to be 0 in all of a row
 or a batch, is reported when the code is selected, as is a mask in log space, whose `-inf` is meant.
@@ -45,19 +48,22 @@ number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
 from tflint_nan.agreeing import ROLES, Agreeing, agreeing
-from tflint_nan.evidence import BINARY, PASSING, Trail, is_made_up, library, onward
+from tflint_nan.evidence import BINARY, PASSING, Trail, is_made_up, library, number, onward
 from tflint_nan.finding import Fix, Level
 from tflint_nan.graph import Graph, Report
 from tflint_nan.logs import BadLog, bad_logs
 from tflint_nan.ops.arithmetic import is_minimum_of
+from tflint_nan.ops.points import bare, same
 from tflint_nan.registry import rule
 from tflint_nan.rewrite import Rewriter
 from tflint_nan.stable import clipped
 from tflint_nan.trace import explained
+from tflint_nan.value import Value
 
 #: Reach 0 only where the data does not vary, or has none of what is counted.
 _WEAK = frozenset({"std", "variance", "norm", "max", "min", "count", "count_nonzero", "sub"}) | ROLES
@@ -89,19 +95,44 @@ def check(graph: Graph) -> Iterator[Report]:
             help=_IN_LOG_SPACE if _is_underflow(bad.trail) else _ABOVE_ZERO,
             fix=partial(_fix, bad),
             level=_level(graph, bad.trail),
+            asked=_is_masked(graph, bad.trail),
         )
 
 
 def _level(graph: Graph, trail: Trail) -> Level:
     """One step down for each of: an author need not expect the number; everything there is has to be 0.
 
-    Two, where that would be a whole prediction that equals its labels.
+    Two, where that would be a whole prediction that equals its labels. Who masks labels that are 0 expects them.
     """
     if _is_mask(graph, trail):
         return Level.OPTIONAL
+    if _is_masked(graph, trail):
+        return Level.DEFAULT
     guessed = any(op.name in ROLES for op, _ in trail.witness.inputs)
     doubts = (not _is_strong(graph, trail)) + (agreeing(trail) is Agreeing.ALL) * (1 + guessed)
     return (Level.DEFAULT, Level.STRICT, Level.OPTIONAL)[min(doubts, 2)]
+
+
+def _is_masked(graph: Graph, trail: Trail) -> bool:
+    """Whether the program asks which labels are above 0 and multiplies the rest's -inf with the answer, a 0.
+
+    Who asks for the others has met them; 0 * -inf is NaN, and so is its gradient.
+    """
+    if trail.producer.name != "labels" or trail.witness.value != 0:
+        return False
+    products = (op for op in onward(graph, trail.sink, lambda op: op.name not in _SUMS) if op.name == "mul")
+    return any(
+        product.value.reaches(math.isnan)
+        and any(_asks(value, trail.value) for value in product.args.values())
+        for product in products
+    )
+
+
+def _asks(answer: Value, value: Value) -> bool:
+    """Whether `answer` is that of a test of `value` against 0."""
+    test = bare(answer).op
+    pair = [test.arg("x"), test.arg("y")] if test is not None and test.name in BINARY else []
+    return any(number(other) == 0 and same(one, value) for one, other in zip(pair, pair[::-1], strict=True))
 
 
 def _is_mask(graph: Graph, trail: Trail) -> bool:
@@ -127,7 +158,9 @@ def _is_strong(graph: Graph, trail: Trail) -> bool:
     made = trail.producer
     underflow = made.name in _POSITIVE and not summed
     # The smallest of the data is always among them.
-    weak = made.name in _WEAK and not is_minimum_of(made.arg("y"), made.arg("x"))
+    weak = (
+        made.name in _WEAK and bool(trail.witness.inputs) and not is_minimum_of(made.arg("y"), made.arg("x"))
+    )
     return not weak and not underflow and not is_made_up(made)
 
 

@@ -178,7 +178,7 @@ def _level(graph: Graph, trail: Trail, *, initial: bool) -> Level:
 
 
 def _is_centred(trail: Trail) -> bool:
-    """Whether all of a row's shares have to be 0 whose logits are normalised, so none is far below the others."""
+    """Whether all shares of a row have to be 0 whose logits are normalised, so none is far below the rest."""
     made = trail.producer
     if squasher(made) != "softmax" or made.name != "softmax" or agreeing(trail) is Agreeing.ONE:
         return False
@@ -186,7 +186,7 @@ def _is_centred(trail: Trail) -> bool:
 
 
 def _is_laid_out(trail: Trail) -> bool:
-    """Whether the 0 is the spread of points that the program lays out along axes: a grid has several of each."""
+    """Whether the 0 is the spread of points that are laid out along axes: a grid has several of each."""
     made = trail.producer
     return spreads(made) and any(op.api.endswith(_MESHES) for op in measured(made).producers())
 

@@ -96,7 +96,7 @@ def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> l
             continue
         seen = _seen_from(made, witness)
         assumed = [source for source, _ in seen.inputs]
-        for source in assumed or [made]:
+        for source in assumed or [_certain(made) if witness.value == 0 else made]:
             # Through this argument: the other one may lead to the source as well, and shorter.
             chain = graph.path(source, made)
             if chain and not any(step in assumed for step in chain[1:]) and not _whole_row(chain):
@@ -104,6 +104,17 @@ def trails(graph: Graph, sink: Op, name: str, bad: Callable[[float], bool]) -> l
     return sorted(
         found, key=lambda trail: (len(trail.witness.inputs), -len(trail.chain), -trail.chain[0].serial)
     )
+
+
+def _certain(made: Op) -> Op:
+    """What an element that is 0 without an assumption comes from, before factors that are not known."""
+    for _ in range(NEAR):
+        pair = (made.arg("x"), made.arg("y")) if made.name in ("mul", "div") else ()
+        zero = next((v.op for v in pair if any(w.value == 0 and not w.inputs for w in v.witnesses)), None)
+        if zero is None or all(value.witnesses for value in pair):
+            break
+        made = zero
+    return made
 
 
 def _seen_from(made: Op, witness: Witness) -> Witness:

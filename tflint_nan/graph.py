@@ -259,7 +259,7 @@ class Graph:
         return None if op.serial in self._possible or not self._trains_what_it_shows else False
 
     def _is_read_out(self, op: Op) -> bool:
-        """Whether an expression stands, nested, in one that no gradient comes back from: nothing else has it."""
+        """Whether an expression is nested in one that no gradient comes back from, so nothing else has it."""
         for _ in range(_NESTED):
             takers = self.consumers(op)
             if len(takers) != 1 or all(node is not op.node for node in takers[0].nodes.values()):

@@ -47,11 +47,12 @@ from tflint_nan.ops.points import (
     moved,
     real_dtype,
     same,
+    unbounded,
 )
 from tflint_nan.ops.repeats import alike
 from tflint_nan.ops.table import Facts, operator
 from tflint_nan.ops.units import reached
-from tflint_nan.value import Const, Op, Value, Witness
+from tflint_nan.value import Const, Op, Tensor, Value, Witness
 
 _INF = math.inf
 
@@ -96,6 +97,8 @@ def _sub(op: Op) -> Facts:
     dtype = dtype_of(op, x, y)
     a, b = ends(x, y, dtype)
     witnesses = moved(op, combined(sub, (x, y), dtype), dtype, x, y)
+    if _is_of_other_rows(x, y):
+        witnesses = unbounded(op, dtype)
     if aligned(x, y):
         interval = Interval(0.0, 0.0)
     else:
@@ -121,6 +124,16 @@ def _sub(op: Op) -> Facts:
             varied = high is not None and spreads_are_asked_for(high.arg("x"))
             witnesses += () if varied else fresh(op, 0.0)
     return facts(interval.stored(dtype), witnesses, dtype, broadcast(x.shape, y.shape))
+
+
+def _is_of_other_rows(x: Value, y: Value) -> bool:
+    """Whether two rows of what training moves anywhere are compared, each with its own numbers."""
+    one, other = x.op, y.op
+    if one is None or other is None or not one.name == other.name == "gather" or not is_unbounded(x):
+        return False
+    places = one.arg("indices"), other.arg("indices")
+    given = all(isinstance(place, Tensor) for place in places)
+    return given and one.arg("x").op is other.arg("x").op and is_unbounded(y) and not same(*places)
 
 
 def _bounds(bound: Value, x: Value, name: str) -> bool:
@@ -222,8 +235,16 @@ def _div(op: Op) -> Facts:
     total = part_of(y, x) if a.lo >= 0.0 else None
     if total is not None:
         interval = interval.meet(UNIT) or UNIT
-    witnesses = (*reached(op), *_shares(op, total), *combined(div, (x, y), dtype))
+    witnesses = (*reached(op), *_shares(op, total), *combined(div, (x, y), dtype), *_zero_stays(x, y))
     return facts(interval, witnesses, dtype, broadcast(x.shape, y.shape))
+
+
+def _zero_stays(x: Value, y: Value) -> tuple[Witness, ...]:
+    """The 0 that an element is for sure, over what is finite and has one sign; over 0 it would be NaN."""
+    bounded = math.isfinite(y.interval.lo) and math.isfinite(y.interval.hi)
+    if y.witnesses or not bounded or y.interval.lo < 0.0 < y.interval.hi or y.interval.is_point:
+        return ()
+    return tuple(w for w in x.witnesses if w.value == 0.0 and not w.inputs)
 
 
 def _shares(op: Op, total: Op | None) -> tuple[Witness, ...]:

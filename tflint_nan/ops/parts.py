@@ -97,7 +97,7 @@ def among(op: Op) -> Sequence[Value]:
 
 
 def _divides(op: Op, axis: int) -> bool:
-    """Whether an op takes some elements along an axis of its `x`; the last of unknown many is none before it."""
+    """Whether an op takes some elements along an axis of its `x`, of which it may be the last of any."""
     rank = None if op.arg("x").shape is None else len(op.arg("x").shape or ())
     if op.name == "split":
         along = _along(op.args)
