@@ -7,7 +7,7 @@ sum of these, the spectrum of silence, or the output of a trained layer that not
 silence whose samples are all 0, and are padded with zeros: the spectrum of such a piece is exactly 0.
 
 Labels that the program itself tests against 0, to multiply what it computes from their log with the
-answer, are 0 somewhere: 0 times `-inf` is NaN, so such a mask stops nothing. A `where` inside of the log does.
+answer, are 0 somewhere: 0 times `-inf` is NaN, so such a mask stops nothing; a `where` in the log does.
 
 Weights whose training is not seen are for `--strict`, as are sums of all there is. How often something occurs
 in data (a count, a sum of tests or one-hot labels), and what else is doubtful and has to be 0 in all of a row
@@ -102,7 +102,7 @@ def check(graph: Graph) -> Iterator[Report]:
 def _level(graph: Graph, trail: Trail) -> Level:
     """One step down for each of: an author need not expect the number; everything there is has to be 0.
 
-    Two, where that would be a whole prediction that equals its labels. Who masks labels that are 0 expects them.
+    Two, where that would be a whole prediction that equals its labels. Who masks labels expects the 0.
     """
     if _is_mask(graph, trail):
         return Level.OPTIONAL
