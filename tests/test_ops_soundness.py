@@ -219,7 +219,7 @@ CASES: dict[str, Case] = {
     "swap": Case(lambda x: tf.linalg.matrix_transpose(grid(x))),
     "shuffle": Case(tf.random.shuffle),
     "broadcast_to": Case(lambda x: tf.broadcast_to(x, [2, COUNT])),
-    "number": Case(lambda x: tf.stack([float(v) for v in x])),
+    "number": Case(lambda x: tf.cast(tf.constant(x.numpy().tolist(), tf.float64), x.dtype)),
     "reshape": Case(grid),
     "squeeze": Case(lambda x: tf.squeeze(x[None])),
     "expand_dims": Case(lambda x: x[None]),
