@@ -313,6 +313,9 @@ def options_of(form: ExpForm, r: Rewriter) -> str | None:
     if form.stable != "softmax":
         return words if keepdims.literal is None else f"{words}, keepdims={r.spell(keepdims)}"
     shape = form.logits.shape
+    if isinstance(axis, Items) and len(axis.items) == 1:
+        axis = axis.items[0]  # a softmax takes no list of axes, as a sum does
+        words = f", axis={r.spell(axis)}"
     if axis.literal is None:
         # The sum over everything is a softmax of one row only.
         return "" if shape is not None and len(shape) == 1 else None
