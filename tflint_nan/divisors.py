@@ -28,6 +28,7 @@ from tflint_nan.evidence import (
 from tflint_nan.finding import Level
 from tflint_nan.graph import Graph
 from tflint_nan.interval import Interval
+from tflint_nan.ops.indices import is_grid
 from tflint_nan.ops.points import same
 from tflint_nan.roots import infinite_roots
 from tflint_nan.shielding import (
@@ -55,8 +56,6 @@ _STATISTICS = SPREADS | {"sum", "mean", "max", "min"}
 _STRONG = frozenset({"relu", "variable"})
 #: Points at equal distances.
 _GRIDS = frozenset({"linspace", "range"})
-#: Ends of names that lay points out along each of several axes.
-_MESHES = (".meshgrid", ".indices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +187,7 @@ def _is_centred(trail: Trail) -> bool:
 def _is_laid_out(trail: Trail) -> bool:
     """Whether the 0 is the spread of points that are laid out along axes: a grid has several of each."""
     made = trail.producer
-    return spreads(made) and any(op.api.endswith(_MESHES) for op in measured(made).producers())
+    return spreads(made) and any(map(is_grid, measured(made).producers()))
 
 
 def _sign_changes(graph: Graph, sink: Op, name: str) -> list[Trail]:

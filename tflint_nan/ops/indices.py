@@ -23,7 +23,7 @@ from tflint_nan.ops.points import (
     joined_facts,
 )
 from tflint_nan.ops.reductions import mean_range, sum_range
-from tflint_nan.ops.table import Call, Facts, Handler, Machine, api, operator
+from tflint_nan.ops.table import APIS, Call, Facts, Handler, Machine, api, operator
 from tflint_nan.value import Const, Items, Op, Value, Witness
 
 _INF = math.inf
@@ -237,6 +237,12 @@ def each(target: str) -> Handler:
 def meshgrid(machine: Machine, call: Call) -> Value:
     """`meshgrid(*vectors)`: each one repeated along the others."""
     return Items(tuple(machine.emit("tile", {"x": value}, call=call) for value in call.rest), "list")
+
+
+def is_grid(op: Op) -> bool:
+    """Whether an op gives the coordinates of points that are laid out along each of several axes."""
+    known = APIS.get(op.api)
+    return known is not None and (known.target is meshgrid or known.name == "np.indices")
 
 
 def unique(machine: Machine, call: Call) -> Value:
